@@ -1,0 +1,107 @@
+//! What an instance is told. Values are valid by construction of the caller: the engine does not
+//! re-check what the configuration parser of the router has refused.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use crate::types::{AreaId, InterfaceId, RouterId};
+
+/// One OSPFv2 instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceConfig {
+    /// This router's name in the autonomous system.
+    pub router_id: RouterId,
+    /// Areas by id. Every interface's area must be here.
+    pub areas: BTreeMap<AreaId, AreaConfig>,
+    /// Interfaces by id.
+    pub interfaces: BTreeMap<InterfaceId, InterfaceConfig>,
+    /// The largest number of equal-cost next hops kept for a route (RFC 2328 section 16.8).
+    pub maximum_paths: usize,
+    /// Time from the first change to the calculation of routes; zero calculates at once.
+    pub spf_delay: Duration,
+}
+
+/// Whether an area takes external routes (RFC 2328 section 3.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AreaType {
+    /// Carries everything.
+    #[default]
+    Normal,
+}
+
+/// An area (RFC 2328 appendix C.2).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct AreaConfig {
+    /// Normal, stub or not so stubby.
+    pub area_type: AreaType,
+    /// Address ranges that an area border router condenses toward the other areas.
+    pub ranges: Vec<AreaRange>,
+    /// MinLSInterval of the area's advertisements: the least time between two originations of one of them.
+    /// `None`: the first at once, the next not before 1.05 s (just past the peers' MinLSArrival).
+    pub min_ls_interval: Option<Duration>,
+    /// MinLSArrival of the area's advertisements; `None`: 1 s (appendix B).
+    pub min_ls_arrival: Option<Duration>,
+}
+
+/// An address range of an area (RFC 2328 section 12.4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AreaRange {
+    /// Networks inside this prefix are condensed into it.
+    pub prefix: Ipv4Net,
+    /// `false` hides the range and everything inside it.
+    pub advertise: bool,
+    /// A fixed cost; `None` takes the largest cost of the components.
+    pub cost: Option<u32>,
+}
+
+/// How packets travel on an interface's network (RFC 2328 section 1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum InterfaceType {
+    /// Two routers.
+    #[default]
+    PointToPoint,
+    /// Many routers, each pair its own link; hellos and flooding are multicast on it (a written deviation,
+    /// inside the cluster only), so neighbors are found by themselves.
+    PointToMultipoint,
+}
+
+/// An interface (RFC 2328 appendix C.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceConfig {
+    /// Its name in the router, for views and events.
+    pub name: String,
+    /// The area that its network belongs to.
+    pub area: AreaId,
+    /// The type of its network.
+    pub interface_type: InterfaceType,
+    /// Address and prefix length. On an unnumbered interface: the address that its packets carry as source.
+    pub address: Ipv4Net,
+    /// Advertised with the interface id as link data and without a prefix (RFC 2328 section 12.4.1.1).
+    pub unnumbered: bool,
+    /// Where packets go instead of AllSPFRouters: the neighbor of a multi-area adjacency (RFC 5185 section 2.2).
+    pub unicast_to: Option<Ipv4Addr>,
+    /// Output cost, 1 to 65535.
+    pub cost: u16,
+    /// HelloInterval. The wire carries whole seconds.
+    pub hello_interval: Duration,
+    /// RouterDeadInterval. The wire carries whole seconds.
+    pub dead_interval: Duration,
+    /// RxmtInterval.
+    pub retransmit_interval: Duration,
+    /// InfTransDelay, in seconds.
+    pub transmit_delay: u16,
+    /// Interface MTU: the largest IP datagram sent here, and the value in database description packets.
+    pub mtu: u16,
+    /// Skips the check of the neighbor's MTU (RFC 2328 section 10.6).
+    pub mtu_ignore: bool,
+    /// Advertised, but without hellos.
+    pub passive: bool,
+    /// Router priority, carried in hellos.
+    pub priority: u8,
+    /// Further stub prefixes announced with this interface while it is up, with their cost:
+    /// secondary addresses, the common address.
+    pub stub_prefixes: Vec<(Ipv4Net, u16)>,
+}
