@@ -1,1 +1,1 @@
-//! placeholder
+//! HTTP surface of Isthmus.

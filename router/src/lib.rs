@@ -1,1 +1,29 @@
-//! placeholder
+//! The Isthmus router: wiring, configuration, data plane, host stack, routing tables, OSPF driver, CLI.
+//!
+//! ```text
+//!                    control (tokio)                                workers (one thread, no tokio)
+//!  config ─► node ─► ospf_driver ─► rib ─► fib snapshot ─────────►  forward::worker
+//!              │         ▲                                           │  ▲    bursts
+//!              │         └──── OSPF packets (rings) ◄────────────────┤  │
+//!              ├─► host (smoltcp: ping, in-band REST) ◄── packets ───┤  ▼
+//!              ├─► link (netlink)                                   port::{shm,packet,tap,socket,mem}
+//!              └─► management (REST, metrics)  ◄── counters ─────────┘        │
+//!                       ▲                                                shmnet fabric
+//!                  cli ─┘ (only over REST)
+//! ```
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`packet`] | packet buffers and the pools that they come from |
+//! | [`port`] | what receives and sends bursts: fabric, NICs, TAPs, sockets |
+//! | [`forward`] | the packet path: classify, look up, steer, forward, answer with ICMP |
+//! | [`rib`] | routes from all sources, selection, publication to the forwarding table |
+//! | [`host`] | the node's own embedded stack |
+//! | [`config`] | the configuration file: parsing, validation, diagnostics |
+
+pub mod config;
+pub mod forward;
+pub mod host;
+pub mod packet;
+pub mod port;
+pub mod rib;

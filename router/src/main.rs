@@ -1,1 +1,2 @@
+//! The `isthmus` command.
 fn main() {}

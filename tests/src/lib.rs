@@ -1,1 +1,1 @@
-//! placeholder
+//! System tests of Isthmus.

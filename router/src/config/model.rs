@@ -1,0 +1,199 @@
+//! The checked configuration: every default filled in, every cross-check passed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use isthmus_ospf::config::AreaRange;
+use isthmus_ospf::types::{AreaId, RouterId};
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The node's name for people; the host name by default.
+    pub hostname: String,
+    /// Its part in the shared memory; `None`: a router without a fabric.
+    pub fabric: Option<FabricConfig>,
+    /// Its NICs.
+    pub interfaces: Vec<NicConfig>,
+    /// OSPF of the whole router.
+    pub ospf: OspfConfig,
+    /// Where the management plane listens.
+    pub management: ManagementConfig,
+    /// Routes by hand.
+    pub static_routes: Vec<StaticRoute>,
+}
+
+/// The node's part in the shared memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FabricConfig {
+    /// 1 to 254, unique in the segment.
+    pub node_id: u8,
+    /// Where the arenas are.
+    pub segment: SegmentConfig,
+    /// The largest number of nodes, the same on all.
+    pub max_nodes: u16,
+    /// Takes the id over from a holder that does not answer.
+    pub takeover: bool,
+    /// The local network.
+    pub lsm: NetworkConfig,
+    /// The global network.
+    pub gsm: NetworkConfig,
+    /// Addresses to which all nodes answer.
+    pub common_addresses: Vec<Ipv4Addr>,
+    /// Cost at which area border routers advertise the cluster's ranges and common addresses.
+    pub advertised_cost: u32,
+    /// Whether area border routers also advertise the address of each node.
+    pub advertise_hosts: bool,
+    /// Whether area border routers keep the backbone together over the fabric.
+    pub transit: bool,
+    /// Share of the flows to the common address, relative to the other nodes.
+    pub weight: u16,
+    /// Which stack answers for the node's addresses.
+    pub stack: StackConfig,
+}
+
+/// Where the arenas are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentConfig {
+    /// One file per arena in a directory.
+    Directory(PathBuf),
+    /// Descriptors of memory files that the process inherited, by node id, and the segment's name.
+    Inherited {
+        /// Names the segment among others on this host.
+        name: String,
+        /// Descriptor of each node's arena.
+        arenas: Vec<(u8, RawFd)>,
+    },
+}
+
+/// LSM or GSM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkConfig {
+    /// The network's prefix; node `n` has the `n`-th address of it.
+    pub prefix: Ipv4Net,
+    /// This node's address with the prefix length.
+    pub address: Ipv4Net,
+    /// Administrative state at start.
+    pub enabled: bool,
+    /// Largest IP datagram.
+    pub mtu: u16,
+    /// OSPF on it.
+    pub ospf: OspfInterfaceConfig,
+}
+
+/// Which stack answers for the node's LSM, GSM and common addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StackConfig {
+    /// The embedded stack owns them all.
+    Embedded,
+    /// The node's kernel, through two TAP devices; the embedded stack owns a loopback address of the router.
+    Kernel {
+        /// Name of the device on the LSM.
+        lsm_device: String,
+        /// Name of the device on the GSM.
+        gsm_device: String,
+        /// The router's own address.
+        loopback: Ipv4Addr,
+        /// The network that the loopback addresses of all nodes come from.
+        loopback_prefix: Ipv4Net,
+    },
+}
+
+/// A NIC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NicConfig {
+    /// The interface's name; with driver `packet` the kernel's name of the device.
+    pub name: String,
+    /// How frames get in and out.
+    pub driver: Driver,
+    /// The router's address on it.
+    pub address: Ipv4Net,
+    /// Administrative state at start.
+    pub enabled: bool,
+    /// Largest IP datagram; `None`: the device's.
+    pub mtu: Option<u16>,
+    /// OSPF on it; `None`: none.
+    pub ospf: Option<OspfInterfaceConfig>,
+}
+
+/// How frames get in and out of a NIC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// A packet socket on a device of the kernel.
+    Packet,
+    /// A local socket to another process on this host.
+    Socket {
+        /// Path of the socket; the first of the two processes listens, the other connects.
+        path: PathBuf,
+    },
+}
+
+/// OSPF on an interface (RFC 2328 appendix C.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OspfInterfaceConfig {
+    /// The area that its network belongs to.
+    pub area: AreaId,
+    /// Output cost.
+    pub cost: u16,
+    /// HelloInterval, whole seconds.
+    pub hello_interval: Duration,
+    /// RouterDeadInterval, whole seconds.
+    pub dead_interval: Duration,
+    /// RxmtInterval.
+    pub retransmit_interval: Duration,
+    /// InfTransDelay, in seconds.
+    pub transmit_delay: u16,
+    /// Router priority.
+    pub priority: u8,
+    /// Advertised, but without hellos.
+    pub passive: bool,
+    /// Skips the check of the neighbor's MTU.
+    pub mtu_ignore: bool,
+}
+
+/// OSPF of the whole router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OspfConfig {
+    /// The router's name; the LSM address by default.
+    pub router_id: RouterId,
+    /// Areas with what is set for them beyond the defaults.
+    pub areas: Vec<AreaSettings>,
+    /// Equal-cost next hops kept.
+    pub maximum_paths: usize,
+    /// Time from the first change to the calculation of routes.
+    pub spf_delay: Duration,
+}
+
+/// What is set for an area.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AreaSettings {
+    /// Which area.
+    pub area: AreaId,
+    /// Its ranges. Those of the cluster are added by the router itself.
+    pub ranges: Vec<AreaRange>,
+}
+
+/// Where the management plane listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagementConfig {
+    /// A unix socket; `None`: none.
+    pub unix_socket: Option<PathBuf>,
+    /// A loopback address and port; `None`: none.
+    pub listen: Option<SocketAddr>,
+    /// Port of the read-only surface inside the routed network, carried by the embedded stack; `None`: none.
+    pub in_band_port: Option<u16>,
+}
+
+/// A route by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticRoute {
+    /// Where to.
+    pub prefix: Ipv4Net,
+    /// By which router; `None`: dropped.
+    pub next_hop: Option<Ipv4Addr>,
+    /// Preference among sources; lower wins.
+    pub distance: u8,
+}

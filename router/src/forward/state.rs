@@ -1,0 +1,83 @@
+//! What control tells the workers: one immutable snapshot, replaced as a whole.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use ipnet::Ipv4Net;
+
+use crate::forward::fib::Fib;
+
+/// An interface in the tables of a worker: the position of its port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct InterfaceIndex(pub u16);
+
+impl InterfaceIndex {
+    /// No interface.
+    pub const NONE: Self = Self(u16::MAX);
+}
+
+/// What an interface is to the forwarding path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// A network over the shared memory. Neighbors' Ethernet addresses follow from their node id (no ARP).
+    Fabric(isthmus_shmnet::Network),
+    /// A NIC to the outside, with ARP.
+    Nic,
+    /// The device by which this node's kernel takes part in the network.
+    Kernel(isthmus_shmnet::Network),
+}
+
+/// An interface as the workers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: InterfaceKind,
+    /// The router's address on it, with the prefix of its network. `None` on kernel interfaces.
+    pub address: Option<Ipv4Net>,
+    /// Largest IP datagram.
+    pub mtu: u16,
+    /// Administrative state.
+    pub enabled: bool,
+    /// Whether OSPF packets on it go to the engine.
+    pub ospf: bool,
+}
+
+/// Who answers for an address of this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalOwner {
+    /// The embedded stack, by its adapter for this network.
+    Host(isthmus_shmnet::Network),
+    /// This node's kernel, behind this kernel interface.
+    Kernel(InterfaceIndex),
+}
+
+/// Which node serves which share of the flows to the common address: a Maglev table over node ids.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SteeringTable {
+    /// The number of the epoch that this table was built from.
+    pub epoch: u64,
+    /// Node id for each slot; a prime number of slots; empty while no node accepts.
+    pub slots: Vec<u8>,
+}
+
+/// Everything that a worker asks on the packet path.
+#[derive(Clone, Default)]
+pub struct ForwardingState {
+    /// Interfaces by [`InterfaceIndex`]; the same order as the worker's ports.
+    pub interfaces: Vec<Interface>,
+    /// Routes.
+    pub fib: Arc<Fib>,
+    /// This node's own addresses, the common ones excepted.
+    pub local: HashMap<Ipv4Addr, LocalOwner>,
+    /// Addresses to which all nodes answer, with who answers for them on this node.
+    pub common: HashMap<Ipv4Addr, LocalOwner>,
+    /// Packets to a common address that come in on a NIC are handed to the node that this table names.
+    pub steering: SteeringTable,
+    /// This node's id in the fabric; 0 without a fabric.
+    pub node_id: u8,
+    /// Source address of ICMP errors where the incoming interface has none.
+    pub router_address: Option<Ipv4Addr>,
+}

@@ -1,0 +1,1 @@
+//! Routes from all sources, selection of the best, publication to the forwarding table.
