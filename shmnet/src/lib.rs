@@ -1,4 +1,9 @@
 //! A packet fabric in shared memory.
+//!
+//! [`memory`] is the only door to memory that other processes write; everything above it is safe code.
+
+pub mod memory;
+pub mod sync;
 
 /// One of the two networks over the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,128 @@
+//! A range of addresses backed by a file: made once, shared by every span cut from it, unmapped with the last one.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::{OwnSpan, PeerSpan, SpanError, Window};
+
+/// A shared mapping of a file descriptor (`MAP_SHARED`), read-only or read-write.
+///
+/// Accesses may fault with SIGBUS if the file is shorter than the mapping. [`base`](Self::base) and [`len`](Self::len) tell a
+/// handler of that signal which mapping an address belongs to; what it then marks with
+/// [`quarantine`](Self::quarantine) is a mapping whose content is not to be used any more.
+pub struct Mapping {
+    map: MmapRaw,
+    writable: bool,
+    quarantined: AtomicBool,
+}
+
+impl Mapping {
+    /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the page size) for reading and writing.
+    ///
+    /// # Errors
+    /// What `mmap` returns, or `InvalidInput` for a length of zero.
+    pub fn read_write(fd: impl AsFd, file_offset: u64, len: usize) -> io::Result<Arc<Self>> {
+        let map = options(file_offset, len)?.map_raw(&fd.as_fd())?;
+        Ok(Arc::new(Self { map, writable: true, quarantined: AtomicBool::new(false) }))
+    }
+
+    /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the page size) for reading only.
+    ///
+    /// # Errors
+    /// What `mmap` returns, or `InvalidInput` for a length of zero.
+    pub fn read_only(fd: impl AsFd, file_offset: u64, len: usize) -> io::Result<Arc<Self>> {
+        let map = options(file_offset, len)?.map_raw_read_only(&fd.as_fd())?;
+        Ok(Arc::new(Self { map, writable: false, quarantined: AtomicBool::new(false) }))
+    }
+
+    /// Makes `len` bytes of zeroed memory without a name and maps them twice: once for their owner, who may write,
+    /// and once read-only, as a peer would.
+    ///
+    /// # Errors
+    /// What `memfd_create`, `ftruncate` or `mmap` return.
+    pub fn anonymous(len: usize) -> io::Result<(Arc<Self>, Arc<Self>)> {
+        let fd = rustix::fs::memfd_create("isthmus-anonymous", rustix::fs::MemfdFlags::CLOEXEC)?;
+        rustix::fs::ftruncate(&fd, len as u64)?;
+        Ok((Self::read_write(&fd, 0, len)?, Self::read_only(&fd, 0, len)?))
+    }
+
+    /// The address of the first byte.
+    #[must_use]
+    pub fn base(&self) -> *const u8 {
+        self.map.as_ptr()
+    }
+
+    /// The number of bytes mapped.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether nothing is mapped; never the case, since a mapping of zero bytes is refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether this node may write here.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Marks the content as not to be used any more. Callable from a signal handler.
+    pub fn quarantine(&self) {
+        self.quarantined.store(true, Ordering::Release);
+    }
+
+    /// Whether the content was marked as not to be used any more.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantined.load(Ordering::Acquire)
+    }
+
+    /// The whole mapping as memory that this node writes.
+    ///
+    /// # Errors
+    /// [`SpanError::ReadOnly`] for a mapping that is read-only.
+    pub fn own(self: &Arc<Self>) -> Result<OwnSpan, SpanError> {
+        if self.writable { Ok(OwnSpan::new(self.window())) } else { Err(SpanError::ReadOnly) }
+    }
+
+    /// The whole mapping as memory that a peer writes.
+    #[must_use]
+    pub fn peer(self: &Arc<Self>) -> PeerSpan {
+        PeerSpan::new(self.window())
+    }
+
+    fn window(self: &Arc<Self>) -> Window {
+        Window::whole(Arc::clone(self))
+    }
+
+    pub(super) fn as_mut_ptr(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+}
+
+impl std::fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mapping")
+            .field("len", &self.len())
+            .field("writable", &self.writable)
+            .field("quarantined", &self.is_quarantined())
+            .finish_non_exhaustive()
+    }
+}
+
+fn options(file_offset: u64, len: usize) -> io::Result<MmapOptions> {
+    if len == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a mapping of zero bytes"));
+    }
+    let mut options = MmapOptions::new();
+    options.offset(file_offset).len(len);
+    Ok(options)
+}

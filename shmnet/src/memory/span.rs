@@ -1,0 +1,140 @@
+//! The two kinds of shared memory: what this node writes, and what a peer writes.
+//!
+//! All words are little-endian. Word accesses and copies panic on an offset outside of the span or not aligned to the
+//! word, as indexing a slice does: offsets are local and checked when a span is cut, never taken from a peer as they are.
+
+use super::{Mapping, SpanError, Window};
+use crate::sync::{Arc, Ordering};
+
+macro_rules! reading {
+    ($span:ident) => {
+        impl $span {
+            pub(super) fn new(window: Window) -> Self {
+                Self { window }
+            }
+
+            /// Cuts `len` bytes at `offset`.
+            ///
+            /// # Errors
+            /// [`SpanError::OutOfBounds`] if they do not lie within this span.
+            pub fn sub(&self, offset: usize, len: usize) -> Result<Self, SpanError> {
+                Ok(Self { window: self.window.sub(offset, len)? })
+            }
+
+            /// Cuts `len` bytes at `offset`, which must begin on an address that is a multiple of `align`.
+            ///
+            /// # Errors
+            /// [`SpanError::OutOfBounds`] or [`SpanError::Misaligned`].
+            pub fn sub_aligned(&self, offset: usize, len: usize, align: usize) -> Result<Self, SpanError> {
+                let span = self.sub(offset, len)?;
+                if span.window.is_aligned(align) {
+                    Ok(span)
+                } else {
+                    Err(SpanError::Misaligned { offset, align })
+                }
+            }
+
+            /// The number of bytes.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.window.len()
+            }
+
+            /// Whether the span holds no byte.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// The mapping that the span was cut from.
+            #[must_use]
+            pub fn mapping(&self) -> &Arc<Mapping> {
+                self.window.mapping()
+            }
+
+            /// Loads the 64-bit word at `offset`.
+            #[inline(always)]
+            #[must_use]
+            pub fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+                self.window.load_u64(offset, order)
+            }
+
+            /// Loads the 32-bit word at `offset`.
+            #[inline(always)]
+            #[must_use]
+            pub fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+                self.window.load_u32(offset, order)
+            }
+
+            /// Copies the bytes at `offset` to local memory. They may change meanwhile; they are read once.
+            #[inline]
+            pub fn copy_out(&self, offset: usize, into: &mut [u8]) {
+                self.window.copy_out(offset, into);
+            }
+
+            /// Asks the cache for the line at `offset`. A hint: any offset will do.
+            #[inline(always)]
+            pub fn prefetch(&self, offset: usize) {
+                self.window.prefetch_read(offset);
+            }
+        }
+
+        impl std::fmt::Debug for $span {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($span)).field("len", &self.len()).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+/// Memory that this node writes. Cloning is cheap; keeping to one writer per line is the caller's care.
+#[derive(Clone)]
+pub struct OwnSpan {
+    window: Window,
+}
+
+/// Memory that a peer writes: it can only be loaded from, and nothing in it is to be trusted.
+#[derive(Clone)]
+pub struct PeerSpan {
+    window: Window,
+}
+
+reading!(OwnSpan);
+reading!(PeerSpan);
+
+impl OwnSpan {
+    /// Stores the 64-bit word at `offset`.
+    #[inline(always)]
+    pub fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
+        self.window.store_u64(offset, value, order);
+    }
+
+    /// Stores the 32-bit word at `offset`.
+    #[inline(always)]
+    pub fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
+        self.window.store_u32(offset, value, order);
+    }
+
+    /// Copies local bytes to `offset`. A reader may see them in any order until a word is released after them.
+    #[inline]
+    pub fn copy_in(&self, offset: usize, from: &[u8]) {
+        self.window.copy_in(offset, from);
+    }
+
+    /// Sets `len` bytes at `offset` to zero.
+    pub fn zero(&self, offset: usize, len: usize) {
+        self.window.zero(offset, len);
+    }
+
+    /// Asks the cache for the line at `offset` in a state to be written. A hint: any offset will do.
+    #[inline(always)]
+    pub fn prefetch_for_write(&self, offset: usize) {
+        self.window.prefetch_write(offset);
+    }
+
+    /// The same memory as a peer in this process would see it: to read back what this node itself published.
+    #[must_use]
+    pub fn as_peer(&self) -> PeerSpan {
+        PeerSpan { window: self.window.clone() }
+    }
+}
