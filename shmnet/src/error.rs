@@ -150,13 +150,6 @@ pub enum JoinError {
     },
 }
 
-impl JoinError {
-    /// For `map_err` at a system call.
-    pub(crate) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
-        move |error| Self::System { what, error: error.into() }
-    }
-}
-
 /// Why a frame was not taken for transmission; each is a counted drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
