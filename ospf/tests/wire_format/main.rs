@@ -1,0 +1,7 @@
+//! The wire format: golden bytes, malformed input, properties.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod golden;
+mod malformed;
+mod properties;
+mod support;
