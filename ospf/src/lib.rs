@@ -17,10 +17,12 @@
 //! |---|---|---|
 //! | [`types`] | identifiers, time, costs | |
 //! | [`wire`] | packets and link state advertisements, decode and encode | appendix A |
+//! | [`view`] | snapshots for management, named as in RFC 9129 | |
 //! | [`config`] | what the instance is told: areas, interfaces, ranges, timers | appendix C |
 
 #![forbid(unsafe_code)]
 
 pub mod config;
 pub mod types;
+pub mod view;
 pub mod wire;
