@@ -25,6 +25,7 @@ mod facts;
 mod node;
 
 pub mod memory;
+pub mod ring;
 pub mod sync;
 
 pub use crate::config::{Backing, NetworkParameters, Timing};

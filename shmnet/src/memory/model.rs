@@ -21,6 +21,12 @@ impl Mapping {
         Ok((Arc::clone(&mapping), mapping))
     }
 
+    /// Never: the modelled memory cannot be taken away.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        false
+    }
+
     /// The whole memory as what this node writes.
     ///
     /// # Errors

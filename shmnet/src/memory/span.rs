@@ -52,6 +52,12 @@ macro_rules! reading {
                 self.window.mapping()
             }
 
+            /// Whether the mapping's content was marked as not to be used any more.
+            #[must_use]
+            pub fn is_quarantined(&self) -> bool {
+                self.window.mapping().is_quarantined()
+            }
+
             /// Loads the 64-bit word at `offset`.
             #[inline(always)]
             #[must_use]
@@ -136,5 +142,14 @@ impl OwnSpan {
     #[must_use]
     pub fn as_peer(&self) -> PeerSpan {
         PeerSpan { window: self.window.clone() }
+    }
+
+    /// The address of `len` bytes at `offset`, for the ring's scribble buffers.
+    ///
+    /// Panics if they do not lie within the span.
+    #[cfg(not(loom))]
+    #[inline]
+    pub(crate) fn address(&self, offset: usize, len: usize) -> *mut u8 {
+        self.window.at(offset, len, 1)
     }
 }

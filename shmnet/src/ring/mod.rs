@@ -1,0 +1,74 @@
+//! A ring: one direction between one pair of nodes on one network.
+//!
+//! The transmitter's arena holds the ring: a header, a slot of one line for each position, a fixed-size *scribble buffer*
+//! for each slot, and the write pointer. The receiver's arena holds one word, the read pointer. Each side writes only what
+//! is its own, so no atomic read-modify-write ever crosses between the two.
+//!
+//! # Publication
+//!
+//! A slot begins with a 64-bit word {lap, length, flags}. The transmitter writes the payload, and then releases that word:
+//! this alone makes a frame visible, and no index is shared on the way. The lap counts how often the ring has gone round,
+//! beginning with 1, so that a word left from the lap before is told from a new one, and zeroed memory holds no frame. Frames
+//! of up to [`INLINE`] bytes lie in the slot itself, beside the word; others lie in the slot's buffer. A frame that is longer
+//! than a buffer is a *chain* of consecutive slots, of which the continuations are published first and the head last.
+//!
+//! Both pointers are published lazily: the write pointer for statistics and recovery only, the read pointer every
+//! few slots and whenever the receiver runs dry. The read pointer word carries a tag of the ring's key, so that a word that was
+//! written for another ring is ignored.
+//!
+//! # Distrust
+//!
+//! The receiver copies the geometry once and checks everything else that it loads: lap, length, flags, every link of a chain,
+//! the offload metadata. The transmitter checks that the read pointer only advances, and never past what was written. A
+//! violation is a fault that sticks: the ring is not used again, and a new one takes its place.
+
+mod layout;
+mod metadata;
+mod receiver;
+#[cfg(not(loom))]
+mod reservation;
+mod transmitter;
+
+pub use self::layout::{Geometry, GeometryError, INLINE, Limits, RingKey};
+pub use self::metadata::{
+    GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP, GSO_UDP_L4, HDR_DATA_VALID, HDR_NEEDS_CSUM, Metadata,
+};
+pub use self::receiver::{Received, Receiver, ReceiverCounters, RingFault};
+#[cfg(not(loom))]
+pub use self::reservation::Reservation;
+pub use self::transmitter::{Occupancy, ReadPointerFault, SendError, Transmitter, TransmitterCounters};
+
+use crate::memory::SpanError;
+
+/// Why a ring could not be set up in the memory that was given for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The memory is too small or misaligned.
+    #[error("ring memory: {0}")]
+    Span(#[from] SpanError),
+    /// The header does not begin as a ring's does.
+    #[error("no ring header: found magic {found:#018x}")]
+    Magic {
+        /// The word found.
+        found: u64,
+    },
+    /// The header was written for other incarnations or another epoch than the ring's directory says.
+    #[error("the ring is keyed {found:?}, expected {expected:?}")]
+    Key {
+        /// The key in the header.
+        found: RingKey,
+        /// The key expected.
+        expected: RingKey,
+    },
+    /// The header's words do not agree with their hash.
+    #[error("the hash of the ring header is {found:#018x}, expected {expected:#018x}")]
+    Hash {
+        /// The hash in the header.
+        found: u64,
+        /// The hash of the words as loaded.
+        expected: u64,
+    },
+    /// The geometry is impossible, or larger than the receiver allows.
+    #[error("ring geometry: {0}")]
+    Geometry(#[from] GeometryError),
+}

@@ -1,0 +1,400 @@
+//! The side that owns the ring: it writes slots and buffers and moves the write pointer.
+
+use crate::memory::{LINE, OwnSpan, PeerSpan};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+
+use super::layout::{
+    FLAG_BUFFERED, FLAG_CONTINUATION, FLAG_METADATA, FLAG_MORE, INLINE, METADATA, PAYLOAD, POSITION_MASK,
+    SLOTS, SlotWord, WRITE_POINTER, pointer_parts, pointer_word, write_header,
+};
+use super::{Geometry, Metadata, RingKey, SetupError};
+
+/// How many slots ahead the transmitter asks for a slot's line in a state to be written.
+const PREFETCH_AHEAD: u64 = 8;
+
+/// The transmitting end of a ring.
+#[derive(Debug)]
+pub struct Transmitter {
+    header: OwnSpan,
+    slots: OwnSpan,
+    buffers: OwnSpan,
+    read_pointer: PeerSpan,
+    tag: u32,
+    geometry: Geometry,
+    /// Position of the next slot to write.
+    written: u64,
+    /// How far the receiver is known to have read.
+    read: u64,
+    /// The write pointer as last published.
+    published: u64,
+    fault: Option<ReadPointerFault>,
+    counters: TransmitterCounters,
+    high_water: u32,
+}
+
+/// What a transmitter has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransmitterCounters {
+    /// Frames published.
+    pub frames: u64,
+    /// Bytes of these frames.
+    pub bytes: u64,
+    /// Frames refused for want of free slots.
+    pub full: u64,
+    /// Frames refused since they need more than half of the ring.
+    pub too_long: u64,
+    /// Frames refused for being empty or for metadata that does not fit them.
+    pub invalid: u64,
+    /// Faults of the read pointer: 0 or 1.
+    pub faults: u64,
+}
+
+/// How full a ring is. Decides on its replacement by a larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Slots in all.
+    pub slots: u32,
+    /// Slots written and not yet read.
+    pub used: u32,
+    /// The most slots that were seen in use since the high water was last taken.
+    pub high_water: u32,
+}
+
+/// A frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Not enough free slots at the moment.
+    #[error("the ring is full")]
+    Full,
+    /// The frame would take more than half of the ring.
+    #[error("a frame of {len} bytes is longer than half of the ring ({limit} bytes)")]
+    TooLong {
+        /// Length of the frame.
+        len: usize,
+        /// The longest frame that the ring takes.
+        limit: usize,
+    },
+    /// The frame holds no bytes.
+    #[error("an empty frame")]
+    Empty,
+    /// The metadata points outside of the frame, or is of an unknown kind.
+    #[error("the metadata does not fit the frame")]
+    Metadata,
+    /// The buffers for a reservation of this length are not contiguous at the ring's end: send a copy instead.
+    #[error("no contiguous buffers at the end of the ring")]
+    NotContiguous,
+    /// The receiver violated the protocol; the ring is not used any more.
+    #[error("the ring is quarantined: {0}")]
+    Quarantined(ReadPointerFault),
+}
+
+/// What a receiver did to its read pointer that no honest one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadPointerFault {
+    /// It went back.
+    #[error("the read pointer went back from {from} to {to}")]
+    Regress {
+        /// The position known before, modulo 2^40.
+        from: u64,
+        /// The position found, modulo 2^40.
+        to: u64,
+    },
+    /// It went past what was written.
+    #[error("the read pointer is at {to}, beyond the write pointer at {written}")]
+    Overrun {
+        /// The position found, modulo 2^40.
+        to: u64,
+        /// The write pointer, modulo 2^40.
+        written: u64,
+    },
+}
+
+impl Transmitter {
+    /// Makes a new, empty ring in `own`, which must be aligned to a line and hold at least [`Geometry::bytes`].
+    ///
+    /// `read_pointer` is the word of the receiver's arena that belongs to this ring, 8 bytes long. The ring may be
+    /// announced to the receiver (by a release store) once this returns.
+    ///
+    /// # Errors
+    /// [`SetupError::Span`] if the memory is too small or misaligned.
+    pub fn new(
+        own: OwnSpan,
+        read_pointer: PeerSpan,
+        key: RingKey,
+        geometry: Geometry,
+    ) -> Result<Self, SetupError> {
+        let header = own.sub_aligned(0, SLOTS, LINE)?;
+        let slots = own.sub(SLOTS, geometry.slots() as usize * LINE)?;
+        let buffers =
+            own.sub(geometry.buffers_offset(), geometry.slots() as usize * geometry.buffer() as usize)?;
+        let read_pointer = read_pointer.sub_aligned(0, 8, 8)?;
+        for slot in 0..geometry.slots() as usize {
+            slots.store_u64(slot * LINE, 0, Relaxed);
+        }
+        let tag = key.tag();
+        header.store_u64(WRITE_POINTER, pointer_word(tag, 0), Relaxed);
+        write_header(&header, key, geometry);
+        Ok(Self {
+            header,
+            slots,
+            buffers,
+            read_pointer,
+            tag,
+            geometry,
+            written: 0,
+            read: 0,
+            published: 0,
+            fault: None,
+            counters: TransmitterCounters::default(),
+            high_water: 0,
+        })
+    }
+
+    /// Sends one frame, given in parts that follow one another.
+    ///
+    /// It is visible to the receiver when this returns; [`publish`](Self::publish) is only for the write pointer.
+    ///
+    /// # Errors
+    /// See [`SendError`]; each refusal is counted.
+    #[inline]
+    pub fn send(&mut self, parts: &[&[u8]], metadata: Metadata) -> Result<(), SendError> {
+        let len = match parts {
+            [one] => one.len(),
+            _ => parts.iter().map(|part| part.len()).sum(),
+        };
+        let flags = self.admit(len, metadata)?;
+        if len <= INLINE {
+            self.claim(1)?;
+            let slot = self.slot(self.written);
+            let mut at = slot + PAYLOAD;
+            for part in parts {
+                self.slots.copy_in(at, part);
+                at += part.len();
+            }
+            self.release(self.written, len, flags);
+            self.advance(1, len);
+            return Ok(());
+        }
+        let links = self.links(len)?;
+        self.claim(links)?;
+        self.fill(parts);
+        self.release_chain(links, len, flags);
+        Ok(())
+    }
+
+    /// Publishes the write pointer, for statistics and recovery. To be called at the end of a burst.
+    pub fn publish(&mut self) {
+        if self.published != self.written {
+            self.published = self.written;
+            self.header.store_u64(WRITE_POINTER, pointer_word(self.tag, self.written), Release);
+        }
+    }
+
+    /// Loads the receiver's read pointer and returns the number of free slots.
+    ///
+    /// # Errors
+    /// [`SendError::Quarantined`] if the receiver violated the protocol, now or before.
+    pub fn refresh(&mut self) -> Result<u32, SendError> {
+        if let Some(fault) = self.fault {
+            return Err(SendError::Quarantined(fault));
+        }
+        // Pairs with the receiver's release of the word: its copies out of the slots it gives back are done.
+        let (tag, position) = pointer_parts(self.read_pointer.load_u64(0, Acquire));
+        if tag == self.tag {
+            let step = position.wrapping_sub(self.read) & POSITION_MASK;
+            if step > self.written - self.read {
+                return Err(SendError::Quarantined(self.quarantine(position, step)));
+            }
+            self.read += step;
+        }
+        let used = self.used();
+        self.high_water = self.high_water.max(used);
+        Ok(self.geometry.slots() - used)
+    }
+
+    /// How full the ring is, after a look at the receiver's read pointer.
+    ///
+    /// # Errors
+    /// [`SendError::Quarantined`] if the receiver violated the protocol, now or before.
+    pub fn occupancy(&mut self) -> Result<Occupancy, SendError> {
+        let free = self.refresh()?;
+        let slots = self.geometry.slots();
+        Ok(Occupancy { slots, used: slots - free, high_water: self.high_water })
+    }
+
+    /// Returns the high water of [`occupancy`](Self::occupancy) and begins a new one.
+    pub fn take_high_water(&mut self) -> u32 {
+        std::mem::take(&mut self.high_water)
+    }
+
+    /// Whether the receiver is known to have read everything. Does not look at its read pointer.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.read == self.written
+    }
+
+    /// What was sent and refused.
+    #[must_use]
+    pub fn counters(&self) -> TransmitterCounters {
+        self.counters
+    }
+
+    /// The ring's geometry.
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// The receiver's violation of the protocol, if there was one.
+    #[must_use]
+    pub fn fault(&self) -> Option<ReadPointerFault> {
+        self.fault
+    }
+
+    /// Checks a frame before anything is written, and gives the flags of its head.
+    #[inline(always)]
+    pub(super) fn admit(&mut self, len: usize, metadata: Metadata) -> Result<u16, SendError> {
+        if len == 0 {
+            self.counters.invalid += 1;
+            return Err(SendError::Empty);
+        }
+        if metadata == Metadata::default() {
+            return Ok(0);
+        }
+        self.admit_metadata(len, metadata)
+    }
+
+    #[cold]
+    fn admit_metadata(&mut self, len: usize, metadata: Metadata) -> Result<u16, SendError> {
+        if !metadata.fits(len) {
+            self.counters.invalid += 1;
+            return Err(SendError::Metadata);
+        }
+        // Only the slot at the write pointer is written, and it is free or the frame will be refused below.
+        self.claim(1)?;
+        let slot = self.slot(self.written);
+        let [offload, steering] = metadata.pack();
+        self.slots.store_u64(slot + METADATA, offload, Relaxed);
+        self.slots.store_u64(slot + METADATA + 8, steering, Relaxed);
+        Ok(FLAG_METADATA)
+    }
+
+    /// How many slots a frame takes that does not lie in a slot's line.
+    #[inline]
+    pub(super) fn links(&mut self, len: usize) -> Result<u32, SendError> {
+        let limit = self.geometry.max_frame();
+        if len > limit {
+            self.counters.too_long += 1;
+            return Err(SendError::TooLong { len, limit });
+        }
+        Ok(len.div_ceil(self.geometry.buffer() as usize) as u32)
+    }
+
+    /// Makes sure that `links` slots are free.
+    #[inline(always)]
+    pub(super) fn claim(&mut self, links: u32) -> Result<(), SendError> {
+        if self.fault.is_none() && self.geometry.slots() - self.used() >= links {
+            return Ok(());
+        }
+        self.claim_anew(links)
+    }
+
+    #[cold]
+    fn claim_anew(&mut self, links: u32) -> Result<(), SendError> {
+        if self.refresh()? >= links {
+            return Ok(());
+        }
+        self.counters.full += 1;
+        self.publish();
+        Err(SendError::Full)
+    }
+
+    /// Publishes a frame that lies in the buffers of `links` slots: continuations first, the head last.
+    pub(super) fn release_chain(&mut self, links: u32, len: usize, head_flags: u16) {
+        let buffer = self.geometry.buffer() as usize;
+        for link in (0..links).rev() {
+            let first = link as usize * buffer;
+            let piece = buffer.min(len - first);
+            let more = if link + 1 < links { FLAG_MORE } else { 0 };
+            let role = if link == 0 { head_flags } else { FLAG_CONTINUATION };
+            self.release(self.written + u64::from(link), piece, FLAG_BUFFERED | more | role);
+        }
+        self.advance(links, len);
+    }
+
+    /// Copies the parts into the buffers from the write pointer on, which were claimed.
+    fn fill(&mut self, parts: &[&[u8]]) {
+        let buffer = self.geometry.buffer() as usize;
+        let (mut position, mut room_at) = (self.written, 0);
+        for part in parts {
+            let mut rest = *part;
+            while !rest.is_empty() {
+                if room_at == buffer {
+                    position += 1;
+                    room_at = 0;
+                }
+                let (piece, after) = rest.split_at(rest.len().min(buffer - room_at));
+                self.buffers.copy_in(self.buffer(position) + room_at, piece);
+                room_at += piece.len();
+                rest = after;
+            }
+        }
+    }
+
+    /// Stores a slot's publication word: the frame or its link is visible from here on.
+    #[inline(always)]
+    fn release(&self, position: u64, len: usize, flags: u16) {
+        let lap = ((position >> self.geometry.shift()) + 1) as u32;
+        let word = SlotWord { lap, length: len as u16, flags };
+        // Pairs with the receiver's acquiring load of the word: payload and metadata are visible with it.
+        self.slots.store_u64(self.slot(position), word.pack(), Release);
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, links: u32, len: usize) {
+        self.written += u64::from(links);
+        self.counters.frames += 1;
+        self.counters.bytes += len as u64;
+        self.slots.prefetch_for_write(self.slot(self.written + PREFETCH_AHEAD));
+        if self.written - self.published >= self.geometry.publish_every() {
+            self.publish();
+        }
+    }
+
+    #[inline(always)]
+    fn used(&self) -> u32 {
+        (self.written - self.read) as u32
+    }
+
+    #[inline(always)]
+    fn slot(&self, position: u64) -> usize {
+        (position & self.geometry.mask()) as usize * LINE
+    }
+
+    #[inline(always)]
+    pub(super) fn buffer(&self, position: u64) -> usize {
+        (position & self.geometry.mask()) as usize * self.geometry.buffer() as usize
+    }
+
+    #[cfg(not(loom))]
+    pub(super) fn buffers(&self) -> &OwnSpan {
+        &self.buffers
+    }
+
+    #[cfg(not(loom))]
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    #[cold]
+    fn quarantine(&mut self, to: u64, step: u64) -> ReadPointerFault {
+        let fault = if step > POSITION_MASK / 2 {
+            ReadPointerFault::Regress { from: self.read & POSITION_MASK, to }
+        } else {
+            ReadPointerFault::Overrun { to, written: self.written & POSITION_MASK }
+        };
+        self.fault = Some(fault);
+        self.counters.faults += 1;
+        fault
+    }
+}
