@@ -1,0 +1,100 @@
+//! What the HTTP surface asks of the node: the one seam between this crate and the router.
+
+use std::net::Ipv4Addr;
+
+use axum::body::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::error::ApiError;
+use crate::model::{
+    CaptureQuery, Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, Neighbors, PingReply,
+    PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System, TracerouteHop, TracerouteRequest,
+};
+
+/// The node behind the API.
+///
+/// The snapshots are taken at once and without waiting: they are called from the threads that serve requests. What
+/// takes time is a future or a stream; dropping it ends the work behind it.
+pub trait Backend: Send + Sync + 'static {
+    /// Who the node is, its role, its checks.
+    fn system(&self) -> System;
+
+    /// Whether it has joined, formed its adjacencies and published its routes.
+    fn readiness(&self) -> Readiness;
+
+    /// The running configuration, in the vocabulary of the file.
+    fn config(&self) -> serde_json::Value;
+
+    /// All interfaces with their counters.
+    fn interfaces(&self) -> Interfaces;
+
+    /// The stations known on an interface; `None`: there is no such interface.
+    fn neighbors(&self, interface: &str) -> Option<Neighbors>;
+
+    /// All routes of all sources, chosen or not.
+    fn routes(&self) -> Routes;
+
+    /// The forwarding table in force.
+    fn fib(&self) -> Fib;
+
+    /// What becomes of a packet to `destination`; with `explain`, step by step.
+    fn fib_lookup(&self, destination: Ipv4Addr, explain: bool) -> FibLookup;
+
+    /// The shared memory, its nodes and links; `None`: the node has no fabric.
+    fn shm(&self) -> Option<Shm>;
+
+    /// The rings of the shared memory; `None`: the node has no fabric.
+    fn shm_rings(&self) -> Option<ShmRings>;
+
+    /// Who serves the common address; `None`: the node has no fabric.
+    fn steering(&self) -> Option<Steering>;
+
+    /// All counters that are not shown with an interface or a ring.
+    fn counters(&self) -> Counters;
+
+    /// All drops, by interface and reason.
+    fn drops(&self) -> Drops;
+
+    /// The events that are still remembered, the oldest first.
+    fn events(&self) -> Events;
+
+    /// Sets the administrative state of an interface until the next start. Returns the interface as it is then.
+    ///
+    /// # Errors
+    /// [`crate::error::ProblemKind::NotFound`] if there is no such interface.
+    fn set_interface_enabled(
+        &self,
+        interface: &str,
+        enabled: bool,
+    ) -> impl Future<Output = Result<Interface, ApiError>> + Send;
+
+    /// Sends echo requests from the embedded stack; one item for each, when it is answered or given up.
+    /// The request has been checked against the limits of its fields.
+    ///
+    /// # Errors
+    /// The stack does not run, has too much to do, or has no such source address.
+    fn ping(
+        &self,
+        request: PingRequest,
+    ) -> impl Future<Output = Result<BoxStream<'static, PingReply>, ApiError>> + Send;
+
+    /// Finds the routers on the way; one item for each hop, until the destination answers.
+    /// The request has been checked against the limits of its fields.
+    ///
+    /// # Errors
+    /// The stack does not run, has too much to do, or has no such source address.
+    fn traceroute(
+        &self,
+        request: TracerouteRequest,
+    ) -> impl Future<Output = Result<BoxStream<'static, TracerouteHop>, ApiError>> + Send;
+
+    /// Copies the frames of an interface: a pcapng file in pieces of whole blocks, the section and interface headers
+    /// first. The stream ends after `count` frames; the caller drops it after `duration`.
+    ///
+    /// # Errors
+    /// There is no such interface, or a capture is under way already.
+    fn capture(
+        &self,
+        query: CaptureQuery,
+    ) -> impl Future<Output = Result<BoxStream<'static, Bytes>, ApiError>> + Send;
+}

@@ -1,0 +1,38 @@
+//! What the API speaks: one serde structure per resource.
+//!
+//! The names are the leaf names of RFC 8343 (interfaces), RFC 8344 (addresses and neighbors), RFC 8349 (routing) and
+//! RFC 9129 (OSPF, in [`isthmus_ospf::view`]), in kebab-case. What no module of the IETF describes, the shared memory
+//! above all, follows their habits: lists are in the singular, enumerations are words, times are `date-and-time`.
+//! Every structure is read by the command line too, hence `Deserialize`.
+
+mod counters;
+mod events;
+mod interfaces;
+mod routing;
+mod shm;
+mod steering;
+mod system;
+mod time;
+mod tools;
+
+pub use counters::{Counter, Counters, Drop, Drops};
+pub use events::{Event, Events};
+pub use interfaces::{
+    AddressOwner, AdminStatus, Interface, InterfaceAddress, InterfacePatch, InterfaceStatistics,
+    InterfaceType, Interfaces, Neighbor, NeighborOrigin, NeighborState, Neighbors, OperStatus,
+};
+pub use routing::{
+    ExplainStep, Fib, FibEntry, FibLookup, LookupVerdict, NextHop, Route, RouteType, Routes, SourceProtocol,
+    SpecialNextHop,
+};
+pub use shm::{
+    GroupKind, LinkState, Network, NodeState, RingGeometry, Shm, ShmFacts, ShmGroupReader, ShmGroupRing,
+    ShmLink, ShmNode, ShmNodes, ShmRing, ShmRings,
+};
+pub use steering::{Steering, SteeringEpoch, SteeringMember};
+pub use system::{Check, CheckStatus, Health, Readiness, Role, StackKind, System, SystemAddress};
+pub use time::{DateTime, ParseDateTimeError};
+pub use tools::{
+    CaptureQuery, PingOutcome, PingReply, PingRequest, PingSummary, TracerouteHop, TracerouteProbe,
+    TracerouteRequest, TracerouteSummary,
+};

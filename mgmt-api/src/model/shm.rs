@@ -1,0 +1,288 @@
+//! The shared memory: arenas and the nodes that own them, rings, links.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use super::system::Role;
+
+/// `/shm`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shm {
+    /// Where the arenas are: a directory, or the name of inherited memory.
+    pub segment: String,
+    /// How the memory is had: `file`.
+    pub facility: String,
+    /// Version of the layout in memory.
+    pub layout_version: u32,
+    /// Hash of the geometry; nodes with another one are refused.
+    pub geometry_hash: String,
+    /// Largest number of nodes.
+    pub max_nodes: u16,
+    /// This node.
+    pub node_id: u8,
+    /// How many lives this node's id has had.
+    pub incarnation: u32,
+    /// Octets of this node's arena.
+    pub arena_size: u64,
+    /// Of them, octets not cut into rings yet.
+    pub arena_free: u64,
+    /// The active table: ids of the nodes that this node takes for active now, itself included.
+    pub active: Vec<u8>,
+    /// All nodes that ever had an arena here.
+    pub node: Vec<ShmNode>,
+    /// What this node has to each other node on each network.
+    pub link: Vec<ShmLink>,
+}
+
+/// `/shm/nodes`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmNodes {
+    /// Ids of the active nodes.
+    pub active: Vec<u8>,
+    /// In the order of their ids.
+    pub node: Vec<ShmNode>,
+}
+
+/// An arena and the node that owns it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmNode {
+    /// Its id.
+    pub node_id: u8,
+    /// Whether it is the node that answers.
+    pub local: bool,
+    /// How many lives the id has had.
+    pub incarnation: u32,
+    /// How this node sees it.
+    pub state: NodeState,
+    /// Seconds since its heartbeat was last seen to move.
+    pub heartbeat_age: f64,
+    /// What it publishes about itself; absent until it was read once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<ShmFacts>,
+}
+
+/// How a node is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeState {
+    /// Announced, and not connected in both directions yet.
+    Joining,
+    /// Alive.
+    Active,
+    /// Late: avoided, nothing closed.
+    Suspect,
+    /// Taken for dead; its incarnation is closed.
+    Failed,
+    /// Gone by its own will.
+    Left,
+    /// Refused or cut off, because what it wrote made no sense.
+    Quarantined,
+}
+
+impl NodeState {
+    /// All states, in the order of the metric's series.
+    pub const ALL: [Self; 6] =
+        [Self::Joining, Self::Active, Self::Suspect, Self::Failed, Self::Left, Self::Quarantined];
+
+    /// The word in JSON and in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Joining => "joining",
+            Self::Active => "active",
+            Self::Suspect => "suspect",
+            Self::Failed => "failed",
+            Self::Left => "left",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// What a node publishes about itself in its arena.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmFacts {
+    /// Its address on the local network.
+    pub lsm_address: Ipv4Addr,
+    /// Its address on the global network.
+    pub gsm_address: Ipv4Addr,
+    /// Its name in OSPF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router_id: Option<Ipv4Addr>,
+    /// What it is to OSPF.
+    pub role: Role,
+    /// Its share of the flows to the common address, relative to the others.
+    pub weight: u32,
+    /// Whether it takes flows to the common address.
+    pub healthy: bool,
+    /// Whether it takes no new ones.
+    pub draining: bool,
+    /// The newest steering epoch that it publishes.
+    pub steering_epoch: u64,
+}
+
+/// What this node has to another node on a network: a ring each way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmLink {
+    /// The network.
+    pub network: Network,
+    /// The other node.
+    pub peer: u8,
+    /// Its incarnation.
+    pub peer_incarnation: u32,
+    /// How far it is.
+    pub state: LinkState,
+}
+
+/// How far a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkState {
+    /// Neither ring is in use.
+    Down,
+    /// This node has allocated its ring; the peer has not connected.
+    Allocated,
+    /// This node reads the peer's ring; the peer does not read ours yet.
+    Connected,
+    /// Both rings are in use.
+    Up,
+}
+
+/// One of the two networks over the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// The local one.
+    Lsm,
+    /// The global one.
+    Gsm,
+}
+
+impl Network {
+    /// The word in JSON and in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Lsm => "lsm",
+            Self::Gsm => "gsm",
+        }
+    }
+}
+
+/// `/shm/rings`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmRings {
+    /// The rings of this node's links, both directions.
+    pub ring: Vec<ShmRing>,
+    /// The broadcast and multicast rings, one of each on each network.
+    pub group_ring: Vec<ShmGroupRing>,
+}
+
+/// A ring between two nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmRing {
+    /// The network.
+    pub network: Network,
+    /// Who writes it: the owner of the arena that it lies in.
+    pub transmitter: u8,
+    /// Who reads it.
+    pub receiver: u8,
+    /// Incarnation of the transmitter.
+    pub transmitter_incarnation: u32,
+    /// Incarnation of the receiver.
+    pub receiver_incarnation: u32,
+    /// Which ring of this pair it is; larger ones replace smaller ones.
+    pub epoch: u32,
+    /// Slots and scribble buffers.
+    pub geometry: RingGeometry,
+    /// Frames ever written; only the transmitter moves it.
+    pub write_pointer: u64,
+    /// Frames ever read, as the receiver last published it; only the receiver moves it.
+    pub read_pointer: u64,
+    /// Slots written and not known to be read.
+    pub occupancy: u64,
+    /// Frames through this ring as this node counted them.
+    pub frames: u64,
+    /// Octets of them.
+    pub octets: u64,
+    /// Frames dropped because it was full, counted by the transmitter.
+    pub full: u64,
+    /// Entries that made no sense and were not used.
+    pub invalid: u64,
+}
+
+/// Slots and scribble buffers of a ring, fixed while it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RingGeometry {
+    /// Number of slots, each with its buffer.
+    pub slots: u32,
+    /// Octets of a buffer.
+    pub buffer_size: u32,
+    /// Octets of the whole ring in the arena.
+    pub size: u64,
+}
+
+/// A broadcast or multicast ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmGroupRing {
+    /// The network.
+    pub network: Network,
+    /// Which of the two.
+    pub kind: GroupKind,
+    /// The node whose arena it lies in; absent while none has claimed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<u8>,
+    /// How often it has changed hands.
+    pub generation: u64,
+    /// References ever written by the owner in this generation.
+    pub position: u64,
+    /// Slots and the payload that a submission lane holds for each.
+    pub geometry: RingGeometry,
+    /// Frames that this node submitted.
+    pub submitted: u64,
+    /// Frames that this node delivered.
+    pub delivered: u64,
+    /// Frames that this node lost because it was too slow.
+    pub lost: u64,
+    /// How far each reader is.
+    pub reader: Vec<ShmGroupReader>,
+}
+
+/// Broadcast or multicast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupKind {
+    /// To all.
+    Broadcast,
+    /// To a group.
+    Multicast,
+}
+
+impl GroupKind {
+    /// The word in JSON and in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Broadcast => "broadcast",
+            Self::Multicast => "multicast",
+        }
+    }
+}
+
+/// How far a reader of a group ring is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmGroupReader {
+    /// The reader.
+    pub node_id: u8,
+    /// The position that it has published.
+    pub position: u64,
+    /// References behind the owner.
+    pub lag: u64,
+}
