@@ -3,6 +3,8 @@
 //! A worker owns its pool; buffers are taken and returned without allocation while packets flow (I4).
 //! A buffer that travels to another thread (host stack, OSPF driver) comes back over the same link.
 
+use isthmus_shmnet::Network;
+
 use crate::forward::InterfaceIndex;
 
 /// The largest Ethernet frame that a buffer holds: a 9000-byte datagram with its 14-byte header and a
@@ -18,6 +20,8 @@ pub struct PacketBuffer {
     end: usize,
     /// The interface that it came in on, or that it goes out on.
     pub interface: InterfaceIndex,
+    /// On the way between the worker and the embedded stack: by which of the node's adapters.
+    pub network: Network,
 }
 
 impl PacketBuffer {
@@ -27,6 +31,7 @@ impl PacketBuffer {
             start: HEADROOM,
             end: HEADROOM,
             interface: InterfaceIndex::NONE,
+            network: Network::Lsm,
         }
     }
 

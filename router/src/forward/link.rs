@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use rustix::event::{EventfdFlags, eventfd};
+use tokio::io::unix::AsyncFd;
 
 use crate::packet::{PacketBuffer, Pool};
 
@@ -32,6 +33,33 @@ impl Bell {
     /// Makes the descriptor unreadable until the next ring.
     pub fn silence(&self) {
         let _ = rustix::io::read(&*self.0, &mut [0u8; 8]);
+    }
+}
+
+/// A bell that a task waits for.
+pub struct AsyncBell(AsyncFd<OwnedFd>);
+
+impl AsyncBell {
+    /// Watches a bell from the current runtime.
+    ///
+    /// # Errors
+    /// The process is out of descriptors.
+    #[allow(
+        deprecated,
+        reason = "the constructor is deprecated for descriptors that may close while they are \
+        registered; an owned one stays open as long as the value lives"
+    )]
+    pub fn new(bell: &Bell) -> io::Result<Self> {
+        Ok(Self(AsyncFd::new(bell.0.try_clone()?)?))
+    }
+
+    /// Waits for the next ring, and silences the bell.
+    pub async fn rung(&self) {
+        if let Ok(mut ready) = self.0.readable().await {
+            // The descriptor is not blocking: nothing to read means that it is silent already.
+            let _ = rustix::io::read(self.0.get_ref(), &mut [0u8; 8]);
+            ready.clear_ready();
+        }
     }
 }
 
