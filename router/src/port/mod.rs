@@ -2,8 +2,31 @@
 //!
 //! A port belongs to one worker thread. Nothing in it blocks, locks, logs per packet or allocates
 //! while packets flow (I4); what it drops, it counts under a [`DropReason`] (I5).
+//!
+//! | module | medium |
+//! |---|---|
+//! | [`packet`] | a NIC, by `AF_PACKET` |
+//! | [`tap`] | this node's kernel, by a TAP device |
+//! | [`socket`] | another process on this host, without privileges |
+//! | [`mem`] | another port of this process |
+//!
+//! [`offload`] finishes what senders leave to the hardware.
+
+pub mod carrier;
+pub mod error;
+pub mod mem;
+pub mod offload;
+pub mod packet;
+pub mod socket;
+pub(crate) mod sys;
+mod sys_packet;
+mod sys_tun;
+pub mod tap;
 
 use std::os::fd::RawFd;
+
+pub use carrier::CarrierFlag;
+pub use error::OpenError;
 
 use crate::forward::DropReason;
 use crate::packet::{PacketBuffer, Pool};
@@ -69,5 +92,32 @@ pub trait Port: Send {
     /// The port's own counters.
     fn statistics(&self) -> PortStatistics {
         PortStatistics::default()
+    }
+}
+
+/// Length of an Ethernet header without a tag.
+pub const ETHERNET_HEADER: usize = 14;
+
+/// A locally administered unicast Ethernet address that follows from `seed` alone, so that it is the same
+/// after a restart (FNV-1a, 64 bits, of which 40 are used).
+pub fn derived_mac(seed: &str) -> [u8; 6] {
+    let hash = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let [a, b, c, d, e, ..] = (hash ^ (hash >> 40)).to_le_bytes();
+    [0x02, a, b, c, d, e]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_addresses_are_local_unicast_and_depend_on_the_seed() {
+        let one = derived_mac("/run/isthmus/a.sock");
+        let other = derived_mac("/run/isthmus/b.sock");
+        assert_eq!(one, derived_mac("/run/isthmus/a.sock"));
+        assert_ne!(one, other);
+        assert_eq!(one[0], 0x02);
     }
 }
