@@ -51,8 +51,10 @@ pub struct FabricConfig {
     pub transit: bool,
     /// Share of the flows to the common address, relative to the other nodes.
     pub weight: u16,
-    /// Which stack answers for the node's addresses.
-    pub stack: StackConfig,
+    /// Which stack shall answer for the node's addresses; [`resolve_stack`](super::resolve_stack) decides at start.
+    pub stack: StackMode,
+    /// What the kernel's stack is told when it is the one.
+    pub kernel_stack: KernelStackConfig,
 }
 
 /// Where the arenas are.
@@ -84,22 +86,37 @@ pub struct NetworkConfig {
     pub ospf: OspfInterfaceConfig,
 }
 
-/// Which stack answers for the node's LSM, GSM and common addresses.
+/// Which stack shall answer for the node's LSM, GSM and common addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StackMode {
+    /// The kernel's where it is permitted, else the embedded one.
+    Auto,
+    /// The kernel's, or the node does not start.
+    Kernel,
+    /// The embedded one.
+    Embedded,
+}
+
+/// Which stack answers for the node's LSM, GSM and common addresses, as decided at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StackConfig {
     /// The embedded stack owns them all.
     Embedded,
     /// The node's kernel, through two TAP devices; the embedded stack owns a loopback address of the router.
-    Kernel {
-        /// Name of the device on the LSM.
-        lsm_device: String,
-        /// Name of the device on the GSM.
-        gsm_device: String,
-        /// The router's own address.
-        loopback: Ipv4Addr,
-        /// The network that the loopback addresses of all nodes come from.
-        loopback_prefix: Ipv4Net,
-    },
+    Kernel(KernelStackConfig),
+}
+
+/// What the kernel's stack is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelStackConfig {
+    /// Name of the device on the LSM.
+    pub lsm_device: String,
+    /// Name of the device on the GSM.
+    pub gsm_device: String,
+    /// The router's own address.
+    pub loopback: Ipv4Addr,
+    /// The network that the loopback addresses of all nodes come from.
+    pub loopback_prefix: Ipv4Net,
 }
 
 /// A NIC.

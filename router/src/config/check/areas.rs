@@ -1,0 +1,111 @@
+//! Areas: in which a NIC may be, and what is set for them.
+
+use isthmus_ospf::config::AreaRange;
+use isthmus_ospf::types::AreaId;
+
+use super::super::Code;
+use super::super::model::{AreaSettings, FabricConfig};
+use super::super::raw::{RawArea, RawConfig};
+use super::Entry;
+use super::findings::Findings;
+
+/// A NIC is in the backbone, or in the cluster's area, or in any area where the backbone is at hand: an area border
+/// router without an interface in the backbone cannot be one (RFC 2328 section 3.1).
+pub(super) fn roles(fabric: Option<&FabricConfig>, interfaces: &[Entry], findings: &mut Findings) {
+    let nic_areas = || interfaces.iter().filter_map(|entry| Some((entry, entry.nic.ospf.as_ref()?.area)));
+    match fabric.map(|fabric| fabric.lsm.ospf.area) {
+        Some(own) if own.is_backbone() => {}
+        Some(own) => {
+            for (entry, area) in nic_areas().filter(|(_, area)| !area.is_backbone() && *area != own) {
+                findings.error(
+                    Code::UnsupportedArea,
+                    entry.path("ospf.area-id"),
+                    format!(
+                        "`{}` is in area {area}, the cluster in area {own}: the node would join two areas, neither of them the backbone",
+                        entry.nic.name
+                    ),
+                    format!(
+                        "put the interface into 0.0.0.0 (area border router) or {own} (internal router), or the cluster into the backbone with `fabric.area-id: 0.0.0.0`"
+                    ),
+                );
+            }
+        }
+        None => {
+            let Some((_, first)) = nic_areas().next() else { return };
+            if nic_areas().any(|(_, area)| area.is_backbone()) {
+                return;
+            }
+            for (entry, area) in nic_areas().filter(|(_, area)| *area != first) {
+                findings.error(
+                    Code::UnsupportedArea,
+                    entry.path("ospf.area-id"),
+                    format!(
+                        "`{}` is in area {area}, another interface in area {first}, and none in the backbone",
+                        entry.nic.name
+                    ),
+                    "put all interfaces into one area, or one of them into 0.0.0.0",
+                );
+            }
+        }
+    }
+}
+
+/// What is set for areas.
+pub(super) fn settings(
+    raw: &RawConfig,
+    fabric: Option<&FabricConfig>,
+    interfaces: &[Entry],
+    findings: &mut Findings,
+) -> Vec<AreaSettings> {
+    let mut settings: Vec<AreaSettings> = Vec::new();
+    for (index, raw) in raw.ospf.areas.iter().enumerate() {
+        let path = format!("ospf.areas[{index}]");
+        let area = findings.area(&format!("{path}.area-id"), &raw.area_id);
+        let ranges = ranges(&path, raw, findings);
+        let Some(area) = area else { continue };
+        if settings.iter().any(|other| other.area == area) {
+            let reason = format!("area {area} is set twice");
+            findings.error(
+                Code::DuplicateArea,
+                format!("{path}.area-id"),
+                reason,
+                "put its ranges into one entry",
+            );
+            continue;
+        }
+        if !is_used(area, fabric, interfaces) {
+            findings.warning(
+                Code::UnusedArea,
+                format!("{path}.area-id"),
+                format!("no interface is in area {area}"),
+                "correct the id, or remove the entry",
+            );
+        }
+        settings.push(AreaSettings { area, ranges });
+    }
+    settings
+}
+
+fn is_used(area: AreaId, fabric: Option<&FabricConfig>, interfaces: &[Entry]) -> bool {
+    // With a fabric the backbone is there too: area border routers meet in it over the shared memory.
+    fabric.is_some_and(|fabric| fabric.lsm.ospf.area == area || area.is_backbone())
+        || interfaces.iter().any(|entry| entry.nic.ospf.as_ref().is_some_and(|ospf| ospf.area == area))
+}
+
+fn ranges(path: &str, raw: &RawArea, findings: &mut Findings) -> Vec<AreaRange> {
+    let mut ranges: Vec<AreaRange> = Vec::new();
+    for (index, raw) in raw.ranges.iter().enumerate() {
+        let path = format!("{path}.ranges[{index}]");
+        let prefix = findings.prefix(&format!("{path}.prefix"), &raw.prefix);
+        let cost =
+            raw.cost.and_then(|cost| findings.number(format!("{path}.cost"), cost, 0..=16_777_214_u32, ""));
+        let Some(prefix) = prefix else { continue };
+        if ranges.iter().any(|other| other.prefix == prefix) {
+            let reason = format!("the range {prefix} stands twice");
+            findings.error(Code::DuplicateRange, format!("{path}.prefix"), reason, "remove one of them");
+            continue;
+        }
+        ranges.push(AreaRange { prefix, advertise: raw.advertise, cost });
+    }
+    ranges
+}

@@ -1,0 +1,130 @@
+//! From the file to the configuration: everything that is refused, and why.
+//!
+//! Each subject turns its part of the file into its part of the [`Config`], or into findings; then the cross checks
+//! look at all of it. Nothing stops at the first finding.
+
+mod areas;
+mod fabric;
+mod findings;
+mod interfaces;
+mod management;
+mod networks;
+mod routes;
+mod values;
+
+use isthmus_ospf::types::RouterId;
+
+use super::environment::Environment;
+use super::model::{Config, FabricConfig, NicConfig, OspfConfig};
+use super::raw::RawConfig;
+use super::{Code, Diagnostic};
+use findings::Findings;
+
+/// Checks a file. `None` beside the findings if one of them is an error.
+pub(super) fn check(raw: &RawConfig, environment: &Environment) -> (Option<Config>, Vec<Diagnostic>) {
+    let mut findings = Findings::default();
+    let config = build(raw, environment, &mut findings);
+    let findings = findings.into_list();
+    let refused = findings.iter().any(|finding| finding.severity == super::Severity::Error);
+    (config.filter(|_| !refused), findings)
+}
+
+fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) -> Option<Config> {
+    let hostname = hostname(raw, environment, findings);
+    let fabric = fabric::fabric(raw, findings);
+    let interfaces = interfaces::interfaces(raw, fabric.as_ref(), findings);
+    networks::check(fabric.as_ref(), &interfaces, findings);
+    areas::roles(fabric.as_ref(), &interfaces, findings);
+    let area_settings = areas::settings(raw, fabric.as_ref(), &interfaces, findings);
+    let router_id = router_id(raw, fabric.as_ref(), &interfaces, findings);
+    let maximum_paths = findings.number("ospf.maximum-paths", raw.ospf.maximum_paths, 1..=64, "");
+    let spf_delay = findings.milliseconds("ospf.spf-delay", raw.ospf.spf_delay, 0..=60_000);
+    let management = management::management(raw, environment, findings);
+    let static_routes = routes::static_routes(raw, fabric.as_ref(), &interfaces, findings);
+    if raw.node_id.is_some() && fabric.is_none() {
+        return None;
+    }
+    let interfaces = interfaces.into_iter().map(|entry| entry.nic).collect();
+    let ospf = OspfConfig {
+        router_id: router_id?,
+        areas: area_settings,
+        maximum_paths: maximum_paths?,
+        spf_delay: spf_delay?,
+    };
+    Some(Config { hostname: hostname?, fabric, interfaces, ospf, management: management?, static_routes })
+}
+
+/// A NIC that passed on its own, with its place in the file.
+struct Entry {
+    index: usize,
+    nic: NicConfig,
+}
+
+impl Entry {
+    fn path(&self, key: &str) -> String {
+        format!("interfaces[{}].{key}", self.index)
+    }
+}
+
+fn hostname(raw: &RawConfig, environment: &Environment, findings: &mut Findings) -> Option<String> {
+    let Some(name) = &raw.hostname else {
+        // The host's own name is not the file's fault, whatever it is.
+        return Some(match environment.hostname.is_empty() {
+            true => "isthmus".to_owned(),
+            false => environment.hostname.clone(),
+        });
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        findings.error(
+            Code::BadName,
+            "hostname",
+            format!("`{}` is not a host name", values::shown(name)),
+            "use 1 to 64 letters, digits, hyphens and dots",
+        );
+        return None;
+    }
+    Some(name.clone())
+}
+
+/// The configured router id, else the LSM address, else the address of the first NIC.
+fn router_id(
+    raw: &RawConfig,
+    fabric: Option<&FabricConfig>,
+    interfaces: &[Entry],
+    findings: &mut Findings,
+) -> Option<RouterId> {
+    let path = "ospf.router-id";
+    let Some(text) = &raw.ospf.router_id else {
+        let first = interfaces.first().map(|entry| entry.nic.address.addr());
+        let default = fabric.map(|fabric| fabric.lsm.address.addr()).or(first);
+        if default.is_none() && raw.node_id.is_none() && raw.segment.is_none() && raw.interfaces.is_empty() {
+            findings.error(
+                Code::MissingKey,
+                path,
+                "the router has neither a node id nor an interface to take its router id from",
+                "set `node-id` and `segment`, or list an interface, or set `ospf.router-id`",
+            );
+        }
+        return default.map(RouterId);
+    };
+    let Ok(id) = text.parse::<std::net::Ipv4Addr>() else {
+        findings.error(
+            Code::BadRouterId,
+            path,
+            format!("`{}` is not a dotted quad", values::shown(text)),
+            "write four numbers from 0 to 255 with dots between, such as 192.0.2.1",
+        );
+        return None;
+    };
+    let common = fabric.is_some_and(|fabric| fabric.common_addresses.contains(&id));
+    let reason = match () {
+        () if id.is_unspecified() => "0.0.0.0 means no router".to_owned(),
+        () if id.is_broadcast() => "255.255.255.255 names no router".to_owned(),
+        () if common => format!("{id} is a common address: every node would have this router id"),
+        () => return Some(RouterId(id)),
+    };
+    let remedy = "use an address of this router alone, or leave the key out";
+    findings.error(Code::BadRouterId, path, reason, remedy);
+    None
+}

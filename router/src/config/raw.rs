@@ -1,0 +1,397 @@
+//! The configuration file as it is written, and the defaults of its keys.
+//!
+//! Keys are the leaf names of RFC 9129, RFC 8349 and RFC 8343 where these have one. Values are taken as written,
+//! numbers in any range and addresses as text, so that the checks can name everything that is wrong with a file
+//! at once. The comments here are the descriptions in the JSON schema and in the reference.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The configuration of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[schemars(title = "Isthmus configuration")]
+pub struct RawConfig {
+    /// The node's name for people. Default: the host's name.
+    pub hostname: Option<String>,
+    /// The node's number in the segment. With `segment` it makes the router a node of a cluster; without both
+    /// it is a plain router. At most `fabric.max-nodes`.
+    #[schemars(range(min = 1, max = 254))]
+    pub node_id: Option<i64>,
+    /// The shared memory: the absolute path of a directory that all nodes see, on a memory file system.
+    pub segment: Option<RawSegment>,
+    /// The NICs.
+    pub interfaces: Vec<RawInterface>,
+    /// The node's part in the shared memory. Everything in it has a default.
+    pub fabric: Option<RawFabric>,
+    /// OSPF of the whole router.
+    pub ospf: RawOspf,
+    /// Where the management plane listens.
+    pub management: RawManagement,
+    /// Routes by hand.
+    pub static_routes: Vec<RawStaticRoute>,
+}
+
+/// Where the arenas are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged, rename_all = "kebab-case")]
+pub enum RawSegment {
+    /// A directory with one file per node.
+    Directory(String),
+    /// Memory files that the process inherited.
+    Inherited {
+        /// The only key of the mapping.
+        inherited: RawInherited,
+    },
+}
+
+/// Memory files that the process inherited from the one that started it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RawInherited {
+    /// Names the segment among others on this host.
+    pub name: String,
+    /// File descriptor of each node's arena, by node id.
+    pub arenas: BTreeMap<String, i64>,
+}
+
+/// A NIC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RawInterface {
+    /// The interface's name; with driver `packet` the kernel's name of the device.
+    pub name: String,
+    /// How frames get in and out.
+    #[serde(default)]
+    pub driver: RawDriver,
+    /// The router's address on it, with the length of the network's prefix: `192.0.2.1/30`.
+    pub address: String,
+    /// Path of the socket, for driver `socket`: the first of the two processes listens, the other connects.
+    pub path: Option<String>,
+    /// Administrative state at start.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Largest IP datagram, in bytes. Default: the device's; 1500 for driver `socket`.
+    #[schemars(range(min = 576, max = 65535))]
+    pub mtu: Option<i64>,
+    /// OSPF on it.
+    #[serde(default)]
+    pub ospf: RawInterfaceOspf,
+}
+
+/// How frames get in and out of a NIC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawDriver {
+    /// A packet socket on a device of the kernel.
+    #[default]
+    Packet,
+    /// A local socket to another process on this host.
+    Socket,
+}
+
+/// OSPF on a NIC (RFC 2328 appendix C.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawInterfaceOspf {
+    /// Whether OSPF runs on it and advertises its network.
+    pub enabled: bool,
+    /// The area of its network: `0.0.0.0`, or the cluster's own area.
+    pub area_id: String,
+    /// Output cost.
+    #[schemars(range(min = 1, max = 65535))]
+    pub cost: i64,
+    /// Seconds between hellos.
+    #[schemars(range(min = 1, max = 65535))]
+    pub hello_interval: i64,
+    /// Seconds without a hello after which a neighbor is down; more than `hello-interval`.
+    #[schemars(range(min = 2, max = 65535))]
+    pub dead_interval: i64,
+    /// Seconds between retransmissions.
+    #[schemars(range(min = 1, max = 3600))]
+    pub retransmit_interval: i64,
+    /// Seconds added to the age of an advertisement that is sent here.
+    #[schemars(range(min = 1, max = 3600))]
+    pub transmit_delay: i64,
+    /// Router priority, carried in hellos.
+    #[schemars(range(min = 0, max = 255))]
+    pub priority: i64,
+    /// Advertised, but without hellos.
+    pub passive: bool,
+    /// Skips the check of the neighbor's MTU (RFC 2328 section 10.6).
+    pub mtu_ignore: bool,
+}
+
+/// The node's part in the shared memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawFabric {
+    /// The largest number of nodes, the same on all.
+    #[schemars(range(min = 2, max = 254))]
+    pub max_nodes: i64,
+    /// Takes the node id over from a holder that does not answer.
+    pub takeover: bool,
+    /// The cluster's area.
+    pub area_id: String,
+    /// The local network. Its defaults: prefix `10.77.0.0/24`, cost 2, device `lsm0`.
+    pub lsm: RawNetwork,
+    /// The global network. Its defaults: prefix `10.77.1.0/24`, cost one more than the local network's,
+    /// device `gsm0`.
+    pub gsm: RawNetwork,
+    /// Addresses to which all nodes answer.
+    pub common_addresses: Vec<String>,
+    /// Where the routers' own addresses come from when the kernel's stack holds the others: node `n` has the
+    /// `n`-th address.
+    pub loopback_prefix: String,
+    /// Which stack answers for the node's addresses.
+    pub stack: RawStack,
+    /// Cost at which area border routers advertise the cluster's ranges and common addresses.
+    #[schemars(range(min = 0, max = 16777214))]
+    pub advertised_cost: i64,
+    /// Whether area border routers also advertise the address of each node.
+    pub advertise_hosts: bool,
+    /// Whether area border routers keep the backbone together over the shared memory.
+    pub transit: bool,
+    /// Share of the flows to the common addresses, relative to the other nodes.
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: i64,
+}
+
+/// Which stack answers for the node's addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawStack {
+    /// The kernel's where the process may create devices, else the embedded one; the log and `status` say which
+    /// and why.
+    #[default]
+    Auto,
+    /// The node's kernel, through the devices `lsm0` and `gsm0`.
+    Kernel,
+    /// The router's embedded stack.
+    Embedded,
+}
+
+/// A network over the shared memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawNetwork {
+    /// The network's prefix; node `n` has the `n`-th address of it.
+    pub prefix: Option<String>,
+    /// Administrative state at start. Default: `true`.
+    pub enabled: Option<bool>,
+    /// Largest IP datagram, in bytes. Default: 9000.
+    #[schemars(range(min = 576, max = 65535))]
+    pub mtu: Option<i64>,
+    /// Name of the kernel's device, when the kernel's stack is used.
+    pub device: Option<String>,
+    /// OSPF on it.
+    pub ospf: RawNetworkOspf,
+}
+
+/// OSPF on a network over the shared memory; the same on all nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawNetworkOspf {
+    /// Output cost. The local network's must be less than the global one's, and that less than twice the local
+    /// one's.
+    #[schemars(range(min = 1, max = 65535))]
+    pub cost: Option<i64>,
+    /// Seconds between hellos. Default: 1.
+    #[schemars(range(min = 1, max = 65535))]
+    pub hello_interval: Option<i64>,
+    /// Seconds without a hello after which a neighbor is down; more than `hello-interval`. Default: 4.
+    #[schemars(range(min = 2, max = 65535))]
+    pub dead_interval: Option<i64>,
+    /// Seconds between retransmissions. Default: 1.
+    #[schemars(range(min = 1, max = 3600))]
+    pub retransmit_interval: Option<i64>,
+    /// Seconds added to the age of an advertisement that is sent here. Default: 1.
+    #[schemars(range(min = 1, max = 3600))]
+    pub transmit_delay: Option<i64>,
+    /// Router priority, carried in hellos. Default: 1.
+    #[schemars(range(min = 0, max = 255))]
+    pub priority: Option<i64>,
+}
+
+/// OSPF of the whole router.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawOspf {
+    /// The router's name in OSPF. Default: the node's address on the local network; without a fabric the address
+    /// of the first NIC.
+    pub router_id: Option<String>,
+    /// Equal-cost next hops kept for a route.
+    #[schemars(range(min = 1, max = 64))]
+    pub maximum_paths: i64,
+    /// Milliseconds from the first change to the calculation of routes; 0 calculates at once.
+    #[schemars(range(min = 0, max = 60000))]
+    pub spf_delay: i64,
+    /// Areas with what is set for them. Areas of which nothing is set need not be listed.
+    pub areas: Vec<RawArea>,
+}
+
+/// What is set for an area.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RawArea {
+    /// Which area.
+    pub area_id: String,
+    /// Its ranges, which an area border router condenses toward the other areas. Those of the cluster are added by
+    /// the router itself.
+    #[serde(default)]
+    pub ranges: Vec<RawRange>,
+}
+
+/// A range of an area (RFC 2328 section 12.4.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RawRange {
+    /// Networks inside this prefix are condensed into it.
+    pub prefix: String,
+    /// `false` hides the range and everything inside it.
+    #[serde(default = "yes")]
+    pub advertise: bool,
+    /// A fixed cost. Default: the largest cost of the networks inside.
+    #[schemars(range(min = 0, max = 16777214))]
+    pub cost: Option<i64>,
+}
+
+/// Where the management plane listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawManagement {
+    /// Path of a unix socket, or `none`. Default: `/run/isthmus/node-N.sock` for root,
+    /// `$XDG_RUNTIME_DIR/isthmus/node-N.sock` for others; `router.sock` without a fabric.
+    pub unix_socket: Option<String>,
+    /// A loopback address and port, `127.0.0.1:8080` or `[::1]:8080`. Default: none.
+    pub listen: Option<String>,
+    /// Port of the read-only surface inside the routed network, carried by the embedded stack. Default: none.
+    #[schemars(range(min = 1, max = 65535))]
+    pub in_band_port: Option<i64>,
+}
+
+/// A route by hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RawStaticRoute {
+    /// Where to.
+    pub destination_prefix: String,
+    /// By which router, or `blackhole`: dropped.
+    pub next_hop: String,
+    /// Preference among sources; the lower one wins.
+    #[serde(default = "static_distance")]
+    #[schemars(range(min = 1, max = 255))]
+    pub distance: i64,
+}
+
+impl Default for RawInterfaceOspf {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            area_id: "0.0.0.0".to_owned(),
+            cost: 10,
+            hello_interval: 10,
+            dead_interval: 40,
+            retransmit_interval: 5,
+            transmit_delay: 1,
+            priority: 1,
+            passive: false,
+            mtu_ignore: false,
+        }
+    }
+}
+
+impl Default for RawFabric {
+    fn default() -> Self {
+        Self {
+            max_nodes: 64,
+            takeover: false,
+            area_id: "0.0.0.1".to_owned(),
+            lsm: RawNetwork::default(),
+            gsm: RawNetwork::default(),
+            common_addresses: vec!["10.77.2.1".to_owned()],
+            loopback_prefix: "10.77.3.0/24".to_owned(),
+            stack: RawStack::default(),
+            advertised_cost: 10,
+            advertise_hosts: false,
+            transit: true,
+            weight: 100,
+        }
+    }
+}
+
+impl Default for RawOspf {
+    fn default() -> Self {
+        Self { router_id: None, maximum_paths: 16, spf_delay: 0, areas: Vec::new() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn static_distance() -> i64 {
+    1
+}
+
+impl<'de> Deserialize<'de> for RawSegment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// The mapping form, with its own errors where an untagged enum would say nothing.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Mapping {
+            inherited: RawInherited,
+        }
+
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawSegment;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, or a mapping with the key `inherited`")
+            }
+
+            fn visit_str<E: Error>(self, path: &str) -> Result<RawSegment, E> {
+                Ok(RawSegment::Directory(path.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawSegment, A::Error> {
+                let Mapping { inherited } = Mapping::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawSegment::Inherited { inherited })
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for RawSegment {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RawSegment".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let inherited = generator.subschema_for::<RawInherited>();
+        json_schema!({
+            "anyOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "inherited": inherited },
+                    "required": ["inherited"],
+                    "additionalProperties": false
+                }
+            ]
+        })
+    }
+}

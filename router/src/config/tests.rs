@@ -1,0 +1,701 @@
+//! Tests of the configuration as a whole: files in, configurations or findings out.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::environment::Environment;
+use super::load::{LARGEST_FILE, Loaded, load, parse};
+use super::model::{Config, Driver, SegmentConfig, StackConfig, StackMode};
+use super::report::{ReportFormat, check_file};
+use super::{Code, Diagnostic, Severity, reference, resolve_stack, schema};
+
+fn root() -> Environment {
+    Environment { uid: 0, runtime_directory: None, hostname: "host".to_owned() }
+}
+
+fn good(text: &str) -> Loaded {
+    parse(text, &root()).unwrap_or_else(|findings| panic!("refused: {findings:#?}"))
+}
+
+fn bad(text: &str) -> Vec<Diagnostic> {
+    parse(text, &root()).expect_err("the file was taken")
+}
+
+const MINIMAL: &str = "\
+node-id: 1
+segment: /dev/shm/isthmus
+interfaces:
+  - name: eth1
+    address: 192.0.2.1/30
+";
+
+#[test]
+fn a_minimal_file_gets_every_default() {
+    let Loaded { config, warnings } = good(MINIMAL);
+    assert_eq!(warnings, []);
+    assert_eq!(config.hostname, "host");
+    assert_eq!(config.ospf.router_id.0, Ipv4Addr::new(10, 77, 0, 1));
+    assert_eq!((config.ospf.maximum_paths, config.ospf.spf_delay), (16, Duration::ZERO));
+    assert_eq!(config.management.unix_socket, Some(PathBuf::from("/run/isthmus/node-1.sock")));
+    assert_eq!((config.management.listen, config.management.in_band_port), (None, None));
+    assert_eq!(config.static_routes, []);
+
+    let fabric = config.fabric.expect("a fabric");
+    assert_eq!((fabric.node_id, fabric.max_nodes, fabric.weight), (1, 64, 100));
+    assert_eq!(fabric.segment, SegmentConfig::Directory(PathBuf::from("/dev/shm/isthmus")));
+    assert_eq!(fabric.lsm.address.to_string(), "10.77.0.1/24");
+    assert_eq!(fabric.gsm.address.to_string(), "10.77.1.1/24");
+    assert_eq!(fabric.common_addresses, [Ipv4Addr::new(10, 77, 2, 1)]);
+    assert_eq!(fabric.kernel_stack.loopback, Ipv4Addr::new(10, 77, 3, 1));
+    assert_eq!(
+        (fabric.kernel_stack.lsm_device.as_str(), fabric.kernel_stack.gsm_device.as_str()),
+        ("lsm0", "gsm0")
+    );
+    assert_eq!((fabric.lsm.ospf.cost, fabric.gsm.ospf.cost, fabric.advertised_cost), (2, 3, 10));
+    for network in [&fabric.lsm, &fabric.gsm] {
+        assert_eq!(network.ospf.area.to_string(), "0.0.0.1");
+        assert_eq!(network.ospf.hello_interval, Duration::from_secs(1));
+        assert_eq!(network.ospf.dead_interval, Duration::from_secs(4));
+        assert_eq!((network.mtu, network.enabled), (9000, true));
+    }
+    assert!(fabric.transit && !fabric.advertise_hosts && !fabric.takeover);
+    assert_eq!(fabric.stack, StackMode::Auto);
+
+    let nic = &config.interfaces[0];
+    let ospf = nic.ospf.as_ref().expect("OSPF on the NIC");
+    assert_eq!((nic.name.as_str(), &nic.driver, nic.enabled, nic.mtu), ("eth1", &Driver::Packet, true, None));
+    assert!(ospf.area.is_backbone());
+    assert_eq!((ospf.cost, ospf.priority, ospf.transmit_delay), (10, 1, 1));
+    assert_eq!((ospf.hello_interval.as_secs(), ospf.dead_interval.as_secs()), (10, 40));
+    assert!(!ospf.passive && !ospf.mtu_ignore);
+}
+
+#[test]
+fn every_key_is_taken() {
+    let text = "
+hostname: gate
+node-id: 2
+segment: {inherited: {name: demo, arenas: {1: 10, 2: 11}}}
+interfaces:
+  - {name: up0, driver: socket, path: /run/up0.sock, address: 10.1.0.1/31, enabled: false, mtu: 1400,
+     ospf: {area-id: 0.0.0.9, cost: 7, hello-interval: 2, dead-interval: 9, retransmit-interval: 3,
+            transmit-delay: 2, priority: 0, passive: true, mtu-ignore: true}}
+  - {name: eth2, address: 10.2.0.1/24, ospf: {enabled: false}}
+fabric:
+  max-nodes: 8
+  takeover: true
+  area-id: 0.0.0.9
+  lsm: {prefix: 10.9.0.0/28, enabled: false, mtu: 1500, device: l9,
+        ospf: {cost: 10, hello-interval: 3, dead-interval: 12, retransmit-interval: 2, transmit-delay: 4, priority: 9}}
+  gsm: {prefix: 10.9.1.0/24, device: g9}
+  common-addresses: [10.9.2.1, 10.9.2.2]
+  loopback-prefix: 10.9.3.0/24
+  stack: kernel
+  advertised-cost: 0
+  advertise-hosts: true
+  transit: false
+  weight: 1000
+ospf:
+  router-id: 9.9.9.9
+  maximum-paths: 1
+  spf-delay: 50
+  areas:
+    - area-id: 0.0.0.9
+      ranges: [{prefix: 10.9.0.0/16, advertise: false}, {prefix: 10.10.0.0/16, cost: 3}]
+management: {unix-socket: none, listen: '[::1]:8080', in-band-port: 80}
+static-routes:
+  - {destination-prefix: 0.0.0.0/0, next-hop: 10.2.0.254, distance: 250}
+";
+    let Loaded { config, warnings } = good(text);
+    assert_eq!(warnings, []);
+    let fabric = config.fabric.as_ref().expect("a fabric");
+    let arenas = vec![(1, 10), (2, 11)];
+    assert_eq!(fabric.segment, SegmentConfig::Inherited { name: "demo".to_owned(), arenas });
+    assert_eq!(fabric.gsm.ospf.cost, 11, "one more than the local network's");
+    assert_eq!(fabric.lsm.ospf.retransmit_interval, Duration::from_secs(2));
+    assert_eq!(config.ospf.router_id.to_string(), "9.9.9.9");
+    assert_eq!(config.ospf.spf_delay, Duration::from_millis(50));
+    assert_eq!(config.interfaces[1].ospf, None);
+    assert_eq!(config.interfaces[0].driver, Driver::Socket { path: PathBuf::from("/run/up0.sock") });
+    assert_eq!(config.management.unix_socket, None);
+    assert_eq!(config.static_routes[0].distance, 250);
+    assert_eq!(
+        (config.ospf.areas[0].ranges[0].advertise, config.ospf.areas[0].ranges[1].cost),
+        (false, Some(3))
+    );
+}
+
+#[test]
+fn a_router_without_a_fabric_is_named_after_its_first_nic() {
+    let config = good("interfaces: [{name: eth0, address: 192.0.2.9/24}]").config;
+    assert_eq!(config.fabric, None);
+    assert_eq!(config.ospf.router_id.to_string(), "192.0.2.9");
+    assert_eq!(config.management.unix_socket, Some(PathBuf::from("/run/isthmus/router.sock")));
+}
+
+#[test]
+fn the_socket_of_a_user_is_in_the_users_own_directory() {
+    let mut environment =
+        Environment { uid: 7, runtime_directory: Some("/run/user/7".into()), hostname: String::new() };
+    assert_eq!(environment.management_socket(Some(2)), Path::new("/run/user/7/isthmus/node-2.sock"));
+    environment.runtime_directory = None;
+    assert_eq!(environment.management_socket(None), Path::new("/tmp/isthmus-7/router.sock"));
+}
+
+/// Areas that a NIC may be in beside a cluster in an area (DESIGN: roles).
+#[test]
+fn a_nic_may_be_in_the_backbone_in_the_clusters_area_or_beside_a_cluster_in_the_backbone() {
+    for (cluster, nic, taken) in [
+        ("0.0.0.1", "0.0.0.0", true),
+        ("0.0.0.1", "0.0.0.1", true),
+        ("0.0.0.0", "0.0.0.5", true),
+        ("0.0.0.0", "0.0.0.0", true),
+        ("0.0.0.1", "0.0.0.5", false),
+    ] {
+        let text = format!("{MINIMAL}    ospf: {{area-id: {nic}}}\nfabric: {{area-id: {cluster}}}\n");
+        match parse(&text, &root()) {
+            Ok(_) => assert!(taken, "cluster in {cluster}, NIC in {nic}"),
+            Err(findings) => {
+                assert!(!taken, "cluster in {cluster}, NIC in {nic}: {findings:?}");
+                assert_eq!(findings[0].code, Code::UnsupportedArea);
+                assert!(findings[0].remedy.contains("fabric.area-id: 0.0.0.0"));
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_but_workable_files_are_taken_with_a_warning() {
+    let text = format!(
+        "{MINIMAL}    ospf: {{hello-interval: 10, dead-interval: 15}}\nospf: {{areas: [{{area-id: 0.0.0.8}}]}}\n"
+    );
+    let Loaded { warnings, .. } = good(&text);
+    let found: Vec<_> = warnings.iter().map(|w| (w.severity, w.code, w.line)).collect();
+    assert_eq!(
+        found,
+        [(Severity::Warning, Code::BadTimers, Some(6)), (Severity::Warning, Code::UnusedArea, Some(7))]
+    );
+}
+
+/// A file that is refused: what it adds to (or puts in place of) the minimal file, the finding, its line.
+struct Bad {
+    text: String,
+    code: Code,
+    line: usize,
+    path: &'static str,
+}
+
+/// The minimal file with lines after it, from line 6 on.
+fn after(lines: &str, code: Code, line: usize, path: &'static str) -> Bad {
+    Bad { text: format!("{MINIMAL}{lines}\n"), code, line, path }
+}
+
+fn whole(text: &str, code: Code, line: usize, path: &'static str) -> Bad {
+    Bad { text: text.to_owned(), code, line, path }
+}
+
+fn nic(lines: &str, code: Code, line: usize, path: &'static str) -> Bad {
+    whole(&format!("node-id: 1\nsegment: /dev/shm/x\ninterfaces:\n{lines}\n"), code, line, path)
+}
+
+fn table() -> Vec<Bad> {
+    let mut table = shape();
+    table.extend(values());
+    table.extend(relations());
+    table
+}
+
+/// Syntax, types and keys.
+fn shape() -> Vec<Bad> {
+    vec![
+        whole("", Code::NotYaml, 1, ""),
+        whole("# nothing\n", Code::NotYaml, 1, ""),
+        whole("node-id: [1\nsegment: x\n", Code::NotYaml, 2, ""),
+        whole("node-id: 1\n\tsegment: x\n", Code::NotYaml, 2, ""),
+        whole("node-id: 1\n segment: /x\n", Code::NotYaml, 2, ""),
+        whole("a: &x 1\nb: *y\n", Code::NotYaml, 2, ""),
+        whole("node-id: 1\n---\nnode-id: 2\n", Code::NotYaml, 0, ""),
+        whole("node-id: !id 1\nsegment: /x\n", Code::NotYaml, 1, ""),
+        whole("just text\n", Code::WrongType, 1, ""),
+        whole("- a\n- b\n", Code::WrongType, 1, ""),
+        whole("node-id: one\nsegment: /dev/shm/x\n", Code::WrongType, 1, "node-id"),
+        whole("node-id: 1.5\nsegment: /dev/shm/x\n", Code::WrongType, 1, "node-id"),
+        whole("node-id: 1\nsegment: [a]\n", Code::WrongType, 2, "segment"),
+        whole("interfaces: eth0\n", Code::WrongType, 1, "interfaces"),
+        after("fabric: {transit: maybe}", Code::WrongType, 6, "fabric.transit"),
+        after(
+            "fabric:\n  lsm:\n    ospf: {hello-interval: 0.5}",
+            Code::WrongType,
+            8,
+            "fabric.lsm.ospf.hello-interval",
+        ),
+        after("fabric: {stack: kernal}", Code::UnknownValue, 6, "fabric.stack"),
+        nic(
+            "  - name: eth1\n    driver: xdpp\n    address: 192.0.2.1/30",
+            Code::UnknownValue,
+            5,
+            "interfaces[0].driver",
+        ),
+        whole("nodeid: 1\n", Code::UnknownKey, 1, "nodeid"),
+        after("fabric:\n  max_nodes: 8", Code::UnknownKey, 7, "fabric.max_nodes"),
+        after("    ospf:\n      area: 0.0.0.0", Code::UnknownKey, 7, "interfaces[0].ospf.area"),
+        whole("node-id: 1\nsegment: {inherit: {}}\n", Code::UnknownKey, 2, "segment.inherit"),
+        after("node-id: 2", Code::DuplicateKey, 6, "node-id"),
+        nic("  - name: eth1", Code::MissingKey, 4, "interfaces[0]"),
+        after("static-routes:\n  - destination-prefix: 10.0.0.0/8", Code::MissingKey, 7, "static-routes[0]"),
+    ]
+}
+
+/// Single values.
+fn values() -> Vec<Bad> {
+    vec![
+        whole("node-id: 0\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
+        whole("node-id: 255\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
+        whole("node-id: -1\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
+        whole("node-id: 65\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
+        after("fabric: {max-nodes: 1}", Code::OutOfRange, 6, "fabric.max-nodes"),
+        after("fabric: {weight: 0}", Code::OutOfRange, 6, "fabric.weight"),
+        after("fabric: {advertised-cost: 16777215}", Code::OutOfRange, 6, "fabric.advertised-cost"),
+        after("fabric:\n  gsm:\n    mtu: 100", Code::OutOfRange, 8, "fabric.gsm.mtu"),
+        after("    mtu: 70000", Code::OutOfRange, 6, "interfaces[0].mtu"),
+        after("    ospf: {cost: 0}", Code::OutOfRange, 6, "interfaces[0].ospf.cost"),
+        after("    ospf: {cost: 65536}", Code::OutOfRange, 6, "interfaces[0].ospf.cost"),
+        after("    ospf:\n      hello-interval: 0", Code::OutOfRange, 7, "interfaces[0].ospf.hello-interval"),
+        after("    ospf: {dead-interval: 65536}", Code::OutOfRange, 6, "interfaces[0].ospf.dead-interval"),
+        after(
+            "    ospf: {retransmit-interval: 0}",
+            Code::OutOfRange,
+            6,
+            "interfaces[0].ospf.retransmit-interval",
+        ),
+        after("    ospf: {transmit-delay: 0}", Code::OutOfRange, 6, "interfaces[0].ospf.transmit-delay"),
+        after("    ospf: {priority: 256}", Code::OutOfRange, 6, "interfaces[0].ospf.priority"),
+        after("ospf: {maximum-paths: 0}", Code::OutOfRange, 6, "ospf.maximum-paths"),
+        after("ospf: {spf-delay: 60001}", Code::OutOfRange, 6, "ospf.spf-delay"),
+        after("management: {in-band-port: 0}", Code::OutOfRange, 6, "management.in-band-port"),
+        whole(
+            "node-id: 1\nsegment: {inherited: {name: d, arenas: {1: 2}}}\n",
+            Code::OutOfRange,
+            2,
+            "segment.inherited.arenas.1",
+        ),
+        whole(
+            "node-id: 1\nsegment: {inherited: {name: d, arenas: {0: 5}}}\n",
+            Code::OutOfRange,
+            2,
+            "segment.inherited.arenas",
+        ),
+        whole(
+            "node-id: 1\nsegment: {inherited: {name: d, arenas: {2: 5}}}\n",
+            Code::MissingKey,
+            2,
+            "segment.inherited.arenas",
+        ),
+        whole("node-id: 1\nsegment: dev/shm/x\n", Code::BadPath, 2, "segment"),
+        whole("node-id: 1\nsegment: /dev/shm/../x\n", Code::BadPath, 2, "segment"),
+        after(
+            &format!("management: {{unix-socket: /{}}}", "x".repeat(200)),
+            Code::BadPath,
+            6,
+            "management.unix-socket",
+        ),
+        after("hostname: 'a b'", Code::BadName, 6, "hostname"),
+        nic("  - name: a/b\n    address: 192.0.2.1/30", Code::BadName, 4, "interfaces[0].name"),
+        nic(
+            "  - name: much-too-long-a-name\n    address: 192.0.2.1/30",
+            Code::BadName,
+            4,
+            "interfaces[0].name",
+        ),
+        nic("  - name: eth1\n    address: 192.0.2.1", Code::BadAddress, 5, "interfaces[0].address"),
+        nic("  - name: eth1\n    address: 192.0.2.300/24", Code::BadAddress, 5, "interfaces[0].address"),
+        nic("  - name: eth1\n    address: 2001:db8::1/64", Code::BadAddress, 5, "interfaces[0].address"),
+        nic("  - name: eth1\n    address: 192.0.2.0/24", Code::BadAddress, 5, "interfaces[0].address"),
+        nic("  - name: eth1\n    address: 192.0.2.255/24", Code::BadAddress, 5, "interfaces[0].address"),
+        nic("  - name: eth1\n    address: 192.0.2.1/32", Code::BadAddress, 5, "interfaces[0].address"),
+        nic("  - name: eth1\n    address: 224.0.0.5/24", Code::BadAddress, 5, "interfaces[0].address"),
+        nic("  - name: eth1\n    address: 127.0.0.1/8", Code::BadAddress, 5, "interfaces[0].address"),
+        after(
+            "fabric: {common-addresses: [10.77.2.0/24]}",
+            Code::BadAddress,
+            6,
+            "fabric.common-addresses[0]",
+        ),
+        after("fabric: {lsm: {prefix: 10.0.0.1/24}}", Code::BadPrefix, 6, "fabric.lsm.prefix"),
+        after("fabric: {lsm: {prefix: 10.0.0.0/27}}", Code::BadPrefix, 6, "fabric.lsm.prefix"),
+        after("fabric: {lsm: {prefix: 240.0.0.0/8}}", Code::BadAddress, 6, "fabric.lsm.prefix"),
+        after("fabric: {area-id: 1}", Code::BadArea, 6, "fabric.area-id"),
+        after("ospf: {router-id: gate}", Code::BadRouterId, 6, "ospf.router-id"),
+        after("ospf: {router-id: 0.0.0.0}", Code::BadRouterId, 6, "ospf.router-id"),
+        after("management: {listen: 8080}", Code::BadListen, 6, "management.listen"),
+        after("management: {listen: 0.0.0.0:8080}", Code::BadListen, 6, "management.listen"),
+    ]
+}
+
+/// Values that do not fit each other.
+fn relations() -> Vec<Bad> {
+    vec![
+        whole("node-id: 1\n", Code::MissingKey, 1, "node-id"),
+        whole("segment: /dev/shm/x\n", Code::MissingKey, 1, "segment"),
+        whole("hostname: lonely\n", Code::MissingKey, 0, "ospf.router-id"),
+        whole(
+            "interfaces: [{name: e, address: 10.0.0.1/24}]\nfabric: {}\n",
+            Code::ConflictingKeys,
+            2,
+            "fabric",
+        ),
+        nic("  - {name: e, path: /x, address: 10.0.0.1/24}", Code::ConflictingKeys, 4, "interfaces[0].path"),
+        nic(
+            "  - {name: e, driver: socket, address: 10.0.0.1/24}",
+            Code::MissingKey,
+            4,
+            "interfaces[0].driver",
+        ),
+        nic(
+            "  - {name: e, address: 10.0.0.1/24}\n  - {name: e, address: 10.0.1.1/24}",
+            Code::DuplicateName,
+            5,
+            "interfaces[1].name",
+        ),
+        nic("  - {name: lsm0, address: 10.0.0.1/24}", Code::DuplicateName, 4, "interfaces[0].name"),
+        nic(
+            "  - {name: a, driver: socket, path: /s, address: 10.0.0.1/24}\n  - {name: b, driver: socket, path: /s, address: 10.0.1.1/24}",
+            Code::DuplicatePath,
+            5,
+            "interfaces[1].path",
+        ),
+        nic(
+            "  - {name: a, address: 10.0.0.1/24}\n  - {name: b, address: 10.0.0.1/24}",
+            Code::DuplicateAddress,
+            5,
+            "interfaces[1].address",
+        ),
+        nic(
+            "  - {name: a, address: 10.0.0.1/24}\n  - {name: b, address: 10.0.0.2/25}",
+            Code::OverlappingPrefixes,
+            5,
+            "interfaces[1].address",
+        ),
+        nic("  - {name: a, address: 10.77.0.1/24}", Code::DuplicateAddress, 4, "interfaces[0].address"),
+        nic("  - {name: a, address: 10.77.0.9/24}", Code::OverlappingPrefixes, 4, "interfaces[0].address"),
+        nic("  - {name: a, address: 10.77.2.200/24}", Code::OverlappingPrefixes, 4, "interfaces[0].address"),
+        after(
+            "fabric: {common-addresses: [10.77.0.99]}",
+            Code::OverlappingPrefixes,
+            6,
+            "fabric.common-addresses[0]",
+        ),
+        after(
+            "fabric: {common-addresses: [10.77.1.99]}",
+            Code::OverlappingPrefixes,
+            6,
+            "fabric.common-addresses[0]",
+        ),
+        after(
+            "fabric: {common-addresses: [10.9.9.9, 10.9.9.9]}",
+            Code::DuplicateAddress,
+            6,
+            "fabric.common-addresses[1]",
+        ),
+        after(
+            "fabric: {gsm: {prefix: 10.77.0.0/16}}",
+            Code::OverlappingPrefixes,
+            6,
+            "fabric.loopback-prefix",
+        ),
+        after("fabric: {lsm: {device: x0}, gsm: {device: x0}}", Code::DuplicateName, 6, "fabric.gsm.device"),
+        after("fabric: {lsm: {ospf: {cost: 1}}}", Code::BadCosts, 6, "fabric.lsm.ospf.cost"),
+        after("fabric:\n  gsm: {ospf: {cost: 2}}", Code::BadCosts, 7, "fabric.gsm.ospf.cost"),
+        after("fabric:\n  gsm: {ospf: {cost: 4}}", Code::BadCosts, 7, "fabric.gsm.ospf.cost"),
+        after(
+            "    ospf: {hello-interval: 10, dead-interval: 10}",
+            Code::BadTimers,
+            6,
+            "interfaces[0].ospf.dead-interval",
+        ),
+        after("    ospf:\n      hello-interval: 50", Code::BadTimers, 7, "interfaces[0].ospf.hello-interval"),
+        after(
+            "fabric: {lsm: {ospf: {hello-interval: 4}}}",
+            Code::BadTimers,
+            6,
+            "fabric.lsm.ospf.hello-interval",
+        ),
+        after("    ospf: {area-id: 0.0.0.5}", Code::UnsupportedArea, 6, "interfaces[0].ospf.area-id"),
+        whole(
+            "interfaces:\n  - {name: a, address: 10.0.0.1/24, ospf: {area-id: 0.0.0.5}}\n  - {name: b, address: 10.0.1.1/24, ospf: {area-id: 0.0.0.6}}\n",
+            Code::UnsupportedArea,
+            3,
+            "interfaces[1].ospf.area-id",
+        ),
+        after("ospf: {router-id: 10.77.2.1}", Code::BadRouterId, 6, "ospf.router-id"),
+        after(
+            "ospf:\n  areas:\n    - area-id: 0.0.0.1\n    - area-id: 0.0.0.1",
+            Code::DuplicateArea,
+            9,
+            "ospf.areas[1].area-id",
+        ),
+        after(
+            "ospf:\n  areas:\n    - area-id: 0.0.0.1\n      ranges: [{prefix: 10.0.0.1/8}]",
+            Code::BadPrefix,
+            9,
+            "ospf.areas[0].ranges[0].prefix",
+        ),
+        after(
+            "ospf:\n  areas:\n    - area-id: 0.0.0.1\n      ranges: [{prefix: 10.0.0.0/8}, {prefix: 10.0.0.0/8}]",
+            Code::DuplicateRange,
+            9,
+            "ospf.areas[0].ranges[1].prefix",
+        ),
+        after(
+            "static-routes:\n  - {destination-prefix: 10.0.0.0/8, next-hop: 172.31.0.1}",
+            Code::UnreachableNextHop,
+            7,
+            "static-routes[0].next-hop",
+        ),
+        after(
+            "static-routes:\n  - {destination-prefix: 10.0.0.0/8, next-hop: 192.0.2.1}",
+            Code::UnreachableNextHop,
+            7,
+            "static-routes[0].next-hop",
+        ),
+        after(
+            "static-routes:\n  - {destination-prefix: 10.0.0.0/8, next-hop: blackhole}\n  - {destination-prefix: 10.0.0.0/8, next-hop: blackhole}",
+            Code::DuplicateRoute,
+            8,
+            "static-routes[1].destination-prefix",
+        ),
+    ]
+}
+
+/// Input: more than a hundred files that are wrong in one way. Output: that finding, at its line, with a remedy.
+#[test]
+fn what_is_wrong_is_named_with_its_line() {
+    let table = table();
+    assert!(table.len() > 100, "{} files", table.len());
+    let mut wrong = String::new();
+    for Bad { text, code, line, path } in table {
+        let findings = bad(&text);
+        // Line 0 in the table: the file as a whole.
+        let right = findings.iter().any(|finding| {
+            finding.code == code
+                && finding.path == path
+                && finding.line.unwrap_or(0) == line
+                && finding.severity == Severity::Error
+                && !finding.reason.is_empty()
+                && !finding.remedy.is_empty()
+        });
+        if !right {
+            wrong.push_str(&format!("no {code} at {line} `{path}` in\n{text}\nbut {findings:#?}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn all_findings_are_reported_at_once_in_the_order_of_the_lines() {
+    let findings = bad(
+        "node-id: 300\nsegment: here\ninterfaces:\n  - {name: a, address: x, ospf: {cost: 0}}\nospf: {spf-delay: -1}\n",
+    );
+    let lines: Vec<_> = findings.iter().filter_map(|finding| finding.line).collect();
+    assert_eq!(lines, [1, 2, 4, 4, 5]);
+}
+
+#[test]
+fn a_slip_gets_the_key_that_was_meant() {
+    for (text, meant) in [
+        ("nodeid: 1", "`node-id`"),
+        ("node_id: 1", "`node-id`"),
+        ("Segment: /x", "`segment`"),
+        ("interface: []", "`interfaces`"),
+        ("routes: []", "`static-routes`"),
+        ("ospf: {routerid: 1.1.1.1}", "`router-id`"),
+        ("ospf: {id: 1.1.1.1}", "`router-id`"),
+        ("interfaces: [{name: a, adress: 1.1.1.1/24}]", "`address`"),
+    ] {
+        let findings = bad(text);
+        assert_eq!(findings[0].code, Code::UnknownKey, "{findings:?}");
+        assert!(findings[0].remedy.contains(meant), "{text}: {}", findings[0].remedy);
+    }
+    assert!(bad("xyzzy: 1")[0].remedy.contains("the keys here are hostname, node-id"));
+}
+
+#[test]
+fn overlapping_prefixes_are_both_named() {
+    let findings = bad(&format!("{MINIMAL}  - {{name: eth2, address: 192.0.2.2/24}}\n"));
+    assert!(findings[0].reason.contains("192.0.2.0/24 of interface `eth2`"), "{}", findings[0].reason);
+    assert!(findings[0].reason.contains("192.0.2.0/30 of interface `eth1`"), "{}", findings[0].reason);
+}
+
+#[test]
+fn aliases_that_stand_for_billions_of_values_are_refused() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let alias = format!("*a{}", level - 1);
+        text.push_str(&format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", ")));
+    }
+    assert_eq!(bad(&text)[0].code, Code::FileTooLarge);
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    assert_eq!(bad(&"[".repeat(100_000))[0].code, Code::NotYaml);
+    assert_eq!(bad(&format!("{}{}", "[".repeat(1000), "]".repeat(1000)))[0].code, Code::NotYaml);
+}
+
+#[test]
+fn files_that_cannot_be_a_configuration_are_refused() {
+    let directory = std::env::temp_dir().join(format!("isthmus-config-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let refused = |path: &Path| load(path, &root()).expect_err("taken").remove(0);
+
+    assert_eq!(refused(&directory.join("none.yaml")).code, Code::UnreadableFile);
+    assert_eq!(refused(&directory).code, Code::UnreadableFile);
+    assert_eq!(refused(Path::new("/dev/zero")).code, Code::FileTooLarge);
+
+    let large = directory.join("large.yaml");
+    std::fs::write(&large, "#".repeat(LARGEST_FILE + 1)).unwrap();
+    assert_eq!(refused(&large).code, Code::FileTooLarge);
+
+    let binary = directory.join("binary.yaml");
+    std::fs::write(&binary, b"node-id: 1\nsegment: /\xff\n").unwrap();
+    let finding = refused(&binary);
+    assert_eq!((finding.code, finding.line, finding.column), (Code::NotText, Some(2), Some(11)));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn a_report_names_file_line_code_and_remedy() {
+    let path = std::env::temp_dir().join(format!("isthmus-report-{}.yaml", std::process::id()));
+    std::fs::write(&path, "node-id: 0\nsegment: /dev/shm/x\n").unwrap();
+    let run = |format| {
+        let mut output = Vec::new();
+        let taken = check_file(&path, format, &mut output).unwrap();
+        (taken, String::from_utf8(output).unwrap())
+    };
+    let (taken, text) = run(ReportFormat::Text);
+    assert!(!taken);
+    let start =
+        format!("{}:1:1: error[out-of-range]: node-id: 0 is outside 1 to 254\n  remedy: ", path.display());
+    assert!(text.starts_with(&start), "{text}");
+    assert!(text.ends_with("1 error\n"), "{text}");
+
+    let (_, json) = run(ReportFormat::Json);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["valid"], false);
+    assert_eq!(json["diagnostics"][0]["code"], "out-of-range");
+    assert_eq!(json["diagnostics"][0]["line"], 1);
+
+    std::fs::write(&path, MINIMAL).unwrap();
+    let (taken, text) = run(ReportFormat::Text);
+    assert!(taken && text.contains("ok: node 1 of a cluster, LSM 10.77.0.1/24"), "{text}");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn the_stack_is_the_kernels_where_that_is_permitted() {
+    let fabric = |mode: &str| good(&format!("{MINIMAL}fabric: {{stack: {mode}}}\n")).config.fabric.unwrap();
+    let allowed = || Ok(());
+    let denied = || Err("EPERM".to_owned());
+
+    let stack = resolve_stack(&fabric("auto"), allowed).unwrap();
+    assert!(matches!(stack.stack, StackConfig::Kernel(_)));
+    let stack = resolve_stack(&fabric("auto"), denied).unwrap();
+    assert_eq!(stack.stack, StackConfig::Embedded);
+    assert!(stack.reason.contains("EPERM"));
+    assert!(matches!(resolve_stack(&fabric("kernel"), allowed).unwrap().stack, StackConfig::Kernel(_)));
+    assert_eq!(resolve_stack(&fabric("kernel"), denied).unwrap_err().code, Code::NotPermitted);
+    let unasked = || panic!("asked though it does not matter");
+    assert_eq!(resolve_stack(&fabric("embedded"), unasked).unwrap().stack, StackConfig::Embedded);
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+#[test]
+fn every_example_is_taken_without_a_warning() {
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(repository().join("configs")).unwrap() {
+        let path = entry.unwrap().path();
+        let loaded =
+            load(&path, &root()).unwrap_or_else(|findings| panic!("{}: {findings:#?}", path.display()));
+        assert_eq!(loaded.warnings, [], "{}", path.display());
+        seen.push((path.file_stem().unwrap().to_string_lossy().into_owned(), loaded.config));
+    }
+    let config = |name: &str| -> &Config { &seen.iter().find(|(stem, _)| stem == name).expect(name).1 };
+    assert!(config("node").interfaces.is_empty() && config("node").fabric.is_some());
+    assert_eq!(config("abr").interfaces.len(), 1);
+    assert_eq!(config("two-nic-abr").interfaces.len(), 2);
+    assert!(config("router").fabric.is_none());
+    assert_eq!(config("container").fabric.as_ref().unwrap().stack, StackMode::Embedded);
+}
+
+#[test]
+fn the_committed_reference_is_that_of_the_schema() {
+    let path = repository().join("docs/reference/configuration.md");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == reference::reference(),
+        "run: cargo run -p isthmus --example config-reference > docs/reference/configuration.md"
+    );
+}
+
+#[test]
+fn the_schema_knows_every_key_and_its_range() {
+    let schema = schema::schema();
+    let node_id = schema::at(&schema, "node-id").unwrap();
+    assert_eq!((node_id["minimum"].as_i64(), node_id["maximum"].as_i64()), (Some(1), Some(254)));
+    let cost = schema::at(&schema, "interfaces[0].ospf.cost").unwrap();
+    assert_eq!(cost["default"], 10);
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(schema::keys(&schema, "fabric.lsm").contains(&"prefix".to_owned()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_text_is_taken_or_refused_with_reasons(text in "\\PC{0,400}") {
+        if let Err(findings) = parse(&text, &root()) {
+            prop_assert!(!findings.is_empty());
+        }
+    }
+
+    /// Cuts, swaps and repeats of a right file come nearer to the checks than noise does.
+    #[test]
+    fn any_damage_to_a_file_is_taken_or_refused_with_reasons(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12)
+    ) {
+        let mut bytes = std::fs::read(repository().join("configs/two-nic-abr.yaml")).unwrap();
+        for (index, byte) in edits {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(text) = String::from_utf8(bytes) && let Err(findings) = parse(&text, &root()) {
+            prop_assert!(findings.iter().any(|finding| finding.severity == Severity::Error));
+        }
+    }
+
+    #[test]
+    fn any_number_in_any_place_is_taken_or_refused_with_reasons(
+        key in prop::sample::select(vec![
+            "node-id", "fabric.max-nodes", "fabric.weight", "fabric.lsm.mtu", "fabric.lsm.ospf.cost",
+            "fabric.gsm.ospf.cost", "fabric.lsm.ospf.dead-interval", "ospf.spf-delay", "management.in-band-port",
+        ]),
+        value in any::<i64>(),
+    ) {
+        let mut document = serde_json::json!({ "node-id": 1, "segment": "/x" });
+        let mut here = &mut document;
+        for part in key.split('.') {
+            here = &mut here[part];
+        }
+        *here = value.into();
+        // JSON is YAML.
+        if let Err(findings) = parse(&document.to_string(), &root()) {
+            prop_assert!(!findings.is_empty());
+        }
+    }
+}
