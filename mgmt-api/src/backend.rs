@@ -4,11 +4,13 @@ use std::net::Ipv4Addr;
 
 use axum::body::Bytes;
 use futures_util::stream::BoxStream;
+use isthmus_ospf::view::DatabaseEntryView;
 
 use crate::error::ApiError;
 use crate::model::{
-    CaptureQuery, Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, Neighbors, PingReply,
-    PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System, TracerouteHop, TracerouteRequest,
+    CaptureQuery, Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, Neighbors, OspfSnapshot,
+    PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System, TracerouteHop,
+    TracerouteRequest,
 };
 
 /// The node behind the API.
@@ -39,6 +41,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What becomes of a packet to `destination`; with `explain`, step by step.
     fn fib_lookup(&self, destination: Ipv4Addr, explain: bool) -> FibLookup;
+
+    /// The engine but for its database; `None`: OSPF does not run.
+    fn ospf(&self) -> Option<OspfSnapshot>;
+
+    /// The database of all areas, in the order of area, type, originator, id; `None`: OSPF does not run.
+    fn ospf_database(&self) -> Option<Vec<DatabaseEntryView>>;
 
     /// The shared memory, its nodes and links; `None`: the node has no fabric.
     fn shm(&self) -> Option<Shm>;

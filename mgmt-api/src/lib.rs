@@ -1,14 +1,28 @@
 //! HTTP surface of Isthmus: REST, metrics exposition, problem documents.
 //!
+//! The router implements [`Backend`]; [`app()`] turns it into an application; [`serve`] carries the application over
+//! a loopback address, a unix socket, or a listener of the embedded stack.
+//!
 //! | module | subject |
 //! |---|---|
 //! | [`backend`] | what the surface asks of the node; the router implements it |
 //! | [`model`] | the structure of each resource |
 //! | [`error`] | refusals as problem documents (RFC 9457) |
+//! | [`app`](mod@app) | all resources at their paths, and the limits for all of them |
+//! | [`metrics`] | `/metrics` |
+//! | [`serve`](mod@serve) | listeners |
 
+pub mod app;
 pub mod backend;
 pub mod error;
+mod extract;
+pub mod metrics;
 pub mod model;
+mod routes;
+pub mod serve;
 
+pub use app::{Access, app};
 pub use backend::Backend;
 pub use error::{ApiError, ProblemKind};
+pub use routes::{RESOURCES, Resource};
+pub use serve::{BindError, UnixSocket, bind_tcp, serve};

@@ -14,7 +14,8 @@ pub struct Counters {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Counter {
-    /// What counts: `forward`, `icmp`, `arp`, `host`, `fabric`, `ospf`.
+    /// What counts: `icmp`, `arp`, `host`, `fabric`. Three groups are metrics of their own: `forward` counts packets by
+    /// what became of them, `lsm` and `gsm` have `captured-packets`, those taken from the node's own stacks.
     pub group: String,
     /// What is counted, kebab-case.
     pub name: String,

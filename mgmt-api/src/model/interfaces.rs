@@ -214,3 +214,15 @@ pub enum NeighborState {
     /// Asked for in vain.
     Failed,
 }
+
+impl NeighborState {
+    /// The word in JSON and in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::Reachable => "reachable",
+            Self::Stale => "stale",
+            Self::Failed => "failed",
+        }
+    }
+}

@@ -7,7 +7,9 @@
 
 mod counters;
 mod events;
+mod histogram;
 mod interfaces;
+mod ospf;
 mod routing;
 mod shm;
 mod steering;
@@ -17,12 +19,17 @@ mod tools;
 
 pub use counters::{Counter, Counters, Drop, Drops};
 pub use events::{Event, Events};
+pub use histogram::Histogram;
 pub use interfaces::{
     AddressOwner, AdminStatus, Interface, InterfaceAddress, InterfacePatch, InterfaceStatistics,
     InterfaceType, Interfaces, Neighbor, NeighborOrigin, NeighborState, Neighbors, OperStatus,
 };
+pub use ospf::{
+    Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterfaces, OspfLocalRib, OspfNeighbors,
+    OspfSnapshot, OspfSpfEvent, OspfSpfLog,
+};
 pub use routing::{
-    ExplainStep, Fib, FibEntry, FibLookup, LookupVerdict, NextHop, Route, RouteType, Routes, SourceProtocol,
+    ExplainStep, Fib, FibEntry, FibLookup, LookupVerdict, NextHop, Route, Routes, SourceProtocol,
     SpecialNextHop,
 };
 pub use shm::{
@@ -33,6 +40,6 @@ pub use steering::{Steering, SteeringEpoch, SteeringMember};
 pub use system::{Check, CheckStatus, Health, Readiness, Role, StackKind, System, SystemAddress};
 pub use time::{DateTime, ParseDateTimeError};
 pub use tools::{
-    CaptureQuery, PingOutcome, PingReply, PingRequest, PingSummary, TracerouteHop, TracerouteProbe,
-    TracerouteRequest, TracerouteSummary,
+    CaptureQuery, PingLine, PingOutcome, PingReply, PingRequest, PingSummary, TracerouteHop, TracerouteLine,
+    TracerouteProbe, TracerouteRequest, TracerouteSummary,
 };

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use isthmus_ospf::view::RouteType;
 use serde::{Deserialize, Serialize};
 
 use super::time::DateTime;
@@ -67,38 +68,6 @@ impl SourceProtocol {
             Self::Direct => "direct",
             Self::Static => "static",
             Self::Ospf => "ospf",
-        }
-    }
-}
-
-/// OSPF's kind of path (RFC 9129 `route-type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RouteType {
-    /// Inside an area.
-    IntraArea,
-    /// Through the backbone.
-    InterArea,
-    /// External, type 1.
-    External1,
-    /// External, type 2.
-    External2,
-    /// NSSA external, type 1.
-    Nssa1,
-    /// NSSA external, type 2.
-    Nssa2,
-}
-
-impl RouteType {
-    /// The word in JSON and in metrics.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::IntraArea => "intra-area",
-            Self::InterArea => "inter-area",
-            Self::External1 => "external-1",
-            Self::External2 => "external-2",
-            Self::Nssa1 => "nssa-1",
-            Self::Nssa2 => "nssa-2",
         }
     }
 }

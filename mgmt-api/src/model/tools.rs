@@ -65,7 +65,7 @@ impl PingRequest {
     }
 }
 
-/// What became of one echo request: a line of the answer of `POST /tools/ping`.
+/// What became of one echo request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PingReply {
@@ -103,7 +103,7 @@ pub enum PingOutcome {
     NotSent,
 }
 
-/// The last line of the answer of `POST /tools/ping`.
+/// What became of all echo requests.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PingSummary {
@@ -195,7 +195,7 @@ impl TracerouteRequest {
     }
 }
 
-/// A hop: a line of the answer of `POST /tools/traceroute`.
+/// The routers at one distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TracerouteHop {
@@ -221,7 +221,7 @@ pub struct TracerouteProbe {
     pub time: Option<f64>,
 }
 
-/// The last line of the answer of `POST /tools/traceroute`.
+/// How a traceroute ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TracerouteSummary {
@@ -229,6 +229,36 @@ pub struct TracerouteSummary {
     pub reached: bool,
     /// Hops tried.
     pub hops: u8,
+}
+
+impl TracerouteSummary {
+    /// The summary of the hops so far.
+    pub fn of(hops: &[TracerouteHop]) -> Self {
+        Self {
+            reached: hops.iter().any(|hop| hop.reached),
+            hops: hops.iter().map(|hop| hop.ttl).max().unwrap_or(0),
+        }
+    }
+}
+
+/// A line of the answer of `POST /tools/ping`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PingLine {
+    /// What became of a request.
+    Reply(PingReply),
+    /// The last line.
+    Summary(PingSummary),
+}
+
+/// A line of the answer of `POST /tools/traceroute`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TracerouteLine {
+    /// A hop.
+    Hop(TracerouteHop),
+    /// The last line.
+    Summary(TracerouteSummary),
 }
 
 /// The query of `POST /tools/capture`, whose answer is a pcapng file.

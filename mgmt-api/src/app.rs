@@ -1,0 +1,115 @@
+//! The application: every resource at its path, behind the limits that hold for all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, Method, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+use tower_http::trace::TraceLayer;
+
+use crate::backend::Backend;
+use crate::error::{ApiError, ProblemKind};
+use crate::metrics::Metrics;
+use crate::routes;
+
+/// What a surface permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading, actions and tools: for this host.
+    Full,
+    /// `GET` and `HEAD` only: for the routed network, where nobody is known.
+    ReadOnly,
+}
+
+/// The application for one surface.
+pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
+    let state = AppState {
+        metrics: Arc::new(Metrics::new(Arc::clone(&backend))),
+        tools: Arc::new(Semaphore::new(TOOLS_AT_ONCE)),
+        backend,
+    };
+    let app = Router::new()
+        .nest("/api/v1", routes::api())
+        .merge(routes::outside())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(limits));
+    let app = match access {
+        Access::Full => app,
+        Access::ReadOnly => app.layer(middleware::from_fn(read_only)),
+    };
+    app.layer(TraceLayer::new_for_http()).with_state(state)
+}
+
+/// What every handler is given.
+pub(crate) struct AppState<B> {
+    /// The node.
+    pub(crate) backend: Arc<B>,
+    /// Its metrics.
+    pub(crate) metrics: Arc<Metrics>,
+    /// How many more pings, traceroutes and captures may start.
+    pub(crate) tools: Arc<Semaphore>,
+}
+
+impl<B> Clone for AppState<B> {
+    fn clone(&self) -> Self {
+        Self {
+            backend: Arc::clone(&self.backend),
+            metrics: Arc::clone(&self.metrics),
+            tools: Arc::clone(&self.tools),
+        }
+    }
+}
+
+/// The time that a response may take to begin, and the headers that all responses carry.
+async fn limits(request: Request, next: Next) -> Response {
+    let mut response = match tokio::time::timeout(RESPONSE_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(
+            ProblemKind::Timeout,
+            format!("no response within {} s", RESPONSE_TIMEOUT.as_secs()),
+            "see `isthmus status` for what holds the node up, then try again",
+        )
+        .into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn read_only(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    ApiError::new(
+        ProblemKind::ReadOnly,
+        format!("{} is not served inside the routed network", request.method()),
+        "use the node's unix socket or its loopback address on the node itself",
+    )
+    .into_response()
+}
+
+async fn not_found(uri: Uri) -> ApiError {
+    ApiError::new(ProblemKind::NotFound, format!("nothing is at {}", uri.path()), "GET / lists all resources")
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(
+        ProblemKind::MethodNotAllowed,
+        format!("{} has no method {method}", uri.path()),
+        "GET / lists all resources with their methods",
+    )
+}
+
+/// Octets of the longest body that a request may have.
+const BODY_LIMIT: usize = 64 * 1024;
+/// Longest time until a response begins. Streams may then take as long as they need.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Pings, traceroutes and captures that run at the same time.
+const TOOLS_AT_ONCE: usize = 16;

@@ -1,0 +1,80 @@
+//! Parameters and bodies of requests: axum's extractors, with problem documents for what does not parse.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{ApiError, ProblemKind};
+
+/// The query of a request.
+pub(crate) struct ApiQuery<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let result: Result<Query<T>, QueryRejection> = Query::from_request_parts(parts, state).await;
+        result.map(|Query(value)| Self(value)).map_err(|rejection| {
+            ApiError::new(
+                ProblemKind::BadRequest,
+                rejection.body_text(),
+                "correct the query; docs/reference/rest.md lists the parameters of each resource",
+            )
+        })
+    }
+}
+
+/// The variable segments of the path.
+pub(crate) struct ApiPath<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let result: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, state).await;
+        result.map(|Path(value)| Self(value)).map_err(|rejection| {
+            ApiError::new(
+                ProblemKind::BadRequest,
+                rejection.body_text(),
+                "correct the path; areas are written as dotted quads, 0.0.0.0 for the backbone",
+            )
+        })
+    }
+}
+
+/// A body in JSON.
+pub(crate) struct ApiJson<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let result: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
+        result.map(|Json(value)| Self(value)).map_err(|rejection| {
+            let (kind, remedy) = match rejection.status() {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                    (ProblemKind::UnsupportedMediaType, "send the header content-type: application/json")
+                }
+                StatusCode::PAYLOAD_TOO_LARGE => (ProblemKind::TooLarge, "no resource takes so much"),
+                _ => (
+                    ProblemKind::BadRequest,
+                    "correct the body; docs/reference/rest.md lists the members of each",
+                ),
+            };
+            ApiError::new(kind, rejection.body_text(), remedy)
+        })
+    }
+}
+
+/// A flag in a query: `?explain` and `?explain=true` are the same.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "" | "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        other => Err(serde::de::Error::custom(format!("`{other}` is not a flag: true or false"))),
+    }
+}

@@ -1,0 +1,110 @@
+//! Every metric, once. Base units; counters end in `_total`; no gauge ends in `_count`.
+
+/// A metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// One line about it.
+    pub help: &'static str,
+}
+
+/// What a metric's values do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grow.
+    Counter,
+    /// Go up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal)*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub static $constant: Definition =
+                Definition { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };
+        )*
+
+        /// All metrics.
+        pub static ALL: &[&Definition] = &[$(&$constant,)*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = Gauge "isthmus_build_info" ["version" "commit"] "1, with what the program was built from.";
+    NODE_INFO = Gauge "isthmus_node_info" ["node" "hostname" "router_id" "stack"] "1, with who the node is.";
+    START_TIME = Gauge "isthmus_start_time_seconds" [] "When the process started, in seconds since 1970.";
+    READY = Gauge "isthmus_ready" [] "1 once the node has joined and has its routes.";
+    CHECK_STATUS = Gauge "isthmus_check_status" ["check"] "0 as it should be, 1 warning, 2 failed.";
+    COUNTER = Counter "isthmus_counter_total" ["group" "counter"] "Counters of the node that have no metric of their own.";
+
+    INTERFACE_UP = Gauge "isthmus_interface_up" ["interface" "kind"] "1 while the interface passes packets.";
+    INTERFACE_ENABLED = Gauge "isthmus_interface_enabled" ["interface" "kind"] "1 while the interface is administratively up.";
+    INTERFACE_MTU = Gauge "isthmus_interface_mtu_bytes" ["interface" "kind"] "Largest IP datagram.";
+    RECEIVE_BYTES = Counter "isthmus_interface_receive_bytes_total" ["interface" "kind"] "Octets received, Ethernet header included.";
+    RECEIVE_PACKETS = Counter "isthmus_interface_receive_packets_total" ["interface" "kind"] "Packets received.";
+    RECEIVE_DROPS = Counter "isthmus_interface_receive_drops_total" ["interface" "kind"] "Packets received and dropped.";
+    RECEIVE_ERRORS = Counter "isthmus_interface_receive_errors_total" ["interface" "kind"] "Packets received damaged.";
+    TRANSMIT_BYTES = Counter "isthmus_interface_transmit_bytes_total" ["interface" "kind"] "Octets sent, Ethernet header included.";
+    TRANSMIT_PACKETS = Counter "isthmus_interface_transmit_packets_total" ["interface" "kind"] "Packets sent.";
+    TRANSMIT_DROPS = Counter "isthmus_interface_transmit_drops_total" ["interface" "kind"] "Packets to be sent, and dropped.";
+    TRANSMIT_ERRORS = Counter "isthmus_interface_transmit_errors_total" ["interface" "kind"] "Packets that the medium refused.";
+    ARP_ENTRIES = Gauge "isthmus_arp_entries" ["interface" "state"] "Stations known on the interface.";
+
+    FORWARD_PACKETS = Counter "isthmus_forward_packets_total" ["verdict"] "Packets by what became of them.";
+    FORWARD_DROPS = Counter "isthmus_forward_drops_total" ["interface" "reason"] "Packets dropped; the interface is empty where there was none.";
+    LSM_CAPTURED = Counter "isthmus_lsm_captured_packets_total" [] "Packets taken from the node's own stacks onto the local network.";
+    GSM_CAPTURED = Counter "isthmus_gsm_captured_packets_total" [] "Packets taken from the node's own stacks onto the global network.";
+    RIB_ROUTES = Gauge "isthmus_rib_routes" ["source_protocol" "route_type"] "Routes of each source, chosen or not.";
+    FIB_ROUTES = Gauge "isthmus_fib_routes" [] "Prefixes in the forwarding table.";
+    FIB_UPDATES = Counter "isthmus_fib_updates_total" [] "Forwarding tables published.";
+
+    OSPF_UP = Gauge "isthmus_ospf_up" [] "1 while the OSPF engine runs.";
+    OSPF_ROLE = Gauge "isthmus_ospf_role_info" ["role"] "1 for the node's role, 0 for the other.";
+    OSPF_NEIGHBOR_STATE = Gauge "isthmus_ospf_neighbor_state" ["area" "interface" "neighbor"] "ospfNbrState of RFC 4750: 1 down to 8 full.";
+    OSPF_NEIGHBOR_UPTIME = Gauge "isthmus_ospf_neighbor_uptime_seconds" ["area" "interface" "neighbor"] "Time in state full.";
+    OSPF_NEIGHBOR_RETRANSMIT_QUEUE = Gauge "isthmus_ospf_neighbor_retransmit_queue" ["area" "interface" "neighbor"] "Advertisements not acknowledged yet.";
+    OSPF_INTERFACE_NEIGHBORS = Gauge "isthmus_ospf_interface_neighbors" ["area" "interface" "state"] "Neighbors in each state.";
+    OSPF_INTERFACE_COST = Gauge "isthmus_ospf_interface_cost" ["area" "interface"] "Output cost.";
+    OSPF_AREA_INTERFACES = Gauge "isthmus_ospf_area_interfaces" ["area"] "Interfaces in the area.";
+    OSPF_LSDB_LSAS = Gauge "isthmus_ospf_lsdb_lsas" ["scope" "area" "lsa_type"] "Advertisements in the database.";
+    OSPF_LSDB_MAXAGE = Gauge "isthmus_ospf_lsdb_maxage_lsas" [] "Advertisements that are being flushed.";
+    OSPF_LSA_ORIGINATED = Counter "isthmus_ospf_lsa_originated_total" [] "Instances of advertisements that the router originated.";
+    OSPF_LSA_RECEIVED = Counter "isthmus_ospf_lsa_received_total" [] "New instances of advertisements received.";
+    OSPF_SPF_RUNS = Counter "isthmus_ospf_spf_runs_total" ["area" "spf_type"] "Shortest path trees calculated.";
+    OSPF_SPF_DURATION = Histogram "isthmus_ospf_spf_duration_seconds" [] "How long calculations of routes took.";
+    OSPF_PACKETS = Counter "isthmus_ospf_packets_total" ["interface" "direction" "type"] "OSPF packets accepted or sent.";
+    OSPF_PACKET_ERRORS = Counter "isthmus_ospf_packet_errors_total" ["interface" "reason"] "OSPF packets dropped.";
+    OSPF_RETRANSMISSIONS = Counter "isthmus_ospf_retransmissions_total" ["interface"] "Advertisements sent again.";
+
+    SHM_ACTIVE_NODES = Gauge "isthmus_shm_active_nodes" [] "Nodes that this node takes for active, itself included.";
+    SHM_NODE_STATE = Gauge "isthmus_shm_node_state" ["node" "state"] "1 for the state that the node is in, 0 for the others.";
+    SHM_NODE_INCARNATION = Gauge "isthmus_shm_node_incarnation" ["node"] "Lives of the node's id.";
+    SHM_HEARTBEAT_AGE = Gauge "isthmus_shm_node_heartbeat_age_seconds" ["node"] "Time since the node's heartbeat moved.";
+    SHM_ARENA_SIZE = Gauge "isthmus_shm_arena_size_bytes" [] "Octets of this node's arena.";
+    SHM_ARENA_FREE = Gauge "isthmus_shm_arena_free_bytes" [] "Octets of it that are not cut into rings.";
+    SHM_RING_OCCUPANCY = Gauge "isthmus_shm_ring_occupancy" ["network" "peer" "direction"] "Slots written and not known to be read.";
+    SHM_RING_SLOTS = Gauge "isthmus_shm_ring_slots" ["network" "peer" "direction"] "Slots of the ring.";
+    SHM_RING_FRAMES = Counter "isthmus_shm_ring_frames_total" ["network" "peer" "direction"] "Frames through the ring.";
+    SHM_RING_BYTES = Counter "isthmus_shm_ring_bytes_total" ["network" "peer" "direction"] "Octets through the ring.";
+    SHM_RING_FULL = Counter "isthmus_shm_ring_full_total" ["network" "peer" "direction"] "Frames dropped because the ring was full.";
+    SHM_RING_INVALID = Counter "isthmus_shm_ring_invalid_total" ["network" "peer" "direction"] "Entries that made no sense.";
+    SHM_GROUP_OWNER = Gauge "isthmus_shm_group_ring_owner" ["network" "kind"] "Id of the node that owns the ring; 0 while none does.";
+    SHM_GROUP_GENERATION = Gauge "isthmus_shm_group_ring_generation" ["network" "kind"] "How often the ring has changed hands.";
+    SHM_GROUP_LAG = Gauge "isthmus_shm_group_ring_lag" ["network" "kind" "reader"] "References that the reader is behind the owner.";
+    SHM_GROUP_SUBMITTED = Counter "isthmus_shm_group_frames_submitted_total" ["network" "kind"] "Frames that this node submitted.";
+    SHM_GROUP_DELIVERED = Counter "isthmus_shm_group_frames_delivered_total" ["network" "kind"] "Frames that this node delivered.";
+    SHM_GROUP_LOST = Counter "isthmus_shm_group_frames_lost_total" ["network" "kind"] "Frames that this node was too slow for.";
+
+    STEERING_EPOCH = Gauge "isthmus_steering_epoch" [] "The steering epoch in force.";
+    STEERING_SHARE = Gauge "isthmus_steering_share_ratio" ["node"] "Part of the flows to the common address that the node serves.";
+    STEERING_PACKETS = Counter "isthmus_steering_packets_total" ["node"] "Packets that this node has steered to the node.";
+    STEERING_BYTES = Counter "isthmus_steering_bytes_total" ["node"] "Octets of them.";
+}

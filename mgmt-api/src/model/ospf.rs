@@ -1,0 +1,154 @@
+//! OSPF: the engine's views (RFC 9129), gathered into resources.
+
+use isthmus_ospf::types::AreaId;
+use isthmus_ospf::view::{
+    AreaView, BorderRouterView, DatabaseEntryView, InstanceView, InterfaceView, LsaIdView, NeighborView,
+    RouteView, SpfLogView, SpfType,
+};
+use serde::{Deserialize, Serialize};
+
+use super::histogram::Histogram;
+use super::time::DateTime;
+
+/// All of the engine but its database, at one moment: what the node hands over, and what most resources under `/ospf`
+/// are parts of.
+#[derive(Clone, Debug)]
+pub struct OspfSnapshot {
+    /// The instance.
+    pub instance: InstanceView,
+    /// Its areas.
+    pub areas: Vec<AreaView>,
+    /// The interfaces of all areas.
+    pub interfaces: Vec<InterfaceView>,
+    /// The neighbors on all interfaces.
+    pub neighbors: Vec<NeighborView>,
+    /// OSPF's own routes.
+    pub local_rib: Vec<RouteView>,
+    /// Reachable border routers.
+    pub border_routers: Vec<BorderRouterView>,
+    /// The calculations that are still remembered, the oldest first.
+    pub spf_log: Vec<SpfLogView>,
+    /// How long calculations took, measured outside the engine, which has no clock.
+    pub spf_durations: Histogram,
+    /// The moment that is zero in the engine's time.
+    pub time_origin: DateTime,
+}
+
+/// `/ospf`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Ospf {
+    /// The instance.
+    #[serde(flatten)]
+    pub instance: InstanceView,
+    /// When routes were last calculated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_spf: Option<DateTime>,
+    /// Its areas.
+    pub area: Vec<AreaView>,
+}
+
+/// `/ospf/areas`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfAreas {
+    /// In the order of their ids.
+    pub area: Vec<AreaView>,
+}
+
+/// `/ospf/areas/{area-id}/interfaces` and `/ospf/interfaces`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfInterfaces {
+    /// In the engine's order.
+    pub interface: Vec<InterfaceView>,
+}
+
+/// `/ospf/neighbors` and `/ospf/areas/{area-id}/interfaces/{name}/neighbors`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfNeighbors {
+    /// In the order of their router ids.
+    pub neighbor: Vec<NeighborView>,
+}
+
+/// `/ospf/database` and `/ospf/areas/{area-id}/database`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfDatabase {
+    /// In the order of area, type, originator, id.
+    pub lsa: Vec<DatabaseEntryView>,
+}
+
+/// `/ospf/local-rib`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfLocalRib {
+    /// In the order of their prefixes.
+    pub route: Vec<RouteView>,
+}
+
+/// `/ospf/border-routers`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfBorderRouters {
+    /// In the order of their router ids.
+    pub border_router: Vec<BorderRouterView>,
+}
+
+/// `/ospf/spf-log`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfSpfLog {
+    /// The oldest first.
+    pub event: Vec<OspfSpfEvent>,
+}
+
+/// One calculation of routes (RFC 9129 `spf-log/event`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfSpfEvent {
+    /// Grows by one with each entry.
+    pub id: u32,
+    /// What was recalculated.
+    pub spf_type: SpfType,
+    /// When it was asked for.
+    pub schedule_timestamp: DateTime,
+    /// When it started.
+    pub start_timestamp: DateTime,
+    /// When it ended.
+    pub end_timestamp: DateTime,
+    /// The advertisements whose change asked for it.
+    pub trigger_lsa: Vec<LsaIdView>,
+}
+
+impl OspfSnapshot {
+    /// The whole instance.
+    pub fn ospf(self) -> Ospf {
+        let last_spf = self.instance.spf.last_run.map(|at| moment(self.time_origin, at.0));
+        Ospf { instance: self.instance, last_spf, area: self.areas }
+    }
+
+    /// The interfaces of one area.
+    pub fn interfaces_of(self, area: AreaId) -> Vec<InterfaceView> {
+        self.interfaces.into_iter().filter(|interface| interface.area_id == area).collect()
+    }
+
+    /// The log, with its times by the calendar.
+    pub fn spf_log(self) -> OspfSpfLog {
+        let origin = self.time_origin;
+        let event = self.spf_log.into_iter().map(|entry| OspfSpfEvent {
+            id: entry.id,
+            spf_type: entry.spf_type,
+            schedule_timestamp: moment(origin, entry.schedule_timestamp.0),
+            start_timestamp: moment(origin, entry.start_timestamp.0),
+            end_timestamp: moment(origin, entry.end_timestamp.0),
+            trigger_lsa: entry.trigger_lsa,
+        });
+        OspfSpfLog { event: event.collect() }
+    }
+}
+
+fn moment(origin: DateTime, micros: u64) -> DateTime {
+    DateTime(origin.0.saturating_add(micros))
+}

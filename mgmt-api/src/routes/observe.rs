@@ -1,0 +1,52 @@
+//! Counters, events and metrics.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::app::AppState;
+use crate::backend::Backend;
+use crate::error::{ApiError, ProblemKind};
+use crate::extract::ApiQuery;
+use crate::model::{Counters, Drops, Events};
+
+pub(crate) async fn counters<B: Backend>(State(state): State<AppState<B>>) -> Json<Counters> {
+    Json(state.backend.counters())
+}
+
+pub(crate) async fn drops<B: Backend>(State(state): State<AppState<B>>) -> Json<Drops> {
+    Json(state.backend.drops())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    limit: Option<usize>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+}
+
+/// The last `limit` of the events of the type asked for, still with the oldest first.
+pub(crate) async fn events<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiQuery(query): ApiQuery<EventsQuery>,
+) -> Json<Events> {
+    let mut events = state.backend.events();
+    events.event.retain(|event| query.event_type.as_ref().is_none_or(|wanted| event.event_type == *wanted));
+    let surplus = events.event.len().saturating_sub(query.limit.unwrap_or(usize::MAX));
+    events.event.drain(..surplus);
+    Json(events)
+}
+
+pub(crate) async fn metrics<B: Backend>(State(state): State<AppState<B>>) -> Result<Response, ApiError> {
+    let text = state.metrics.exposition().map_err(|error| {
+        ApiError::new(
+            ProblemKind::Internal,
+            format!("the metrics cannot be written: {error}"),
+            "report this with the output of `isthmus version`",
+        )
+    })?;
+    Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+}

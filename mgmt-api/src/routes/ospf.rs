@@ -1,0 +1,205 @@
+//! `/ospf`: parts of the engine's snapshot.
+
+use std::net::Ipv4Addr;
+
+use axum::Json;
+use axum::extract::State;
+use isthmus_ospf::types::{AreaId, RouterId};
+use isthmus_ospf::view::{AreaView, DatabaseEntryView, InterfaceView};
+use serde::Deserialize;
+
+use crate::app::AppState;
+use crate::backend::Backend;
+use crate::error::{ApiError, ProblemKind};
+use crate::extract::{ApiPath, ApiQuery};
+use crate::model::{
+    Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterfaces, OspfLocalRib, OspfNeighbors,
+    OspfSnapshot, OspfSpfLog,
+};
+
+pub(crate) async fn instance<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<Ospf>, ApiError> {
+    Ok(Json(snapshot(&state)?.ospf()))
+}
+
+pub(crate) async fn areas<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<OspfAreas>, ApiError> {
+    Ok(Json(OspfAreas { area: snapshot(&state)?.areas }))
+}
+
+pub(crate) async fn area<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiPath(area): ApiPath<AreaId>,
+) -> Result<Json<AreaView>, ApiError> {
+    find_area(&snapshot(&state)?, area).cloned().map(Json)
+}
+
+pub(crate) async fn area_interfaces<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiPath(area): ApiPath<AreaId>,
+) -> Result<Json<OspfInterfaces>, ApiError> {
+    let snapshot = snapshot(&state)?;
+    find_area(&snapshot, area)?;
+    Ok(Json(OspfInterfaces { interface: snapshot.interfaces_of(area) }))
+}
+
+pub(crate) async fn interface<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiPath((area, name)): ApiPath<(AreaId, String)>,
+) -> Result<Json<InterfaceView>, ApiError> {
+    find_interface(&snapshot(&state)?, area, &name).cloned().map(Json)
+}
+
+pub(crate) async fn interface_neighbors<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiPath((area, name)): ApiPath<(AreaId, String)>,
+) -> Result<Json<OspfNeighbors>, ApiError> {
+    let snapshot = snapshot(&state)?;
+    find_interface(&snapshot, area, &name)?;
+    let mut neighbor = snapshot.neighbors;
+    neighbor.retain(|neighbor| neighbor.area_id == area && neighbor.interface == name);
+    Ok(Json(OspfNeighbors { neighbor }))
+}
+
+pub(crate) async fn interfaces<B: Backend>(
+    State(state): State<AppState<B>>,
+) -> Result<Json<OspfInterfaces>, ApiError> {
+    Ok(Json(OspfInterfaces { interface: snapshot(&state)?.interfaces }))
+}
+
+pub(crate) async fn neighbors<B: Backend>(
+    State(state): State<AppState<B>>,
+) -> Result<Json<OspfNeighbors>, ApiError> {
+    Ok(Json(OspfNeighbors { neighbor: snapshot(&state)?.neighbors }))
+}
+
+/// Which advertisements are asked for; what is absent does not restrict.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct DatabaseQuery {
+    lsa_type: Option<String>,
+    adv_router: Option<RouterId>,
+    lsa_id: Option<Ipv4Addr>,
+}
+
+pub(crate) async fn area_database<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiPath(area): ApiPath<AreaId>,
+    ApiQuery(query): ApiQuery<DatabaseQuery>,
+) -> Result<Json<OspfDatabase>, ApiError> {
+    find_area(&snapshot(&state)?, area)?;
+    query_database(&state, &query, Some(area))
+}
+
+pub(crate) async fn database<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiQuery(query): ApiQuery<DatabaseQuery>,
+) -> Result<Json<OspfDatabase>, ApiError> {
+    query_database(&state, &query, None)
+}
+
+pub(crate) async fn local_rib<B: Backend>(
+    State(state): State<AppState<B>>,
+) -> Result<Json<OspfLocalRib>, ApiError> {
+    Ok(Json(OspfLocalRib { route: snapshot(&state)?.local_rib }))
+}
+
+pub(crate) async fn border_routers<B: Backend>(
+    State(state): State<AppState<B>>,
+) -> Result<Json<OspfBorderRouters>, ApiError> {
+    Ok(Json(OspfBorderRouters { border_router: snapshot(&state)?.border_routers }))
+}
+
+pub(crate) async fn spf_log<B: Backend>(
+    State(state): State<AppState<B>>,
+) -> Result<Json<OspfSpfLog>, ApiError> {
+    Ok(Json(snapshot(&state)?.spf_log()))
+}
+
+fn query_database<B: Backend>(
+    state: &AppState<B>,
+    query: &DatabaseQuery,
+    area: Option<AreaId>,
+) -> Result<Json<OspfDatabase>, ApiError> {
+    let lsa_type = query.lsa_type.as_deref().map(LsaTypeName::parse).transpose()?;
+    let wanted = |entry: &DatabaseEntryView| {
+        let header = &entry.header;
+        area.is_none_or(|area| entry.area_id == Some(area))
+            && lsa_type.is_none_or(|lsa_type| header.type_number == lsa_type.0)
+            && query.adv_router.is_none_or(|router| header.adv_router == router)
+            && query.lsa_id.is_none_or(|id| header.lsa_id == id)
+    };
+    let mut lsa = state.backend.ospf_database().ok_or_else(no_ospf)?;
+    lsa.retain(wanted);
+    Ok(Json(OspfDatabase { lsa }))
+}
+
+/// A type of advertisement as a query names it: by number, by FRR's word, or by the identity of RFC 9129.
+#[derive(Clone, Copy)]
+struct LsaTypeName(u8);
+
+impl LsaTypeName {
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        if let Ok(number) = text.parse() {
+            return Ok(Self(number));
+        }
+        let known = LSA_TYPES.iter().find(|(_, word, identity)| text == *word || text == *identity);
+        known.map(|(number, _, _)| Self(*number)).ok_or_else(|| {
+            let words: Vec<&str> = LSA_TYPES.iter().map(|(_, word, _)| *word).collect();
+            ApiError::new(
+                ProblemKind::BadRequest,
+                format!("`{text}` is not a type of link state advertisement"),
+                format!("use a number or one of: {}", words.join(", ")),
+            )
+        })
+    }
+}
+
+const LSA_TYPES: &[(u8, &str, &str)] = &[
+    (1, "router", "ospfv2-router-lsa"),
+    (2, "network", "ospfv2-network-lsa"),
+    (3, "summary", "ospfv2-network-summary-lsa"),
+    (4, "asbr-summary", "ospfv2-asbr-summary-lsa"),
+    (5, "external", "ospfv2-as-external-lsa"),
+    (7, "nssa-external", "ospfv2-nssa-lsa"),
+    (9, "opaque-link", "ospfv2-link-scope-opaque-lsa"),
+    (10, "opaque-area", "ospfv2-area-scope-opaque-lsa"),
+    (11, "opaque-as", "ospfv2-as-scope-opaque-lsa"),
+];
+
+fn snapshot<B: Backend>(state: &AppState<B>) -> Result<OspfSnapshot, ApiError> {
+    state.backend.ospf().ok_or_else(no_ospf)
+}
+
+fn no_ospf() -> ApiError {
+    ApiError::new(
+        ProblemKind::Unavailable,
+        "OSPF does not run on this node",
+        "GET /api/v1/system/health says whether it has failed or is still starting",
+    )
+}
+
+fn find_area(snapshot: &OspfSnapshot, area: AreaId) -> Result<&AreaView, ApiError> {
+    snapshot.areas.iter().find(|candidate| candidate.area_id == area).ok_or_else(|| {
+        let areas: Vec<String> = snapshot.areas.iter().map(|area| area.area_id.to_string()).collect();
+        ApiError::new(
+            ProblemKind::NotFound,
+            format!("this router is not attached to area {area}"),
+            format!("its areas are: {}", areas.join(", ")),
+        )
+    })
+}
+
+fn find_interface<'a>(
+    snapshot: &'a OspfSnapshot,
+    area: AreaId,
+    name: &str,
+) -> Result<&'a InterfaceView, ApiError> {
+    find_area(snapshot, area)?;
+    let mut of_area = snapshot.interfaces.iter().filter(|interface| interface.area_id == area);
+    of_area.find(|interface| interface.name == name).ok_or_else(|| {
+        ApiError::new(
+            ProblemKind::NotFound,
+            format!("there is no OSPF interface `{name}` in area {area}"),
+            format!("GET /api/v1/ospf/areas/{area}/interfaces lists those that are"),
+        )
+    })
+}
