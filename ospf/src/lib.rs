@@ -17,12 +17,18 @@
 //! |---|---|---|
 //! | [`types`] | identifiers, time, costs | |
 //! | [`wire`] | packets and link state advertisements, decode and encode | appendix A |
+//! | [`spf`] | the route calculation | section 16 |
+//! | [`route`] | the routing table and its changes | section 11 |
+//! | [`abr`] | what an area border router announces | sections 3.5, 12.4.3 |
 //! | [`view`] | snapshots for management, named as in RFC 9129 | |
 //! | [`config`] | what the instance is told: areas, interfaces, ranges, timers | appendix C |
 
 #![forbid(unsafe_code)]
 
+pub mod abr;
 pub mod config;
+pub mod route;
+pub mod spf;
 pub mod types;
 pub mod view;
 pub mod wire;

@@ -1,0 +1,103 @@
+//! Routes to the outside from AS-external-LSAs (RFC 2328 section 16.4).
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::route::{NextHop, PathType, Route, RouteTable, internal_preference};
+use crate::types::{LS_INFINITY, RouterId};
+use crate::wire::{AsExternalLsa, Lsa, LsaBody};
+
+use super::Input;
+
+/// Adds external routes to the networks that no path inside the autonomous system reaches.
+pub(super) fn calculate(input: &Input<'_>, table: &mut RouteTable) {
+    let mut lsas = input.externals.clone();
+    lsas.sort_by_key(|lsa| lsa.header.key);
+    let mut routes: BTreeMap<Ipv4Net, (Rank, Route)> = BTreeMap::new();
+    for lsa in lsas {
+        let Some((prefix, rank, route)) = candidate(input, lsa, table) else { continue };
+        match routes.get_mut(&prefix) {
+            Some((best, present)) if *best == rank => {
+                present.add_next_hops(&route.next_hops, input.maximum_paths);
+            }
+            Some((best, _)) if *best < rank => {}
+            _ => {
+                routes.insert(prefix, (rank, route));
+            }
+        }
+    }
+    table.networks.extend(routes.into_iter().map(|(prefix, (_, route))| (prefix, route)));
+}
+
+/// What step 6 compares, in its order: type 1 before type 2; the preference of the path inside the autonomous
+/// system; then the sum of the metric and that path's cost, or for type 2 first one, then the other.
+type Rank = (PathType, u8, u32, u32);
+
+/// The path inside the autonomous system that leads to the outside.
+struct Inside {
+    preference: u8,
+    cost: u32,
+    next_hops: Vec<NextHop>,
+}
+
+fn candidate(input: &Input<'_>, lsa: &Lsa, table: &RouteTable) -> Option<(Ipv4Net, Rank, Route)> {
+    let key = lsa.header.key;
+    let Ok(LsaBody::AsExternal(external)) = lsa.body() else { return None };
+    // Steps 1 and 2: unreachable, flushed, or our own.
+    if external.metric >= LS_INFINITY || lsa.header.is_max_age() || key.advertising_router == input.router_id
+    {
+        return None;
+    }
+    let prefix = external.prefix(key.id)?;
+    // Step 6a: paths inside the autonomous system are always preferred; so is the discard entry of an active
+    // range (section 11.1).
+    if table.networks.contains_key(&prefix) {
+        return None;
+    }
+    let inside = inside(input, key.advertising_router, &external, table)?;
+    let sum = inside.cost.saturating_add(external.metric);
+    let (rank, cost, cost2) = if external.e2 {
+        ((PathType::External2, inside.preference, external.metric, inside.cost), inside.cost, external.metric)
+    } else {
+        ((PathType::External1, inside.preference, sum, 0), sum, 0)
+    };
+    let next_hops = inside.next_hops;
+    Some((prefix, rank, Route { path_type: rank.0, area: None, cost, cost2, next_hops, tag: external.tag }))
+}
+
+/// Step 3: the path to the originator, or to the forwarding address if there is one. The originator must be
+/// a reachable AS boundary router either way.
+fn inside(
+    input: &Input<'_>,
+    originator: RouterId,
+    external: &AsExternalLsa,
+    table: &RouteTable,
+) -> Option<Inside> {
+    let (area, route) = table.boundary_router(originator)?;
+    if external.forwarding_address == Ipv4Addr::UNSPECIFIED {
+        return Some(Inside {
+            preference: internal_preference(route.path_type, area),
+            cost: route.cost,
+            next_hops: route.next_hops.clone(),
+        });
+    }
+    let address = external.forwarding_address;
+    let (_, route) = table.lookup(address)?;
+    if !matches!(route.path_type, PathType::IntraArea | PathType::InterArea) {
+        return None;
+    }
+    // On a connected network the forwarding address is itself the next hop.
+    let direct = |hop: &NextHop| match hop.address {
+        Some(_) => *hop,
+        None => NextHop { interface: hop.interface, address: Some(address), router: originator },
+    };
+    let mut next_hops: Vec<NextHop> = route.next_hops.iter().map(direct).collect();
+    crate::route::limit(&mut next_hops, input.maximum_paths);
+    Some(Inside {
+        preference: internal_preference(route.path_type, route.area?),
+        cost: route.cost,
+        next_hops,
+    })
+}

@@ -1,0 +1,110 @@
+//! Routes inside one area: to the networks and border routers that the shortest path tree reaches
+//! (RFC 2328 section 16.1 steps 4 and 6).
+
+use std::collections::BTreeMap;
+
+use ipnet::Ipv4Net;
+
+use crate::route::{NextHop, PathType, Route, RouterRoute, limit};
+use crate::types::{AreaId, RouterId};
+use crate::wire::RouterFlags;
+
+use super::AreaInput;
+use super::graph::{Graph, Vertex};
+use super::tree::Tree;
+
+/// What one area yields.
+pub(super) struct IntraRoutes {
+    pub(super) networks: Vec<(Ipv4Net, Route)>,
+    pub(super) routers: BTreeMap<RouterId, RouterRoute>,
+}
+
+/// A way to a network.
+struct Path {
+    prefix: Ipv4Net,
+    cost: u32,
+    through: Through,
+}
+
+#[derive(Clone, Copy)]
+enum Through {
+    /// The network is on an interface of this router.
+    Local(NextHop),
+    Vertex(Vertex),
+}
+
+pub(super) fn calculate(router_id: RouterId, area: &AreaInput<'_>, maximum_paths: usize) -> IntraRoutes {
+    let graph = Graph::new(router_id, area);
+    let tree = Tree::new(&graph, router_id, area);
+    let paths = paths(router_id, area, &graph, &tree);
+    IntraRoutes {
+        networks: cheapest_routes(paths, area.area, &tree, maximum_paths),
+        routers: border_routers(&graph, &tree, maximum_paths),
+    }
+}
+
+/// Every way to every network, sorted by network and cost.
+fn paths(router_id: RouterId, area: &AreaInput<'_>, graph: &Graph, tree: &Tree) -> Vec<Path> {
+    let local = area.local.iter().map(|local| Path {
+        prefix: local.prefix.trunc(),
+        cost: u32::from(local.cost),
+        through: Through::Local(NextHop { interface: local.interface, address: None, router: router_id }),
+    });
+    let networks = graph.networks().filter_map(|(vertex, network)| {
+        let (prefix, cost) = (network.prefix?, tree.distance(vertex)?);
+        Some(Path { prefix, cost, through: Through::Vertex(vertex) })
+    });
+    let stubs = graph.stubs.iter().filter_map(|stub| {
+        let cost = tree.distance(stub.router)?.saturating_add(stub.cost);
+        Some(Path { prefix: stub.prefix, cost, through: Through::Vertex(stub.router) })
+    });
+    let mut paths: Vec<Path> = local.chain(networks).chain(stubs).collect();
+    paths.sort_by_key(|path| (path.prefix, path.cost));
+    paths
+}
+
+fn cheapest_routes(
+    paths: Vec<Path>,
+    area: AreaId,
+    tree: &Tree,
+    maximum_paths: usize,
+) -> Vec<(Ipv4Net, Route)> {
+    let groups = paths.chunk_by(|a, b| a.prefix == b.prefix);
+    let routes = groups.filter_map(|group| {
+        let Path { prefix, cost, .. } = *group.first()?;
+        let equal = group.iter().take_while(|path| path.cost == cost);
+        let next_hops = next_hops(equal.map(|path| path.through), tree, maximum_paths);
+        let area = Some(area);
+        Some((prefix, Route { path_type: PathType::IntraArea, area, cost, cost2: 0, next_hops, tag: 0 }))
+    });
+    routes.collect()
+}
+
+/// The union of all first hops. A network on an own interface is reached there and not through somebody who
+/// announces it at the same cost.
+fn next_hops(equal: impl Iterator<Item = Through>, tree: &Tree, maximum_paths: usize) -> Vec<NextHop> {
+    let (mut local, mut remote) = (Vec::new(), Vec::new());
+    for through in equal {
+        match through {
+            Through::Local(next_hop) => local.push(next_hop),
+            Through::Vertex(vertex) => tree.add_next_hops(vertex, &mut remote),
+        }
+    }
+    let mut next_hops = if local.is_empty() { remote } else { local };
+    limit(&mut next_hops, maximum_paths);
+    next_hops
+}
+
+fn border_routers(graph: &Graph, tree: &Tree, maximum_paths: usize) -> BTreeMap<RouterId, RouterRoute> {
+    let reachable = graph.routers().filter_map(|(vertex, router)| {
+        let abr = router.flags.contains(RouterFlags::B);
+        let asbr = router.flags.contains(RouterFlags::E);
+        if vertex == graph.root || !(abr || asbr) {
+            return None;
+        }
+        let cost = tree.distance(vertex)?;
+        let next_hops = next_hops(std::iter::once(Through::Vertex(vertex)), tree, maximum_paths);
+        Some((router.id, RouterRoute { path_type: PathType::IntraArea, abr, asbr, cost, next_hops }))
+    });
+    reachable.collect()
+}

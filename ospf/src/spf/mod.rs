@@ -1,0 +1,165 @@
+//! The route calculation of RFC 2328 section 16: a pure function from databases and adjacencies to the
+//! routing table.
+//!
+//! ```text
+//!  AreaInput ──► graph ──► tree ──► intra ─┐      per area: sections 16.1, 16.1.1
+//!  AreaInput ──► graph ──► tree ──► intra ─┼─► inter ──► ranges ──► external ──► RouteTable
+//!                                          │   16.2      11.1       16.4
+//! ```
+//!
+//! What this router itself contributes to the graph does not come from its own router-LSA but from its
+//! interfaces: the adjacencies, transit links and local prefixes of [`AreaInput`]. A route is therefore as
+//! fresh as the state of the neighbors, even while MinLSInterval holds a new router-LSA back.
+//!
+//! | module | subject |
+//! |---|---|
+//! | `graph` | router-LSAs and network-LSAs as vertices and two-way edges |
+//! | `tree` | Dijkstra's algorithm with the first hops of all shortest paths |
+//! | `intra` | routes to the networks and border routers of one area |
+//! | `inter` | routes to other areas from summary-LSAs |
+//! | `external` | routes to the outside from AS-external-LSAs |
+
+mod external;
+mod graph;
+mod inter;
+mod intra;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::abr;
+use crate::config::AreaRange;
+use crate::route::{PathType, Route, RouteTable};
+use crate::types::{AreaId, InterfaceId, RouterId};
+use crate::wire::Lsa;
+
+/// Everything that routes depend on.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// This router.
+    pub router_id: RouterId,
+    /// Whether this router is an area border router: attached to several areas, the backbone among them.
+    pub area_border_router: bool,
+    /// The largest number of equal next hops kept for a route; at least one is.
+    pub maximum_paths: usize,
+    /// The areas that this router is attached to.
+    pub areas: Vec<AreaInput<'a>>,
+    /// AS-external-LSAs with an age below MaxAge.
+    pub externals: Vec<&'a Lsa>,
+}
+
+/// What routes depend on in one area.
+#[derive(Clone, Debug)]
+pub struct AreaInput<'a> {
+    /// The area.
+    pub area: AreaId,
+    /// Its router-, network- and summary-LSAs with an age below MaxAge.
+    pub lsas: Vec<&'a Lsa>,
+    /// Neighbors in state full on point-to-point and point-to-multipoint interfaces.
+    pub adjacencies: Vec<Adjacency>,
+    /// Transit networks that this router is attached to.
+    pub transits: Vec<TransitLink>,
+    /// Networks and hosts on this router's own interfaces.
+    pub local: Vec<LocalPrefix>,
+    /// Routers known to be dead though their advertisements live on: left out of the graph.
+    pub excluded: &'a BTreeSet<RouterId>,
+    /// The area's address ranges.
+    pub ranges: &'a [AreaRange],
+}
+
+/// A neighbor in state full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adjacency {
+    /// The interface that it is on.
+    pub interface: InterfaceId,
+    /// The neighbor.
+    pub neighbor: RouterId,
+    /// The next hop: the source of its packets.
+    pub address: Ipv4Addr,
+    /// The interface's output cost.
+    pub cost: u16,
+}
+
+/// An interface on a transit network: a network with a designated router to which it is adjacent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransitLink {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// Address of the designated router, which names the network.
+    pub designated_router: Ipv4Addr,
+    /// The interface's output cost.
+    pub cost: u16,
+}
+
+/// A network or host on an interface of this router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalPrefix {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// The network or host.
+    pub prefix: Ipv4Net,
+    /// The cost that this router announces for it.
+    pub cost: u16,
+}
+
+/// Calculates all routes.
+pub fn calculate(input: &Input<'_>) -> RouteTable {
+    let mut table = RouteTable::default();
+    for area in &input.areas {
+        let intra = intra::calculate(input.router_id, area, input.maximum_paths);
+        for (prefix, route) in intra.networks {
+            merge_intra(&mut table.networks, prefix, route);
+        }
+        table.routers.insert(area.area, intra.routers);
+    }
+    let active = active_ranges(input, &table);
+    inter::calculate(input, &active, &mut table);
+    insert_discard_routes(&active, &mut table);
+    external::calculate(input, &mut table);
+    table
+}
+
+/// A network that is in two areas belongs to the one with the cheaper path, then to the lower area.
+fn merge_intra(networks: &mut BTreeMap<Ipv4Net, Route>, prefix: Ipv4Net, route: Route) {
+    match networks.get_mut(&prefix) {
+        Some(present) if (present.cost, present.area) <= (route.cost, route.area) => {}
+        Some(present) => *present = route,
+        None => {
+            networks.insert(prefix, route);
+        }
+    }
+}
+
+/// Ranges of this area border router that hold a network reachable inside their area, with their area and
+/// the cost that they are announced with.
+fn active_ranges(input: &Input<'_>, table: &RouteTable) -> BTreeMap<Ipv4Net, (AreaId, u32)> {
+    if !input.area_border_router {
+        return BTreeMap::new();
+    }
+    let areas = input.areas.iter().map(|area| (area.area, area.ranges));
+    areas
+        .flat_map(|(area, ranges)| {
+            abr::active_ranges(area, ranges, table)
+                .into_iter()
+                .map(move |active| (active.range.prefix.trunc(), (area, active.cost)))
+        })
+        .collect()
+}
+
+/// Section 11.1: each active range is a destination of its own, so that packets to those of its addresses
+/// that nobody has do not follow a default route out and come back. A host has no such addresses.
+fn insert_discard_routes(active: &BTreeMap<Ipv4Net, (AreaId, u32)>, table: &mut RouteTable) {
+    for (&prefix, &(area, cost)) in active.iter().filter(|(prefix, _)| prefix.prefix_len() < 32) {
+        table.networks.entry(prefix).or_insert(Route {
+            path_type: PathType::Discard,
+            area: Some(area),
+            cost,
+            cost2: 0,
+            next_hops: Vec::new(),
+            tag: 0,
+        });
+    }
+}
