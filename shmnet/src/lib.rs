@@ -24,6 +24,7 @@ mod event;
 mod facts;
 mod node;
 
+pub mod group;
 pub mod memory;
 pub mod ring;
 pub mod sync;

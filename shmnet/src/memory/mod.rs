@@ -32,6 +32,8 @@ mod span;
 
 #[cfg(not(loom))]
 mod copy;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod interrupt;
 #[cfg(not(loom))]
 mod mapping;
 #[cfg(loom)]

@@ -51,6 +51,8 @@ impl Window {
 
     #[inline(always)]
     pub(super) fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
+        #[cfg(test)]
+        super::interrupt::access();
         let word = self.at(offset, 8, 8).cast::<u64>();
         // SAFETY: `at` checked bounds and alignment; the mapping outlives the call; other writers use atomic stores or
         // are other processes.
@@ -59,6 +61,8 @@ impl Window {
 
     #[inline(always)]
     pub(super) fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
+        #[cfg(test)]
+        super::interrupt::access();
         let word = self.at(offset, 4, 4).cast::<u32>();
         // SAFETY: as in `load_u64`.
         u32::from_le(unsafe { AtomicU32::from_ptr(word) }.load(order))
@@ -67,6 +71,10 @@ impl Window {
     /// Only for windows of writable mappings.
     #[inline(always)]
     pub(super) fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
+        #[cfg(test)]
+        if super::interrupt::access() {
+            return;
+        }
         let word = self.at(offset, 8, 8).cast::<u64>();
         // SAFETY: `at` checked bounds and alignment; only an `OwnSpan`, cut from a writable mapping, gets here.
         unsafe { AtomicU64::from_ptr(word) }.store(value.to_le(), order);
@@ -75,6 +83,10 @@ impl Window {
     /// Only for windows of writable mappings.
     #[inline(always)]
     pub(super) fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
+        #[cfg(test)]
+        if super::interrupt::access() {
+            return;
+        }
         let word = self.at(offset, 4, 4).cast::<u32>();
         // SAFETY: as in `store_u64`.
         unsafe { AtomicU32::from_ptr(word) }.store(value.to_le(), order);
@@ -83,6 +95,10 @@ impl Window {
     /// Only for windows of writable mappings.
     #[inline]
     pub(super) fn copy_in(&self, offset: usize, from: &[u8]) {
+        #[cfg(test)]
+        if super::interrupt::access() {
+            return;
+        }
         let to = self.at(offset, from.len(), 1);
         // SAFETY: `at` checked the destination; `from` is local memory, which no mapping of shared memory overlaps.
         unsafe { copy::copy(from.as_ptr(), to, from.len()) };
@@ -90,6 +106,8 @@ impl Window {
 
     #[inline]
     pub(super) fn copy_out(&self, offset: usize, into: &mut [u8]) {
+        #[cfg(test)]
+        super::interrupt::access();
         let from = self.at(offset, into.len(), 1);
         // SAFETY: `at` checked the source; `into` is local memory, which no mapping of shared memory overlaps.
         unsafe { copy::copy(from, into.as_mut_ptr(), into.len()) };
@@ -97,6 +115,10 @@ impl Window {
 
     /// Only for windows of writable mappings.
     pub(super) fn zero(&self, offset: usize, len: usize) {
+        #[cfg(test)]
+        if super::interrupt::access() {
+            return;
+        }
         let to = self.at(offset, len, 1);
         // SAFETY: `at` checked the destination, and zero is valid for bytes.
         unsafe { std::ptr::write_bytes(to, 0, len) };
