@@ -15,6 +15,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`packet`] | packet buffers and the pools that they come from |
+//! | [`kernel`] | the kernel's side: adapters, routes, guard of the NICs, link monitor |
 //! | [`port`] | what receives and sends bursts: fabric, NICs, TAPs, sockets |
 //! | [`forward`] | the packet path: classify, look up, steer, forward, answer with ICMP |
 //! | [`rib`] | routes from all sources, selection, publication to the forwarding table |
@@ -24,6 +25,7 @@
 pub mod config;
 pub mod forward;
 pub mod host;
+pub mod kernel;
 pub mod packet;
 pub mod port;
 pub mod rib;

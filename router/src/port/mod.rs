@@ -19,6 +19,7 @@ pub mod offload;
 pub mod packet;
 pub mod socket;
 pub(crate) mod sys;
+pub(crate) mod sys_bpf;
 mod sys_packet;
 mod sys_tun;
 pub mod tap;

@@ -1,0 +1,233 @@
+//! The packet port between two kernels that leave checksums and segmentation to the hardware.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use isthmus::packet::Pool;
+use isthmus::port::packet::PacketPort;
+use isthmus::port::{CarrierFlag, OpenError, Port};
+
+use crate::namespace::{Namespace, can_run};
+
+fn open(name: &str) -> PacketPort {
+    PacketPort::open(name, CarrierFlag::new(true)).unwrap()
+}
+
+fn receive(port: &mut PacketPort, pool: &mut Pool) -> Vec<Vec<u8>> {
+    let mut batch = Vec::new();
+    port.receive(&mut batch, pool, 32);
+    batch
+        .into_iter()
+        .map(|buffer| {
+            let frame = buffer.bytes().to_vec();
+            pool.give(buffer);
+            frame
+        })
+        .collect()
+}
+
+/// Header and transport checksums of an IPv4 frame, recomputed. Says what is wrong.
+fn judge(frame: &[u8], mtu: usize) -> Result<(), String> {
+    if frame.len() > mtu + 14 {
+        return Err(format!("{} bytes long", frame.len()));
+    }
+    let packet = SlicedPacket::from_ethernet(frame).map_err(|error| error.to_string())?;
+    let Some(NetSlice::Ipv4(ip)) = &packet.net else { return Ok(()) };
+    let header = ip.header().to_header();
+    if header.header_checksum != header.calc_header_checksum() {
+        return Err("header checksum".to_owned());
+    }
+    match &packet.transport {
+        Some(TransportSlice::Tcp(tcp)) => {
+            let computed = tcp.calc_checksum_ipv4(header.source, header.destination).unwrap();
+            (tcp.checksum() == computed).then_some(()).ok_or_else(|| "TCP checksum".to_owned())
+        }
+        Some(TransportSlice::Udp(udp)) => {
+            let computed =
+                udp.to_header().calc_checksum_ipv4_raw(header.source, header.destination, udp.payload());
+            (udp.checksum() == computed.unwrap()).then_some(()).ok_or_else(|| "UDP checksum".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a relay of two ports saw.
+#[derive(Debug, Default)]
+struct Seen {
+    faults: Vec<String>,
+    frames: usize,
+    segmented: u64,
+    completed: u64,
+    errors: u64,
+}
+
+/// Hands every frame of one port to the other, both ways, until told to stop.
+fn relay(mut left: PacketPort, mut right: PacketPort, stop: &AtomicBool) -> Seen {
+    let (mut seen, mut pool) = (Seen::default(), Pool::new(64));
+    while !stop.load(Ordering::Relaxed) {
+        let mut idle = true;
+        for (from, to) in [(0, 1), (1, 0)] {
+            let frames = receive([&mut left, &mut right][from], &mut pool);
+            idle &= frames.is_empty();
+            for frame in &frames {
+                seen.faults.extend(judge(frame, 1500).err());
+                seen.frames += 1;
+                // A full queue costs a frame, as on any wire: TCP sends it again.
+                let _ = [&mut left, &mut right][to].transmit(frame);
+            }
+        }
+        if idle && left.prepare_sleep() && right.prepare_sleep() {
+            thread::yield_now();
+        }
+    }
+    for port in [&left, &right] {
+        let statistics = port.statistics();
+        seen.segmented += statistics.segmented;
+        seen.completed += statistics.checksums_completed;
+        seen.errors += statistics.receive_errors;
+    }
+    seen
+}
+
+const SIZE: usize = 8 << 20;
+
+fn pattern(index: usize) -> u8 {
+    (index % 251) as u8
+}
+
+#[test]
+fn bulk_tcp_arrives_as_correct_frames_of_the_mtu() {
+    if !can_run() {
+        return;
+    }
+    let (client, middle, server) = (Namespace::new(), Namespace::new(), Namespace::new());
+    client.join("eth0", &middle, "left");
+    server.join("eth0", &middle, "right");
+    client.ip("addr add 10.99.0.1/24 dev eth0");
+    server.ip("addr add 10.99.0.2/24 dev eth0");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let relaying = scope.spawn(|| middle.inside(|| relay(open("left"), open("right"), &stop)));
+        let listener = server.inside(|| TcpListener::bind("10.99.0.2:7000").unwrap());
+        let receiving = scope.spawn(move || {
+            let mut received = Vec::with_capacity(SIZE);
+            listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
+            received
+        });
+        client.inside(|| {
+            let mut stream = TcpStream::connect("10.99.0.2:7000").unwrap();
+            let bytes: Vec<u8> = (0..SIZE).map(pattern).collect();
+            stream.write_all(&bytes).unwrap();
+        });
+        let received = receiving.join().unwrap();
+        let datagram = server.inside(|| UdpSocket::bind("10.99.0.2:7001").unwrap());
+        datagram.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.inside(|| {
+            UdpSocket::bind("10.99.0.1:0").unwrap().send_to(&[7; 1000], "10.99.0.2:7001").unwrap()
+        });
+        let mut into = [0; 2000];
+        let udp = datagram.recv(&mut into);
+        stop.store(true, Ordering::Relaxed);
+        let seen = relaying.join().unwrap();
+        println!("{} frames, {} super-frames, {} checksums", seen.frames, seen.segmented, seen.completed);
+        assert_eq!(received.len(), SIZE);
+        assert!(received.iter().enumerate().all(|(index, byte)| *byte == pattern(index)));
+        assert_eq!(udp.unwrap(), 1000);
+        assert!(seen.faults.is_empty(), "{:?}", &seen.faults[..seen.faults.len().min(5)]);
+        assert!(seen.segmented > 0 && seen.completed > 0, "{seen:?}");
+        assert_eq!(seen.errors, 0);
+    });
+    let (_, counters) = server.run("nstat -asz TcpInCsumErrors UdpInCsumErrors");
+    for counter in ["TcpInCsumErrors", "UdpInCsumErrors"] {
+        let line = counters.lines().find(|line| line.starts_with(counter)).unwrap();
+        assert_eq!(line.split_whitespace().nth(1), Some("0"), "{counters}");
+    }
+}
+
+#[test]
+fn frames_of_vlans_and_of_this_host_do_not_reach_the_port() {
+    if !can_run() {
+        return;
+    }
+    let (host, router) = (Namespace::new(), Namespace::new());
+    host.join("eth0", &router, "nic");
+    host.ip("addr add 10.98.0.1/24 dev eth0");
+    router.ip("addr add 10.98.0.2/24 dev nic");
+    let mut sender = host.inside(|| open("eth0"));
+    router.inside(|| {
+        let mut port = open("nic");
+        let mut pool = Pool::new(64);
+        for vlan in [5, 0] {
+            sender.transmit(&tagged_frame(vlan)).unwrap();
+        }
+        sender.flush();
+        assert!(host.pings("10.98.0.2"));
+        let frames = wait_for(&mut port, &mut pool, |frame| frame.get(23) == Some(&1));
+        let own = port.info().mac;
+        assert!(frames.iter().all(|frame| frame[6..12] != own), "the host's own frames came back");
+        let tagged: Vec<_> = frames.iter().filter(|frame| frame.ends_with(MARK)).collect();
+        assert_eq!(
+            tagged.len(),
+            1,
+            "the frame of VLAN 5 belongs to another interface, that of VLAN 0 to this one"
+        );
+        assert_eq!(tagged[0][12..14], [0x88, 0xb5]);
+        assert_eq!(tagged[0][14], 0);
+    });
+}
+
+const MARK: &[u8] = b"a frame with a tag";
+
+/// A broadcast with an 802.1Q tag, of the type for local experiments; its first byte is the VLAN.
+fn tagged_frame(vlan: u8) -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend([2, 0, 0, 0, 0, 9, 0x81, 0x00, 0xa0, vlan, 0x88, 0xb5, vlan]);
+    frame.extend([0; 50]);
+    frame.extend(MARK);
+    frame
+}
+
+/// Receives until a frame is as wanted, and returns all that came so far.
+pub(crate) fn wait_for(
+    port: &mut PacketPort,
+    pool: &mut Pool,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for _ in 0..50 {
+        all.extend(receive(port, pool));
+        if all.iter().any(|frame| wanted(frame)) {
+            return all;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("the frame did not come; there came {} others", all.len());
+}
+
+#[test]
+fn interfaces_that_cannot_be_opened_are_explained() {
+    if !can_run() {
+        return;
+    }
+    let (host, router) = (Namespace::new(), Namespace::new());
+    host.join("eth0", &router, "nic");
+    router.inside(|| {
+        let refused = |name| PacketPort::open(name, CarrierFlag::new(true)).err().unwrap();
+        let error = refused("nci");
+        assert!(matches!(&error, OpenError::UnknownInterface { .. }));
+        assert!(error.to_string().contains("nic"), "{error}");
+        assert!(matches!(refused("lo"), OpenError::NotEthernet { .. }));
+        router.ip("link set nic down");
+        assert!(matches!(refused("nic"), OpenError::Down { .. }));
+        router.ip("link set nic mtu 1400 up");
+        let port = open("nic");
+        assert_eq!(port.info().mtu, 1400);
+        let shown = router.ip("link show nic");
+        let mac = port.info().mac.map(|byte| format!("{byte:02x}")).join(":");
+        assert!(shown.contains(&mac), "{shown}");
+    });
+}
