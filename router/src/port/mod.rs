@@ -10,13 +10,14 @@
 //! | [`socket`] | another process on this host, without privileges |
 //! | [`mem`] | another port of this process |
 //!
-//! [`offload`] finishes what senders leave to the hardware.
+//! [`pcap`] goes around any of them, and copies their frames to captures. [`offload`] finishes what senders leave to the hardware.
 
 pub mod carrier;
 pub mod error;
 pub mod mem;
 pub mod offload;
 pub mod packet;
+pub mod pcap;
 pub mod socket;
 pub(crate) mod sys;
 pub(crate) mod sys_bpf;
@@ -93,6 +94,44 @@ pub trait Port: Send {
     /// The port's own counters.
     fn statistics(&self) -> PortStatistics {
         PortStatistics::default()
+    }
+}
+
+impl<P: Port + ?Sized> Port for Box<P> {
+    fn info(&self) -> &PortInfo {
+        (**self).info()
+    }
+
+    fn receive(&mut self, batch: &mut Vec<PacketBuffer>, pool: &mut Pool, limit: usize) -> usize {
+        (**self).receive(batch, pool, limit)
+    }
+
+    fn transmit(&mut self, frame: &[u8]) -> Result<(), DropReason> {
+        (**self).transmit(frame)
+    }
+
+    fn flush(&mut self) {
+        (**self).flush();
+    }
+
+    fn carrier(&self) -> bool {
+        (**self).carrier()
+    }
+
+    fn poll_descriptors(&self, out: &mut Vec<RawFd>) {
+        (**self).poll_descriptors(out);
+    }
+
+    fn prepare_sleep(&mut self) -> bool {
+        (**self).prepare_sleep()
+    }
+
+    fn wake(&mut self) {
+        (**self).wake();
+    }
+
+    fn statistics(&self) -> PortStatistics {
+        (**self).statistics()
     }
 }
 
