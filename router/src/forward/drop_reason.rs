@@ -30,6 +30,8 @@ drop_reasons! {
     BadIpHeader = "bad-ip-header",
     /// The IPv4 header checksum is wrong.
     BadIpChecksum = "bad-ip-checksum",
+    /// Carries a source route option, which this router does not obey.
+    SourceRouted = "source-routed",
     /// A source or destination that must not be on the wire (RFC 1812 section 5.3.7).
     Martian = "martian",
     /// An ARP packet that does not parse.

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use prefix_trie::PrefixMap;
 
 use crate::forward::InterfaceIndex;
+use crate::forward::hash::mix;
 
 /// Where a packet goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,4 +57,30 @@ impl Fib {
     pub fn iter(&self) -> impl Iterator<Item = (Ipv4Net, &FibEntry)> {
         self.routes.iter()
     }
+}
+
+/// Which of several equal next hops takes a flow. A flow whose next hop is not usable moves to another one; all
+/// other flows stay where they are. `None`: none is usable.
+pub fn choose(
+    next_hops: &[NextHop],
+    hash: impl FnOnce() -> u64,
+    mut usable: impl FnMut(&NextHop) -> bool,
+) -> Option<NextHop> {
+    if let [only] = next_hops {
+        return Some(*only).filter(|next_hop| usable(next_hop));
+    }
+    let hash = hash();
+    let first = next_hops.get(share(hash, next_hops.len()))?;
+    if usable(first) {
+        return Some(*first);
+    }
+    let left = next_hops.iter().filter(|next_hop| usable(next_hop)).count();
+    // Other bits than for the first choice: it was the same for all flows that come here.
+    let second = share(mix(hash), left);
+    next_hops.iter().filter(|next_hop| usable(next_hop)).nth(second).copied()
+}
+
+/// A number below `count` (0 for 0), each as likely.
+fn share(hash: u64, count: usize) -> usize {
+    (((hash >> 32) * count as u64) >> 32) as usize
 }

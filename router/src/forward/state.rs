@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 
 use crate::forward::fib::Fib;
+use crate::forward::hash::mix;
 
 /// An interface in the tables of a worker: the position of its port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -45,6 +46,14 @@ pub struct Interface {
     pub ospf: bool,
 }
 
+impl Interface {
+    /// The node that has `address` on this network of the fabric: the host part is its id.
+    pub fn node_of(&self, address: Ipv4Addr) -> Option<u8> {
+        let network = self.address.filter(|own| own.contains(&address))?.network();
+        u8::try_from(address.to_bits() - network.to_bits()).ok().filter(|id| (1..=254).contains(id))
+    }
+}
+
 /// Who answers for an address of this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalOwner {
@@ -61,6 +70,14 @@ pub struct SteeringTable {
     pub epoch: u64,
     /// Node id for each slot; a prime number of slots; empty while no node accepts.
     pub slots: Vec<u8>,
+}
+
+impl SteeringTable {
+    /// The node that serves the flow with this hash; `None` while no node accepts.
+    pub fn node_for(&self, hash: u64) -> Option<u8> {
+        let slot = hash.checked_rem(self.slots.len() as u64)?;
+        self.slots.get(slot as usize).copied()
+    }
 }
 
 /// Everything that a worker asks on the packet path.
@@ -80,4 +97,13 @@ pub struct ForwardingState {
     pub node_id: u8,
     /// Source address of ICMP errors where the incoming interface has none.
     pub router_address: Option<Ipv4Addr>,
+}
+
+impl ForwardingState {
+    /// Mixed into the hash by which equal paths are shared, so that routers in a row, which all hash alike,
+    /// do not all make the same choice. It stays as long as the node and its address do.
+    pub fn path_salt(&self) -> u64 {
+        let address = self.router_address.map_or(0, Ipv4Addr::to_bits);
+        mix(u64::from(address) << 8 | u64::from(self.node_id))
+    }
 }

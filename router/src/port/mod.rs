@@ -22,6 +22,7 @@ pub mod socket;
 pub(crate) mod sys;
 pub(crate) mod sys_bpf;
 mod sys_packet;
+pub mod sys_poll;
 mod sys_tun;
 pub mod tap;
 

@@ -1,0 +1,269 @@
+//! What a worker counts. One thread writes, any thread reads; nothing is shared on the packet path beyond
+//! the cache lines of a reader that looks.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use isthmus_shmnet::Network;
+
+use crate::forward::icmp::IcmpError;
+use crate::forward::{DropReason, InterfaceIndex};
+use crate::port::PortStatistics;
+
+/// Interfaces that a worker has at most.
+pub const MAX_INTERFACES: usize = 64;
+
+/// Number of reasons to drop a packet.
+pub const DROP_REASONS: usize = DropReason::ALL.len();
+
+/// A number that one thread raises.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Raises it. Only the worker does: a load and a store, no read-modify-write.
+    pub(super) fn add(&self, amount: u64) {
+        self.set(self.read().wrapping_add(amount));
+    }
+
+    pub(super) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Its value.
+    pub fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What is counted for each interface.
+#[derive(Debug)]
+pub(super) struct InterfaceCounters {
+    pub(super) received: Counter,
+    pub(super) received_bytes: Counter,
+    pub(super) sent: Counter,
+    pub(super) sent_bytes: Counter,
+    pub(super) drops: [Counter; DROP_REASONS],
+    receive_drops: Counter,
+    receive_errors: Counter,
+    segmented: Counter,
+    checksums_completed: Counter,
+    carrier: AtomicBool,
+}
+
+impl InterfaceCounters {
+    fn new() -> Self {
+        Self {
+            received: Counter::default(),
+            received_bytes: Counter::default(),
+            sent: Counter::default(),
+            sent_bytes: Counter::default(),
+            drops: [const { Counter(AtomicU64::new(0)) }; DROP_REASONS],
+            receive_drops: Counter::default(),
+            receive_errors: Counter::default(),
+            segmented: Counter::default(),
+            checksums_completed: Counter::default(),
+            carrier: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn note_port(&self, carrier: bool, statistics: PortStatistics) {
+        self.carrier.store(carrier, Ordering::Relaxed);
+        self.receive_drops.set(statistics.receive_drops);
+        self.receive_errors.set(statistics.receive_errors);
+        self.segmented.set(statistics.segmented);
+        self.checksums_completed.set(statistics.checksums_completed);
+    }
+
+    /// Starts anew, for another port in the same place.
+    pub(super) fn reset(&self) {
+        for counter in [&self.received, &self.received_bytes, &self.sent, &self.sent_bytes] {
+            counter.set(0);
+        }
+        for counter in &self.drops {
+            counter.set(0);
+        }
+        self.note_port(false, PortStatistics::default());
+    }
+
+    fn snapshot(&self) -> InterfaceCounts {
+        InterfaceCounts {
+            received: self.received.read(),
+            received_bytes: self.received_bytes.read(),
+            sent: self.sent.read(),
+            sent_bytes: self.sent_bytes.read(),
+            drops: DropCounts(std::array::from_fn(|index| self.drops[index].read())),
+            port: PortStatistics {
+                receive_drops: self.receive_drops.read(),
+                receive_errors: self.receive_errors.read(),
+                segmented: self.segmented.read(),
+                checksums_completed: self.checksums_completed.read(),
+            },
+            carrier: self.carrier.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Everything that a worker counts.
+#[derive(Debug)]
+pub struct Counters {
+    /// By interface; the last one stands for packets without an interface, those of the node itself.
+    interfaces: Box<[InterfaceCounters]>,
+    pub(super) forwarded: Counter,
+    pub(super) delivered_host: Counter,
+    pub(super) delivered_kernel: Counter,
+    pub(super) punted: Counter,
+    pub(super) fragmented: Counter,
+    pub(super) icmp_sent: [Counter; IcmpError::KINDS],
+    pub(super) icmp_suppressed: Counter,
+    pub(super) arp_received: Counter,
+    pub(super) arp_sent: Counter,
+    pub(super) steered: Box<[Counter]>,
+    pub(super) captured: [Counter; 2],
+    pub(super) wakeups: Counter,
+}
+
+impl Counters {
+    pub(super) fn new() -> Self {
+        Self {
+            interfaces: (0..=MAX_INTERFACES).map(|_| InterfaceCounters::new()).collect(),
+            forwarded: Counter::default(),
+            delivered_host: Counter::default(),
+            delivered_kernel: Counter::default(),
+            punted: Counter::default(),
+            fragmented: Counter::default(),
+            icmp_sent: Default::default(),
+            icmp_suppressed: Counter::default(),
+            arp_received: Counter::default(),
+            arp_sent: Counter::default(),
+            steered: (0..256).map(|_| Counter::default()).collect(),
+            captured: Default::default(),
+            wakeups: Counter::default(),
+        }
+    }
+
+    pub(super) fn interface(&self, index: InterfaceIndex) -> &InterfaceCounters {
+        &self.interfaces[usize::from(index.0).min(MAX_INTERFACES)]
+    }
+
+    pub(super) fn count_drop(&self, index: InterfaceIndex, reason: DropReason) {
+        self.interface(index).drops[reason as usize].add(1);
+    }
+
+    /// Whether the port of an interface had its carrier when the worker last looked.
+    pub fn carrier(&self, index: InterfaceIndex) -> bool {
+        self.interface(index).carrier.load(Ordering::Relaxed)
+    }
+
+    /// The counts of one interface; [`InterfaceIndex::NONE`] for packets of the node itself.
+    pub fn interface_counts(&self, index: InterfaceIndex) -> InterfaceCounts {
+        self.interface(index).snapshot()
+    }
+
+    /// Copies all counts. Each is right by itself; they are not taken at one instant.
+    pub fn snapshot(&self) -> Counts {
+        let mut drops = DropCounts::default();
+        for interface in &self.interfaces {
+            for (total, counter) in drops.0.iter_mut().zip(&interface.drops) {
+                *total += counter.read();
+            }
+        }
+        Counts {
+            drops,
+            forwarded: self.forwarded.read(),
+            delivered_host: self.delivered_host.read(),
+            delivered_kernel: self.delivered_kernel.read(),
+            punted: self.punted.read(),
+            fragmented: self.fragmented.read(),
+            icmp_sent: std::array::from_fn(|kind| self.icmp_sent[kind].read()),
+            icmp_suppressed: self.icmp_suppressed.read(),
+            arp_received: self.arp_received.read(),
+            arp_sent: self.arp_sent.read(),
+            steered: (0..=255u8)
+                .map(|node| (node, self.steered[usize::from(node)].read()))
+                .filter(|&(_, count)| count > 0)
+                .collect(),
+            lsm_captured: self.captured[Network::Lsm.index()].read(),
+            gsm_captured: self.captured[Network::Gsm.index()].read(),
+            wakeups: self.wakeups.read(),
+        }
+    }
+}
+
+/// Dropped packets by reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropCounts([u64; DROP_REASONS]);
+
+impl DropCounts {
+    /// Packets dropped for one reason.
+    pub fn count(&self, reason: DropReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// Packets dropped for any reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// All reasons with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.iter().map(|&reason| (reason, self.count(reason)))
+    }
+}
+
+impl Default for DropCounts {
+    fn default() -> Self {
+        Self([0; DROP_REASONS])
+    }
+}
+
+/// What an interface has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceCounts {
+    /// Frames taken from the port.
+    pub received: u64,
+    /// Their bytes, Ethernet headers included.
+    pub received_bytes: u64,
+    /// Frames handed to the port.
+    pub sent: u64,
+    /// Their bytes, Ethernet headers included.
+    pub sent_bytes: u64,
+    /// Packets dropped: those that came in here, and those that could not leave here.
+    pub drops: DropCounts,
+    /// What the port counts by itself.
+    pub port: PortStatistics,
+    /// Whether the medium has its carrier.
+    pub carrier: bool,
+}
+
+/// What a worker has counted, for all interfaces together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets dropped, for each reason.
+    pub drops: DropCounts,
+    /// Packets sent on by a route.
+    pub forwarded: u64,
+    /// Packets given to the embedded stack.
+    pub delivered_host: u64,
+    /// Packets given to the node's kernel.
+    pub delivered_kernel: u64,
+    /// Packets given to the OSPF engine.
+    pub punted: u64,
+    /// Packets that were cut into fragments.
+    pub fragmented: u64,
+    /// ICMP errors sent, in the order of [`IcmpError::LABELS`].
+    pub icmp_sent: [u64; IcmpError::KINDS],
+    /// ICMP errors that the rate limit held back.
+    pub icmp_suppressed: u64,
+    /// ARP packets received.
+    pub arp_received: u64,
+    /// ARP packets sent.
+    pub arp_sent: u64,
+    /// Packets to a common address that came in on a NIC, by the node that they went to.
+    pub steered: Vec<(u8, u64)>,
+    /// Packets that this node's own stacks sent by their local adapter.
+    pub lsm_captured: u64,
+    /// Packets that this node's own stacks sent by their global adapter.
+    pub gsm_captured: u64,
+    /// Times that the worker slept and woke.
+    pub wakeups: u64,
+}
