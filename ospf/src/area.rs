@@ -1,0 +1,33 @@
+//! The data structure of an area (RFC 2328 section 6).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::AreaType;
+use crate::lsdb::Lsdb;
+use crate::originate::Origination;
+use crate::wire::{LsaKey, Options};
+
+/// MinLSArrival (appendix B).
+pub(crate) const DEFAULT_MIN_LS_ARRIVAL: Duration = Duration::from_secs(1);
+
+/// One area.
+#[derive(Debug, Default)]
+pub(crate) struct Area {
+    /// Its database.
+    pub(crate) lsdb: Lsdb,
+    /// What we originate in it.
+    pub(crate) originations: BTreeMap<LsaKey, Origination>,
+    /// Whether our router-LSA of this area may be originated: see `originate::FIRST_ROUTER_LSA_DELAY`.
+    pub(crate) router_lsa_started: bool,
+    /// How often routes were calculated with it.
+    pub(crate) spf_runs: u64,
+}
+
+/// The options that hellos, database descriptions and advertisements carry in an area of that type
+/// (sections 9.5, 12.1.2).
+pub(crate) fn options_of(area_type: AreaType) -> Options {
+    match area_type {
+        AreaType::Normal => Options::E,
+    }
+}

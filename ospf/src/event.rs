@@ -1,0 +1,80 @@
+//! What an instance says to its caller: packets to send, changes of routes, and notifications.
+
+use std::net::Ipv4Addr;
+
+use crate::error::Refusal;
+use crate::route::RouteChange;
+use crate::types::{InterfaceId, RouterId};
+use crate::view::{InterfaceState, NeighborState};
+
+/// One thing for the caller to do, in the order in which [`crate::Instance::poll_output`] gives them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send a packet.
+    Transmit(Transmit),
+    /// Routes have changed: what to add, replace and withdraw.
+    Routes(Vec<RouteChange>),
+    /// Something that an operator may want to know.
+    Notification(Notification),
+}
+
+/// A packet to send: protocol 89, TTL 1, precedence internetwork control (RFC 2328 section A.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where it leaves.
+    pub interface: InterfaceId,
+    /// The interface's own address.
+    pub source: Ipv4Addr,
+    /// AllSPFRouters or a neighbor.
+    pub destination: Ipv4Addr,
+    /// The payload of the IP datagram.
+    pub payload: Vec<u8>,
+}
+
+/// Events with the names and contents of RFC 9129 section 2.9, and the change of role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notification {
+    /// `if-state-change`.
+    InterfaceStateChange {
+        /// Which one.
+        interface: InterfaceId,
+        /// Its configured name.
+        name: String,
+        /// Its state now.
+        state: InterfaceState,
+    },
+    /// `nbr-state-change`.
+    NeighborStateChange {
+        /// Where it was heard.
+        interface: InterfaceId,
+        /// Its router id.
+        router_id: RouterId,
+        /// Its address on the link.
+        address: Ipv4Addr,
+        /// Its state now.
+        state: NeighborState,
+    },
+    /// `if-config-error`: a packet shows that two ends are configured differently.
+    InterfaceConfigError {
+        /// Where it came in.
+        interface: InterfaceId,
+        /// Who sent it.
+        source: Ipv4Addr,
+        /// What does not agree.
+        error: Refusal,
+    },
+    /// `if-rx-bad-packet`: a packet that cannot be parsed.
+    InterfaceRxBadPacket {
+        /// Where it came in.
+        interface: InterfaceId,
+        /// Who sent it.
+        source: Ipv4Addr,
+        /// What is wrong with it.
+        error: Refusal,
+    },
+    /// This router has become an area border router, or is none any more.
+    RoleChange {
+        /// Whether it is one now.
+        area_border_router: bool,
+    },
+}

@@ -1,0 +1,328 @@
+//! Flooding (RFC 2328 section 13): receiving updates, deciding which instance is newer, passing on, and
+//! acknowledging.
+
+use std::time::Duration;
+
+use crate::Instance;
+use crate::area::DEFAULT_MIN_LS_ARRIVAL;
+use crate::error::Refusal;
+use crate::interface::Destination;
+use crate::lsdb::{Provenance, Scope};
+use crate::neighbor::{Event, NeighborKey, is_known_type};
+use crate::timer::TimerId;
+use crate::types::{AreaId, Instant, InterfaceId, MAX_AGE, SeqNum};
+use crate::view::NeighborState;
+use crate::wire::{Lsa, LsaBody, LsaHeader, LsaKey};
+
+/// The longest that an acknowledgment waits for company (section 13.5 asks for less than RxmtInterval).
+const LONGEST_ACK_DELAY: Duration = Duration::from_millis(100);
+
+/// What becomes of a received advertisement.
+enum Verdict {
+    /// Nothing more.
+    Done,
+    /// It is acknowledged at once (table 19).
+    AcknowledgeNow,
+    /// It is acknowledged together with others (table 19).
+    AcknowledgeLater,
+}
+
+impl Instance {
+    /// Receives an update of a neighbor (section 13).
+    pub(crate) fn receive_update(
+        &mut self,
+        now: Instant,
+        key: NeighborKey,
+        lsas: Vec<Lsa>,
+    ) -> Result<(), Refusal> {
+        let Some(area) = self.interfaces.get(&key.interface).map(|interface| interface.config.area) else {
+            return Err(Refusal::InterfaceDown);
+        };
+        if self.neighbor(key).is_none_or(|neighbor| neighbor.state < NeighborState::Exchange) {
+            return Err(Refusal::NeighborState);
+        }
+        let mut direct = Vec::new();
+        let mut result = Ok(());
+        for lsa in lsas {
+            let header = lsa.header;
+            match self.receive_lsa(now, key, area, lsa) {
+                Ok(Verdict::Done) => {}
+                Ok(Verdict::AcknowledgeNow) => direct.push(header),
+                Ok(Verdict::AcknowledgeLater) => self.acknowledge_later(now, key.interface, header),
+                Err(Refusal::BadUpdate) => {
+                    // Section 13 step 6: the exchange starts again, the rest of the packet is not looked at.
+                    self.neighbor_event(now, key, Event::BadLsReq);
+                    result = Err(Refusal::BadUpdate);
+                    break;
+                }
+                // The rest of the packet is processed (steps 1 and 2).
+                Err(refusal) => self.refuse(key.interface, refusal),
+            }
+        }
+        self.send_acks(key.interface, Destination::Neighbor(key.router), &direct);
+        self.pending.requests.insert(key);
+        result
+    }
+
+    /// One advertisement of an update, by the steps of section 13.
+    fn receive_lsa(
+        &mut self,
+        now: Instant,
+        key: NeighborKey,
+        area: AreaId,
+        mut lsa: Lsa,
+    ) -> Result<Verdict, Refusal> {
+        // Step 1.
+        if !lsa.checksum_is_valid() {
+            return Err(Refusal::LsaChecksum);
+        }
+        // Step 2.
+        let name = lsa.header.key;
+        if !is_known_type(name.ls_type) {
+            return Err(Refusal::LsaUnknownType);
+        }
+        let body = lsa.body().map_err(|_| Refusal::LsaMalformed)?;
+        // Step 3 concerns stub areas. An age beyond MaxAge, or with the DoNotAge bit that nobody has been told we
+        // understand, counts as MaxAge (section 12.1.1).
+        lsa.header.age = lsa.header.age.min(MAX_AGE);
+        let header = lsa.header;
+        let scope = Scope::of(name.ls_type, area);
+
+        let ours = self.lsdb(scope).and_then(|lsdb| lsdb.get(&name));
+        let Some(entry) = ours else {
+            // Step 4.
+            if header.age == MAX_AGE && !self.is_any_neighbor_exchanging() {
+                return Ok(Verdict::AcknowledgeNow);
+            }
+            return Ok(self.accept(now, key, scope, lsa, body));
+        };
+        let own_header = entry.header(now);
+        match header.compare(&own_header) {
+            std::cmp::Ordering::Greater => {
+                // Step 5a. What a request has brought was not received by flooding.
+                let young = entry.provenance == Provenance::Flooded
+                    && now.since(entry.installed()) < self.min_ls_arrival(area)
+                    && self.neighbor(key).is_none_or(|neighbor| !neighbor.requests.contains_key(&name));
+                if young {
+                    return Err(Refusal::LsaTooSoon);
+                }
+                Ok(self.accept(now, key, scope, lsa, body))
+            }
+            // Step 6.
+            _ if self.neighbor(key).is_some_and(|neighbor| neighbor.requests.contains_key(&name)) => {
+                Err(Refusal::BadUpdate)
+            }
+            // Step 7, and the lines of table 19 about duplicates.
+            std::cmp::Ordering::Equal if self.remove_retransmission(key, &name) => Ok(Verdict::Done),
+            std::cmp::Ordering::Equal => Ok(Verdict::AcknowledgeNow),
+            // Step 8.
+            std::cmp::Ordering::Less => {
+                self.answer_older(now, key, area, &own_header);
+                Err(Refusal::LsaOlder)
+            }
+        }
+    }
+
+    /// Steps 5b to 5f: a newer instance is flooded, installed and acknowledged.
+    fn accept(&mut self, now: Instant, key: NeighborKey, scope: Scope, lsa: Lsa, body: LsaBody) -> Verdict {
+        let name = lsa.header.key;
+        let requested = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.contains_key(&name));
+        let provenance = if requested { Provenance::Exchanged } else { Provenance::Flooded };
+        self.statistics.received_lsas += 1;
+        // The steps are 5c, 5d, 5b: packets leave when the call ends, so that the order is not visible.
+        self.install(now, scope, lsa, body, provenance);
+        let flooded_back = self.flood(now, scope, name, Some(key));
+        // Step 5f.
+        if self.is_self_originated(&name) {
+            self.received_self_originated(now, scope, name);
+        }
+        // Table 19: flooding it back out of the interface is an implied acknowledgment.
+        if flooded_back { Verdict::Done } else { Verdict::AcknowledgeLater }
+    }
+
+    /// Step 8: the sender has an older instance, and gets ours, unless it had it just now.
+    fn answer_older(&mut self, now: Instant, key: NeighborKey, area: AreaId, own: &LsaHeader) {
+        // A sequence number that is about to wrap: the old instance must leave first (section 12.1.6).
+        if own.age == MAX_AGE && own.sequence == SeqNum::MAX {
+            return;
+        }
+        let last_sent = self
+            .lsdb(Scope::of(own.key.ls_type, area))
+            .and_then(|lsdb| lsdb.get(&own.key))
+            .and_then(|entry| entry.last_sent);
+        if last_sent.is_some_and(|sent| now.since(sent) < self.min_ls_arrival(area)) {
+            return;
+        }
+        if let Some(lsa) = self.lsa_to_send(now, key.interface, &own.key) {
+            self.send_updates(key.interface, Destination::Neighbor(key.router), vec![lsa]);
+        }
+    }
+
+    /// Installs an instance (section 13.2): the one before is on no retransmission list any more, a timer
+    /// waits for its MaxAge, and routes are calculated again if it says something new.
+    pub(crate) fn install(
+        &mut self,
+        now: Instant,
+        scope: Scope,
+        lsa: Lsa,
+        body: LsaBody,
+        provenance: Provenance,
+    ) {
+        let name = lsa.header.key;
+        let own = provenance == Provenance::Own;
+        self.remove_retransmissions(scope, &name);
+        let Some(lsdb) = self.lsdb_mut(scope) else { return };
+        let changed = lsdb.install(now, lsa, body, provenance);
+        let Some(entry) = lsdb.get(&name) else { return };
+        let (max_age_at, is_max_age) = (entry.max_age_at(), entry.is_max_age(now));
+        let timer = TimerId::LsaAge(scope, name);
+        if is_max_age {
+            self.timers.cancel(timer);
+            self.pending.flushed = true;
+        } else if own {
+            let at = now + self.refresh_interval();
+            self.timers.arm(timer, at);
+        } else {
+            self.timers.arm(timer, max_age_at);
+        }
+        // Our own summaries are no input of our own routes (section 16.2 step 2).
+        let is_input = !own || name.ls_type == crate::wire::LsType::ROUTER;
+        if changed && is_input {
+            self.request_spf(now, Some((scope, name)));
+        }
+    }
+
+    /// Floods the database's instance out of every interface of its scope (section 13.3). Says whether it leaves
+    /// through the interface that it came in by.
+    pub(crate) fn flood(
+        &mut self,
+        now: Instant,
+        scope: Scope,
+        name: LsaKey,
+        from: Option<NeighborKey>,
+    ) -> bool {
+        let Some(header) = self.lsdb(scope).and_then(|lsdb| lsdb.get(&name)).map(|entry| entry.header(now))
+        else {
+            return false;
+        };
+        let interfaces: Vec<_> = self
+            .interfaces
+            .iter()
+            .filter(|(_, i)| i.speaks() && (scope == Scope::As || scope == Scope::Area(i.config.area)))
+            .map(|(id, _)| *id)
+            .collect();
+        let mut flooded_back = false;
+        for id in interfaces {
+            // Steps 1 and 2. Steps 3 and 4 concern designated routers.
+            if self.await_acks(now, id, &header, from)
+                && let Some(interface) = self.interfaces.get_mut(&id)
+            {
+                interface.flood_queue.insert(name);
+                flooded_back |= from.is_some_and(|from| from.interface == id);
+            }
+        }
+        flooded_back
+    }
+
+    /// Section 13.3 step 1: puts the advertisement on the retransmission lists of an interface's neighbors that
+    /// need it. Says whether there are any.
+    fn await_acks(
+        &mut self,
+        now: Instant,
+        id: InterfaceId,
+        header: &LsaHeader,
+        from: Option<NeighborKey>,
+    ) -> bool {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return false };
+        let mut needing = Vec::new();
+        for (router, neighbor) in &mut interface.neighbors {
+            let key = NeighborKey { interface: id, router: *router };
+            // Step 1a.
+            if neighbor.state < NeighborState::Exchange {
+                continue;
+            }
+            // Step 1b. The list is empty in state Full.
+            if let Some(described) = neighbor.requests.get(&header.key) {
+                match header.compare(described) {
+                    std::cmp::Ordering::Less => continue,
+                    order => {
+                        neighbor.requests.remove(&header.key);
+                        self.pending.requests.insert(key);
+                        if order.is_eq() {
+                            continue;
+                        }
+                    }
+                }
+            }
+            // Steps 1c and 1d.
+            if from != Some(key) {
+                needing.push(key);
+            }
+        }
+        for key in &needing {
+            self.add_retransmission(now, *key, header.key);
+        }
+        !needing.is_empty()
+    }
+
+    fn acknowledge_later(&mut self, now: Instant, id: InterfaceId, header: LsaHeader) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.delayed_acks.insert(header.key, header);
+        let delay = (interface.config.retransmit_interval / 8).min(LONGEST_ACK_DELAY);
+        self.timers.arm_no_later(TimerId::DelayedAck(id), now + delay);
+    }
+
+    fn min_ls_arrival(&self, area: AreaId) -> Duration {
+        let configured = self.config.areas.get(&area).and_then(|area| area.min_ls_arrival);
+        configured.unwrap_or(DEFAULT_MIN_LS_ARRIVAL)
+    }
+
+    /// Sections 13 step 4 and 14 ask for any neighbor of the router.
+    pub(crate) fn is_any_neighbor_exchanging(&self) -> bool {
+        self.interfaces.values().flat_map(|interface| interface.neighbors.values()).any(|n| n.is_exchanging())
+    }
+
+    /// An advertisement has reached its age: one of ours is originated anew (section 12.4 (1)), one of another
+    /// router is flushed (section 14).
+    pub(crate) fn lsa_age_timer(&mut self, now: Instant, scope: Scope, name: LsaKey) {
+        let own = self
+            .lsdb(scope)
+            .and_then(|lsdb| lsdb.get(&name))
+            .is_some_and(|entry| entry.provenance == Provenance::Own);
+        if own { self.refresh(now, scope, name) } else { self.flush(now, scope, name) }
+    }
+
+    /// Floods an advertisement with age MaxAge, so that everybody removes it (sections 14 and 14.1).
+    pub(crate) fn flush(&mut self, now: Instant, scope: Scope, name: LsaKey) {
+        if !self.lsdb_mut(scope).is_some_and(|lsdb| lsdb.set_max_age(now, &name)) {
+            return;
+        }
+        self.timers.cancel(TimerId::LsaAge(scope, name));
+        self.remove_retransmissions(scope, &name);
+        self.flood(now, scope, name, None);
+        self.pending.flushed = true;
+        self.request_spf(now, Some((scope, name)));
+    }
+
+    /// Section 14: what is flushed leaves the database when no neighbor has to acknowledge it any more and no
+    /// exchange is under way. A sequence number at its end can then start again (section 12.1.6).
+    pub(crate) fn remove_flushed(&mut self, now: Instant) {
+        self.pending.flushed = false;
+        if self.is_any_neighbor_exchanging() {
+            return;
+        }
+        for scope in self.scopes() {
+            let names: Vec<_> =
+                self.lsdb(scope).into_iter().flat_map(|lsdb| lsdb.flushing().copied()).collect();
+            for name in names {
+                if self.is_awaiting_ack(scope, &name) {
+                    continue;
+                }
+                if let Some(lsdb) = self.lsdb_mut(scope) {
+                    lsdb.remove(&name);
+                }
+                self.advance_origination(now, scope, name);
+            }
+        }
+    }
+}

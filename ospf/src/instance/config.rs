@@ -1,0 +1,157 @@
+//! Reconfiguration. An adjacency survives every change that does not concern it (DESIGN I8); each change
+//! costs the least that RFC 2328 lets it cost:
+//!
+//! | what has changed | what happens |
+//! |---|---|
+//! | name, priority, timers, transmit delay | nothing but the new value |
+//! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
+//! | ranges | summaries |
+//! | MTU or its check | exchanges that are not Full yet start again |
+//! | area, type of network, passive, address of a point-to-multipoint interface | the interface goes down and up |
+//! | router id | everything starts again |
+
+use crate::Instance;
+use crate::area::Area;
+use crate::config::{InstanceConfig, InterfaceConfig, InterfaceType};
+use crate::interface::Interface;
+use crate::lsdb::Scope;
+use crate::neighbor::{Event, NeighborKey};
+use crate::timer::TimerId;
+use crate::types::{AreaId, Instant, InterfaceId};
+use crate::view::NeighborState;
+
+impl Instance {
+    /// Takes a new configuration and applies what differs.
+    pub fn handle_config(&mut self, now: Instant, config: InstanceConfig) {
+        if self.stopped {
+            return;
+        }
+        if config.router_id != self.config.router_id {
+            self.restart(now, config);
+        } else {
+            self.reconfigure(now, config);
+        }
+        self.pending.router_lsas.extend(self.areas.keys().copied());
+        self.request_spf(now, None);
+        self.settle(now);
+    }
+
+    /// Another router id is another router (section 5): this one says farewell, and the next begins with
+    /// nothing but the links.
+    fn restart(&mut self, now: Instant, config: InstanceConfig) {
+        let up: Vec<_> = self.interfaces.iter().filter(|(_, i)| i.link_up).map(|(id, _)| *id).collect();
+        self.farewell(now);
+        for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
+            self.interface_down(now, id);
+        }
+        self.timers.clear();
+        self.areas = config.areas.keys().map(|id| (*id, Area::default())).collect();
+        self.as_scope = Area::default();
+        self.interfaces =
+            config.interfaces.iter().map(|(id, config)| (*id, Interface::new(now, config.clone()))).collect();
+        self.config = config;
+        for id in up {
+            self.link_comes_back(now, id);
+        }
+    }
+
+    fn reconfigure(&mut self, now: Instant, config: InstanceConfig) {
+        let gone: Vec<_> =
+            self.interfaces.keys().filter(|id| !config.interfaces.contains_key(id)).copied().collect();
+        let areas_gone: Vec<_> =
+            self.areas.keys().filter(|id| !config.areas.contains_key(id)).copied().collect();
+        for id in &areas_gone {
+            // Section 14.1: what we say into an area is taken back before we leave it.
+            self.withdraw_all(now, Scope::Area(*id));
+        }
+        self.send_flood_queues(now);
+        for id in gone {
+            self.interface_down(now, id);
+            self.interfaces.remove(&id);
+        }
+        for id in config.areas.keys() {
+            self.areas.entry(*id).or_default();
+        }
+        let previous = std::mem::replace(&mut self.config, config);
+        for (id, config) in self.config.interfaces.clone() {
+            match previous.interfaces.get(&id) {
+                Some(old) if *old == config => {}
+                Some(old) => self.change_interface(now, id, old, config),
+                None => {
+                    self.interfaces.insert(id, Interface::new(now, config));
+                }
+            }
+        }
+        for id in areas_gone {
+            self.remove_area(id);
+        }
+    }
+
+    fn remove_area(&mut self, id: AreaId) {
+        if let Some(area) = self.areas.remove(&id) {
+            for (name, _) in area.lsdb.iter() {
+                self.timers.cancel(TimerId::LsaAge(Scope::Area(id), *name));
+                self.timers.cancel(TimerId::Originate(Scope::Area(id), *name));
+            }
+        }
+        self.timers.cancel(TimerId::FirstRouterLsa(id));
+        self.timers.cancel(TimerId::Stale(Scope::Area(id)));
+    }
+
+    fn change_interface(
+        &mut self,
+        now: Instant,
+        id: InterfaceId,
+        old: &InterfaceConfig,
+        new: InterfaceConfig,
+    ) {
+        let restarts = needs_restart(old, &new);
+        let renegotiates = old.mtu != new.mtu || old.mtu_ignore != new.mtu_ignore;
+        let hello_changed = old.hello_interval != new.hello_interval;
+        if restarts {
+            self.interface_down(now, id);
+        }
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.config = new;
+        let link_up = interface.link_up;
+        if restarts && link_up {
+            return self.interface_up(now, id);
+        }
+        if hello_changed {
+            self.hello_timer(now, id);
+        }
+        if renegotiates {
+            self.restart_exchanges(now, id);
+        }
+    }
+
+    /// Section 10.6: an exchange that a difference of MTUs has stopped, or that was begun with another MTU.
+    fn restart_exchanges(&mut self, now: Instant, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let unfinished: Vec<_> = interface
+            .neighbors
+            .values()
+            .filter(|neighbor| neighbor.is_exchanging() || neighbor.state == NeighborState::ExStart)
+            .map(|neighbor| NeighborKey { interface: id, router: neighbor.router_id })
+            .collect();
+        for key in unfinished {
+            self.neighbor_event(now, key, Event::OneWayReceived);
+            self.neighbor_event(now, key, Event::TwoWayReceived);
+        }
+    }
+
+    fn link_comes_back(&mut self, now: Instant, id: InterfaceId) {
+        if let Some(interface) = self.interfaces.get_mut(&id) {
+            interface.link_up = true;
+            self.interface_up(now, id);
+        }
+    }
+}
+
+/// Whether neighbors know the interface by something that has changed.
+fn needs_restart(old: &InterfaceConfig, new: &InterfaceConfig) -> bool {
+    old.area != new.area
+        || old.interface_type != new.interface_type
+        || old.passive != new.passive
+        || (new.interface_type == InterfaceType::PointToMultipoint && old.address != new.address)
+}

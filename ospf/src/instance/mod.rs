@@ -1,0 +1,266 @@
+//! The instance: all state of one router, its entry points, and what happens at the end of each of them.
+//!
+//! Every entry point first does what its input asks for, and then settles ([`Instance::settle`]): router-LSAs
+//! that should say something else are originated, routes are calculated once for all changes of the call,
+//! summaries follow the routes, and what is to be flooded leaves in as few packets as possible.
+
+mod config;
+mod packet;
+mod random;
+mod routing;
+mod routing_views;
+mod shutdown;
+mod views;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+
+use crate::area::Area;
+use crate::config::InstanceConfig;
+use crate::error::Refusal;
+use crate::event::Output;
+use crate::interface::Interface;
+use crate::log::SpfLog;
+use crate::lsdb::{Lsdb, Scope};
+use crate::neighbor::{Event, NeighborKey};
+use crate::originate::Origination;
+use crate::route::RouteTable;
+use crate::timer::{TimerId, Timers};
+use crate::types::{AreaId, Instant, InterfaceId, RouterId};
+use crate::wire::LsaKey;
+use random::Random;
+
+pub(crate) use routing::{InstanceStatistics, SpfRequest};
+
+/// One OSPFv2 instance: a function of what its entry points are given.
+///
+/// After every call the caller takes all outputs with [`Instance::poll_output`], and then asks
+/// [`Instance::poll_timeout`] when to call [`Instance::handle_timeout`].
+#[derive(Debug)]
+pub struct Instance {
+    pub(crate) config: InstanceConfig,
+    pub(crate) areas: BTreeMap<AreaId, Area>,
+    /// AS-external advertisements.
+    pub(crate) as_scope: Area,
+    pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
+    pub(crate) timers: Timers,
+    pub(crate) random: Random,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) pending: Pending,
+    /// A calculation of routes that is due at the end of the call, or when its timer fires.
+    pub(crate) spf_request: Option<SpfRequest>,
+    /// Routers that the caller has declared dead and that have not been heard since.
+    pub(crate) dead: BTreeSet<RouterId>,
+    pub(crate) routes: RouteTable,
+    pub(crate) spf_log: SpfLog,
+    pub(crate) statistics: InstanceStatistics,
+    /// The role that was announced last.
+    pub(crate) was_border_router: bool,
+    pub(crate) stopped: bool,
+}
+
+/// What a call has left to do when it settles.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// Areas whose router-LSA may have to say something else.
+    pub(crate) router_lsas: BTreeSet<AreaId>,
+    /// Neighbors whose request list has become shorter, or whose state has changed.
+    pub(crate) requests: BTreeSet<NeighborKey>,
+    /// Something that is being flushed may leave the database.
+    pub(crate) flushed: bool,
+    /// Advertisements of an earlier life may be flushed.
+    pub(crate) stale: bool,
+}
+
+impl Instance {
+    /// An instance whose interfaces are all down. The `seed` feeds jitter and nothing else.
+    pub fn new(now: Instant, config: InstanceConfig, seed: u64) -> Self {
+        let interfaces =
+            config.interfaces.iter().map(|(id, config)| (*id, Interface::new(now, config.clone()))).collect();
+        let areas = config.areas.keys().map(|id| (*id, Area::default())).collect();
+        Self {
+            config,
+            areas,
+            as_scope: Area::default(),
+            interfaces,
+            timers: Timers::default(),
+            random: Random::new(seed),
+            outputs: VecDeque::new(),
+            pending: Pending::default(),
+            spf_request: None,
+            dead: BTreeSet::new(),
+            routes: RouteTable::default(),
+            spf_log: SpfLog::default(),
+            statistics: InstanceStatistics::default(),
+            was_border_router: false,
+            stopped: false,
+        }
+    }
+
+    /// Takes a received packet: the payload of an IP datagram of protocol 89. The caller has checked the IP
+    /// header. A packet that is refused is counted by its reason and changes nothing.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        payload: &[u8],
+    ) {
+        if self.stopped {
+            return;
+        }
+        self.receive(now, interface, source, destination, payload);
+        self.settle(now);
+    }
+
+    /// Does what is due at `now`. Calling it early is harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.stopped {
+            return;
+        }
+        while let Some(timer) = self.timers.take_due(now) {
+            self.timer_fired(now, timer);
+        }
+        self.settle(now);
+    }
+
+    /// Takes the state of an interface's link. Interfaces start down.
+    pub fn handle_link(&mut self, now: Instant, interface: InterfaceId, up: bool) {
+        if self.stopped {
+            return;
+        }
+        if let Some(state) = self.interfaces.get_mut(&interface) {
+            state.link_up = up;
+            if up { self.interface_up(now, interface) } else { self.interface_down(now, interface) }
+        }
+        self.settle(now);
+    }
+
+    /// The caller knows that a router's process is dead: its adjacencies end now instead of after
+    /// RouterDeadInterval, and no route leads through it, although other routers still list it, until a hello
+    /// shows that it hears us again.
+    pub fn handle_neighbor_dead(&mut self, now: Instant, router: RouterId) {
+        if self.stopped {
+            return;
+        }
+        let ids: Vec<_> = self.interfaces.keys().copied().collect();
+        for interface in ids {
+            self.neighbor_event(now, NeighborKey { interface, router }, Event::KillNbr);
+        }
+        if self.dead.insert(router) {
+            self.request_spf(now, None);
+        }
+        self.settle(now);
+    }
+
+    /// When to call [`Instance::handle_timeout`] next, if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Takes the next output.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// A router that was declared dead hears us.
+    pub(crate) fn heard_alive(&mut self, now: Instant, router: RouterId) {
+        if self.dead.remove(&router) {
+            self.request_spf(now, None);
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, interface: InterfaceId, reason: Refusal) {
+        if let Some(interface) = self.interfaces.get_mut(&interface) {
+            interface.statistics.refuse(reason);
+        }
+    }
+
+    pub(crate) fn lsdb(&self, scope: Scope) -> Option<&Lsdb> {
+        Some(&self.area_of(scope)?.lsdb)
+    }
+
+    pub(crate) fn lsdb_mut(&mut self, scope: Scope) -> Option<&mut Lsdb> {
+        Some(&mut self.area_of_mut(scope)?.lsdb)
+    }
+
+    pub(crate) fn originations_mut(&mut self, scope: Scope) -> Option<&mut BTreeMap<LsaKey, Origination>> {
+        Some(&mut self.area_of_mut(scope)?.originations)
+    }
+
+    pub(crate) fn area_of(&self, scope: Scope) -> Option<&Area> {
+        match scope {
+            Scope::Area(id) => self.areas.get(&id),
+            Scope::As => Some(&self.as_scope),
+        }
+    }
+
+    fn area_of_mut(&mut self, scope: Scope) -> Option<&mut Area> {
+        match scope {
+            Scope::Area(id) => self.areas.get_mut(&id),
+            Scope::As => Some(&mut self.as_scope),
+        }
+    }
+
+    /// All flooding scopes.
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        self.areas.keys().map(|area| Scope::Area(*area)).chain([Scope::As]).collect()
+    }
+
+    fn timer_fired(&mut self, now: Instant, timer: TimerId) {
+        match timer {
+            TimerId::Hello(id) => self.hello_timer(now, id),
+            TimerId::DelayedAck(id) => self.send_delayed_acks(id),
+            TimerId::Inactivity(key) => self.neighbor_event(now, key, Event::InactivityTimer),
+            TimerId::DdRetransmit(key) => self.description_timer(now, key),
+            TimerId::RequestRetransmit(key) => self.send_request(now, key),
+            TimerId::UpdateRetransmit(key) => self.retransmission_timer(now, key),
+            TimerId::LsaAge(scope, name) => self.lsa_age_timer(now, scope, name),
+            TimerId::Originate(scope, name) => self.advance_origination(now, scope, name),
+            TimerId::FirstRouterLsa(area) => self.first_router_lsa_timer(area),
+            TimerId::Stale(scope) => self.flush_stale(now, scope, true),
+            TimerId::Spf => self.calculate_routes(now),
+        }
+    }
+
+    /// Does what the call has left to do, until nothing is left. Each round can only make fewer new instances
+    /// than the one before: router-LSAs depend on neighbors, summaries on routes, and routes on neither.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            for key in std::mem::take(&mut self.pending.requests) {
+                self.advance_requests(now, key);
+            }
+            for area in std::mem::take(&mut self.pending.router_lsas) {
+                self.originate_router_lsa(now, area);
+            }
+            self.follow_role(now);
+            if self.is_spf_due() {
+                self.calculate_routes(now);
+            }
+            if std::mem::take(&mut self.pending.stale) {
+                for scope in self.scopes() {
+                    self.flush_stale(now, scope, false);
+                }
+            }
+            self.send_flood_queues(now);
+            if self.pending.flushed {
+                self.remove_flushed(now);
+            }
+            if self.is_settled() {
+                return;
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let pending = &self.pending;
+        let queues_empty = self.interfaces.values().all(|interface| interface.flood_queue.is_empty());
+        pending.requests.is_empty()
+            && pending.router_lsas.is_empty()
+            && !self.is_spf_due()
+            && !pending.stale
+            && !pending.flushed
+            && queues_empty
+    }
+}

@@ -1,0 +1,145 @@
+//! When routes are calculated, and what follows from them: changes for the caller, summaries, the role.
+
+use std::collections::BTreeSet;
+
+use crate::Instance;
+use crate::event::{Notification, Output};
+use crate::interface::Interface;
+use crate::lsdb::{Lsdb, Scope};
+use crate::originate::interface_prefixes;
+use crate::route::RouteTable;
+use crate::spf::{self, Adjacency, AreaInput, LocalPrefix};
+use crate::timer::TimerId;
+use crate::types::{AreaId, Instant, InterfaceId, RouterId};
+use crate::view::LsaIdView;
+use crate::wire::{Lsa, LsaKey};
+
+/// Counters of the instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InstanceStatistics {
+    /// Instances of our own advertisements.
+    pub(crate) originated_lsas: u64,
+    /// New instances received.
+    pub(crate) received_lsas: u64,
+    /// Calculations of routes.
+    pub(crate) spf_runs: u64,
+}
+
+/// A calculation of routes that has been asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpfRequest {
+    /// When.
+    at: Instant,
+    /// By which advertisement's change, if by one.
+    trigger: Option<(Scope, LsaKey)>,
+}
+
+impl Instance {
+    /// Asks for a calculation of routes: at the end of this call, or after the configured delay.
+    pub(crate) fn request_spf(&mut self, now: Instant, trigger: Option<(Scope, LsaKey)>) {
+        let request = self.spf_request.get_or_insert(SpfRequest { at: now, trigger });
+        request.trigger = request.trigger.or(trigger);
+        if !self.config.spf_delay.is_zero() {
+            self.timers.arm_no_later(TimerId::Spf, now + self.config.spf_delay);
+        }
+    }
+
+    /// Whether routes are to be calculated before this call ends.
+    pub(super) fn is_spf_due(&self) -> bool {
+        self.spf_request.is_some() && self.timers.at(TimerId::Spf).is_none()
+    }
+
+    /// Calculates all routes, reports what differs, and brings the summaries in line.
+    pub(super) fn calculate_routes(&mut self, now: Instant) {
+        let Some(request) = self.spf_request.take() else { return };
+        let routes = spf::calculate(&self.spf_input(now));
+        for area in self.attached_areas() {
+            if let Some(area) = self.areas.get_mut(&area) {
+                area.spf_runs += 1;
+            }
+        }
+        self.statistics.spf_runs += 1;
+        let trigger = request.trigger.and_then(|(scope, name)| self.trigger_view(scope, &name));
+        self.spf_log.push(request.at, now, trigger);
+        let changes = RouteTable::diff(&self.routes, &routes);
+        self.routes = routes;
+        if !changes.is_empty() {
+            self.outputs.push_back(Output::Routes(changes));
+        }
+        self.originate_summaries(now);
+    }
+
+    /// Announces a change of the role, and lets advertisements and routes follow it.
+    pub(super) fn follow_role(&mut self, now: Instant) {
+        let area_border_router = self.is_area_border_router();
+        if std::mem::replace(&mut self.was_border_router, area_border_router) != area_border_router {
+            self.outputs.push_back(Output::Notification(Notification::RoleChange { area_border_router }));
+            self.pending.router_lsas.extend(self.areas.keys().copied());
+            self.request_spf(now, None);
+        }
+    }
+
+    /// The areas in which an interface is up.
+    pub(crate) fn attached_areas(&self) -> BTreeSet<AreaId> {
+        self.interfaces.values().filter(|interface| interface.is_up()).map(|i| i.config.area).collect()
+    }
+
+    fn spf_input(&self, now: Instant) -> spf::Input<'_> {
+        spf::Input {
+            router_id: self.config.router_id,
+            area_border_router: self.is_area_border_router(),
+            maximum_paths: self.config.maximum_paths,
+            areas: self.attached_areas().into_iter().map(|area| self.area_input(now, area)).collect(),
+            externals: live(now, &self.as_scope.lsdb),
+        }
+    }
+
+    fn area_input(&self, now: Instant, area: AreaId) -> AreaInput<'_> {
+        let interfaces = || self.interfaces.iter().filter(move |(_, i)| i.config.area == area && i.is_up());
+        AreaInput {
+            area,
+            lsas: self.areas.get(&area).map_or_else(Vec::new, |area| live(now, &area.lsdb)),
+            adjacencies: interfaces().flat_map(|(id, i)| adjacencies(*id, i, &self.dead)).collect(),
+            transits: Vec::new(),
+            local: interfaces().flat_map(|(id, i)| local_prefixes(*id, i)).collect(),
+            excluded: &self.dead,
+            ranges: self.config.areas.get(&area).map_or(&[], |area| &area.ranges),
+        }
+    }
+
+    fn trigger_view(&self, scope: Scope, name: &LsaKey) -> Option<LsaIdView> {
+        let area = match scope {
+            Scope::Area(area) => Some(area),
+            Scope::As => None,
+        };
+        Some(LsaIdView::new(area, &self.lsdb(scope)?.get(name)?.lsa.header))
+    }
+}
+
+/// The advertisements that are not being flushed.
+fn live(now: Instant, lsdb: &Lsdb) -> Vec<&Lsa> {
+    lsdb.iter().filter(|(_, entry)| !entry.is_max_age(now)).map(|(_, entry)| &entry.lsa).collect()
+}
+
+fn adjacencies(
+    id: InterfaceId,
+    interface: &Interface,
+    dead: &BTreeSet<RouterId>,
+) -> impl Iterator<Item = Adjacency> {
+    interface.full_neighbors().filter(|neighbor| !dead.contains(&neighbor.router_id)).map(move |neighbor| {
+        Adjacency {
+            interface: id,
+            neighbor: neighbor.router_id,
+            address: interface.next_hop_of(neighbor),
+            cost: interface.config.cost,
+        }
+    })
+}
+
+fn local_prefixes(id: InterfaceId, interface: &Interface) -> impl Iterator<Item = LocalPrefix> {
+    interface_prefixes(interface).into_iter().map(move |(prefix, cost)| LocalPrefix {
+        interface: id,
+        prefix,
+        cost,
+    })
+}

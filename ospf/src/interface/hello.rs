@@ -1,0 +1,146 @@
+//! Hellos: sending them (RFC 2328 section 9.5) and receiving them (section 10.5).
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::Instance;
+use crate::area::options_of;
+use crate::error::Refusal;
+use crate::interface::{Destination, Interface};
+use crate::neighbor::{Event, Neighbor, NeighborKey};
+use crate::timer::TimerId;
+use crate::types::{Instant, InterfaceId, RouterId};
+use crate::view::NeighborState;
+use crate::wire::{Hello, Options, PacketBody};
+
+impl Instance {
+    /// Sends the periodic hello and arms the timer of the next.
+    pub(crate) fn hello_timer(&mut self, now: Instant, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get(&id).filter(|interface| interface.speaks()) else { return };
+        let next = now + interface.config.hello_interval;
+        self.timers.arm(TimerId::Hello(id), next);
+        self.send_hello(id, Destination::AllRouters, false);
+    }
+
+    /// Sends one hello. An `empty` one lists nobody, which makes every neighbor drop us at once.
+    pub(crate) fn send_hello(&mut self, id: InterfaceId, destination: Destination, empty: bool) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let config = &interface.config;
+        let area_type = self.config.areas.get(&config.area).map(|area| area.area_type).unwrap_or_default();
+        let hello = Hello {
+            // Section 9.5: unnumbered point-to-point links send a mask of zero.
+            network_mask: if config.unnumbered { Ipv4Addr::UNSPECIFIED } else { config.address.netmask() },
+            hello_interval: u16::try_from(whole_seconds(config.hello_interval)).unwrap_or(u16::MAX),
+            options: options_of(area_type),
+            priority: config.priority,
+            dead_interval: whole_seconds(config.dead_interval),
+            designated_router: Ipv4Addr::UNSPECIFIED,
+            backup_designated_router: Ipv4Addr::UNSPECIFIED,
+            neighbors: if empty { Vec::new() } else { interface.neighbors.keys().copied().collect() },
+        };
+        self.send(id, destination, PacketBody::Hello(hello));
+    }
+
+    /// A hello has passed the checks of every packet: those of section 10.5, then the neighbor.
+    pub(crate) fn receive_hello(
+        &mut self,
+        now: Instant,
+        id: InterfaceId,
+        source: Ipv4Addr,
+        router: RouterId,
+        hello: &Hello,
+    ) -> Result<(), Refusal> {
+        let Some(interface) = self.interfaces.get(&id) else { return Err(Refusal::InterfaceDown) };
+        check_hello(interface, hello)?;
+        self.forget_replaced_neighbors(now, id, source, router);
+
+        let key = NeighborKey { interface: id, router };
+        let is_new = self.neighbor(key).is_none();
+        if is_new && let Some(interface) = self.interfaces.get_mut(&id) {
+            interface.neighbors.insert(router, Neighbor::new(now, router, source, hello.priority));
+        }
+        self.update_neighbor(now, id, router, source, hello);
+        self.neighbor_event(now, key, Event::HelloReceived);
+
+        let listed = hello.neighbors.contains(&self.config.router_id);
+        let before = self.neighbor(key).map(|neighbor| neighbor.state);
+        if listed {
+            self.heard_alive(now, router);
+            self.neighbor_event(now, key, Event::TwoWayReceived);
+        } else {
+            self.neighbor_event(now, key, Event::OneWayReceived);
+        }
+        // Whoever does not know us yet is told at once, and so is whoever has forgotten us: Full then takes
+        // a few round trips instead of a HelloInterval.
+        if is_new || (!listed && before > Some(NeighborState::Init)) {
+            self.send_hello(id, Destination::Neighbor(router), false);
+        }
+        Ok(())
+    }
+
+    /// What a hello says about its sender. A point-to-point neighbor may change its address; routes through it
+    /// then follow.
+    fn update_neighbor(
+        &mut self,
+        now: Instant,
+        id: InterfaceId,
+        router: RouterId,
+        source: Ipv4Addr,
+        hello: &Hello,
+    ) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let Some(neighbor) = interface.neighbors.get_mut(&router) else { return };
+        neighbor.priority = hello.priority;
+        if neighbor.address != source {
+            neighbor.address = source;
+            self.request_spf(now, None);
+        }
+    }
+
+    /// Section 10.5: on a point-to-multipoint network the neighbor is who has the address, elsewhere who has the
+    /// router id. A router that comes back under another id, or moves to another address on a
+    /// point-to-multipoint network, is another neighbor, and the old one is gone.
+    fn forget_replaced_neighbors(
+        &mut self,
+        now: Instant,
+        id: InterfaceId,
+        source: Ipv4Addr,
+        router: RouterId,
+    ) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let multipoint = interface.is_multipoint();
+        let replaced: Vec<_> = interface
+            .neighbors
+            .values()
+            .filter(|old| match old.router_id == router {
+                true => multipoint && old.address != source,
+                false => old.address == source,
+            })
+            .map(|old| NeighborKey { interface: id, router: old.router_id })
+            .collect();
+        for key in replaced {
+            self.neighbor_event(now, key, Event::KillNbr);
+        }
+    }
+}
+
+/// The checks of section 10.5. The network mask is not checked: no network here has a designated router.
+fn check_hello(interface: &Interface, hello: &Hello) -> Result<(), Refusal> {
+    if u32::from(hello.hello_interval) != whole_seconds(interface.config.hello_interval) {
+        return Err(Refusal::HelloIntervalMismatch);
+    }
+    if hello.dead_interval != whole_seconds(interface.config.dead_interval) {
+        return Err(Refusal::DeadIntervalMismatch);
+    }
+    // A normal area takes AS-external advertisements, and is not so-stubby (RFC 3101 section 2.4).
+    if hello.options & (Options::E | Options::NP) != Options::E {
+        return Err(Refusal::OptionsMismatch);
+    }
+    Ok(())
+}
+
+/// The wire carries whole seconds: a part of one counts as one.
+fn whole_seconds(duration: Duration) -> u32 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,54 @@
+//! The interface state machine (RFC 2328 section 9.3) for networks without a designated router.
+
+use crate::Instance;
+use crate::event::{Notification, Output};
+use crate::neighbor::{Event, NeighborKey};
+use crate::originate::FIRST_ROUTER_LSA_DELAY;
+use crate::timer::TimerId;
+use crate::types::{Instant, InterfaceId};
+use crate::view::InterfaceState;
+
+impl Instance {
+    /// InterfaceUp: point-to-point and point-to-multipoint interfaces go to Point-to-Point at once, and a
+    /// hello leaves now instead of a HelloInterval later.
+    pub(crate) fn interface_up(&mut self, now: Instant, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get_mut(&id).filter(|interface| !interface.is_up()) else {
+            return;
+        };
+        let area = interface.config.area;
+        self.set_interface_state(now, id, InterfaceState::PointToPoint);
+        if self.areas.get(&area).is_some_and(|area| !area.router_lsa_started) {
+            let at = now + FIRST_ROUTER_LSA_DELAY;
+            self.timers.arm_no_later(TimerId::FirstRouterLsa(area), at);
+        }
+        self.hello_timer(now, id);
+    }
+
+    /// InterfaceDown: all variables are reset, all neighbors killed.
+    pub(crate) fn interface_down(&mut self, now: Instant, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get_mut(&id).filter(|interface| interface.is_up()) else {
+            return;
+        };
+        interface.flood_queue.clear();
+        interface.delayed_acks.clear();
+        let neighbors: Vec<_> = interface.neighbors.keys().copied().collect();
+        for router in neighbors {
+            self.neighbor_event(now, NeighborKey { interface: id, router }, Event::LinkLayerDown);
+        }
+        self.timers.cancel(TimerId::Hello(id));
+        self.timers.cancel(TimerId::DelayedAck(id));
+        self.set_interface_state(now, id, InterfaceState::Down);
+    }
+
+    fn set_interface_state(&mut self, now: Instant, id: InterfaceId, state: InterfaceState) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.state = state;
+        interface.statistics.events += 1;
+        interface.changed = now;
+        let name = interface.config.name.clone();
+        // Section 12.4 (2): the router-LSA of the area says what is up; of the others, whether we border.
+        self.pending.router_lsas.extend(self.areas.keys().copied());
+        let notification = Notification::InterfaceStateChange { interface: id, name, state };
+        self.outputs.push_back(Output::Notification(notification));
+    }
+}

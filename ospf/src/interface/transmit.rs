@@ -1,0 +1,141 @@
+//! Sending packets: where they go (RFC 2328 section 8.1) and how much fits into one.
+
+use std::net::Ipv4Addr;
+
+use crate::Instance;
+use crate::event::{Output, Transmit};
+use crate::interface::Interface;
+use crate::lsdb::Scope;
+use crate::types::{Instant, InterfaceId, RouterId};
+use crate::wire::{
+    ALL_SPF_ROUTERS, DD_FIXED_LEN, HEADER_LEN, Header, LSA_HEADER_LEN, LSU_FIXED_LEN, Lsa, LsaHeader, LsaKey,
+    Packet, PacketBody, REQUEST_LEN,
+};
+
+/// Whom a packet is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Destination {
+    /// Every router on the network.
+    AllRouters,
+    /// One neighbor.
+    Neighbor(RouterId),
+}
+
+/// Length of an IP header without options.
+const IP_HEADER_LEN: usize = 20;
+
+/// What fits into a packet after the common header.
+fn body_capacity(mtu: u16) -> usize {
+    usize::from(mtu).saturating_sub(IP_HEADER_LEN + HEADER_LEN)
+}
+
+/// Bytes of advertisements that fit into an update.
+fn update_capacity(mtu: u16) -> usize {
+    body_capacity(mtu).saturating_sub(LSU_FIXED_LEN)
+}
+
+/// Headers that fit into a database description packet.
+pub(crate) fn description_capacity(mtu: u16) -> usize {
+    (body_capacity(mtu).saturating_sub(DD_FIXED_LEN) / LSA_HEADER_LEN).max(1)
+}
+
+/// Requests that fit into a link state request.
+pub(crate) fn request_capacity(mtu: u16) -> usize {
+    (body_capacity(mtu) / REQUEST_LEN).max(1)
+}
+
+impl Interface {
+    /// Section 8.1: everything goes to AllSPFRouters on a point-to-point network. On a point-to-multipoint
+    /// network what is for one neighbor goes to its address; hellos and flooding are multicast (a deviation:
+    /// the network inside the cluster can, and neighbors then find each other). The neighbor of a multi-area
+    /// adjacency shares its network with others, so everything goes to its address (RFC 5185 section 2.2).
+    fn destination(&self, destination: Destination) -> Ipv4Addr {
+        if let Some(address) = self.config.unicast_to {
+            return address;
+        }
+        match destination {
+            Destination::Neighbor(router) if self.is_multipoint() => {
+                self.neighbors.get(&router).map_or(ALL_SPF_ROUTERS, |neighbor| neighbor.address)
+            }
+            _ => ALL_SPF_ROUTERS,
+        }
+    }
+}
+
+impl Instance {
+    /// Sends a packet.
+    pub(crate) fn send(&mut self, id: InterfaceId, destination: Destination, body: PacketBody) {
+        let Some(interface) = self.interfaces.get_mut(&id).filter(|interface| interface.speaks()) else {
+            return;
+        };
+        let header = Header { router_id: self.config.router_id, area_id: interface.config.area };
+        let packet = Packet { header, body };
+        interface.statistics.sent.count(packet.type_number());
+        self.outputs.push_back(Output::Transmit(Transmit {
+            interface: id,
+            source: interface.address(),
+            destination: interface.destination(destination),
+            payload: packet.encode(),
+        }));
+    }
+
+    /// Sends advertisements in as few updates as the MTU allows. One that is larger than that travels alone,
+    /// and IP fragments it (section A.1).
+    pub(crate) fn send_updates(&mut self, id: InterfaceId, destination: Destination, lsas: Vec<Lsa>) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let capacity = update_capacity(interface.config.mtu);
+        let mut packet = Vec::new();
+        let mut length = 0;
+        for lsa in lsas {
+            if !packet.is_empty() && length + lsa.encoded_len() > capacity {
+                self.send(id, destination, PacketBody::LinkStateUpdate(std::mem::take(&mut packet)));
+                length = 0;
+            }
+            length += lsa.encoded_len();
+            packet.push(lsa);
+        }
+        if !packet.is_empty() {
+            self.send(id, destination, PacketBody::LinkStateUpdate(packet));
+        }
+    }
+
+    /// Sends acknowledgments in as few packets as the MTU allows.
+    pub(crate) fn send_acks(&mut self, id: InterfaceId, destination: Destination, headers: &[LsaHeader]) {
+        let Some(interface) = self.interfaces.get(&id) else { return };
+        let capacity = (body_capacity(interface.config.mtu) / LSA_HEADER_LEN).max(1);
+        for chunk in headers.chunks(capacity) {
+            self.send(id, destination, PacketBody::LinkStateAck(chunk.to_vec()));
+        }
+    }
+
+    /// Delayed acknowledgments leave together (section 13.5).
+    pub(crate) fn send_delayed_acks(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let headers: Vec<_> = std::mem::take(&mut interface.delayed_acks).into_values().collect();
+        self.send_acks(id, Destination::AllRouters, &headers);
+    }
+
+    /// Sends what the call at hand has queued for flooding. Everything that one call changes travels
+    /// together, in its newest instance.
+    pub(crate) fn send_flood_queues(&mut self, now: Instant) {
+        let queued: Vec<_> = self
+            .interfaces
+            .iter_mut()
+            .filter(|(_, interface)| !interface.flood_queue.is_empty())
+            .map(|(id, interface)| (*id, std::mem::take(&mut interface.flood_queue)))
+            .collect();
+        for (id, keys) in queued {
+            let lsas = keys.iter().filter_map(|key| self.lsa_to_send(now, id, key)).collect();
+            self.send_updates(id, Destination::AllRouters, lsas);
+        }
+    }
+
+    /// The database's instance as it travels out of an interface, noted as sent now.
+    pub(crate) fn lsa_to_send(&mut self, now: Instant, id: InterfaceId, key: &LsaKey) -> Option<Lsa> {
+        let config = &self.interfaces.get(&id)?.config;
+        let (area, delay) = (config.area, config.transmit_delay);
+        let entry = self.lsdb_mut(Scope::of(key.ls_type, area))?.get_mut(key)?;
+        entry.last_sent = Some(now);
+        Some(entry.to_send(now, delay))
+    }
+}

@@ -1,0 +1,117 @@
+//! The neighbor state machine (RFC 2328 section 10.3).
+
+use crate::Instance;
+use crate::event::{Notification, Output};
+use crate::neighbor::NeighborKey;
+use crate::timer::TimerId;
+use crate::types::Instant;
+use crate::view::NeighborState;
+
+/// What happens to a neighbor (section 10.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Event {
+    HelloReceived,
+    TwoWayReceived,
+    NegotiationDone,
+    ExchangeDone,
+    BadLsReq,
+    LoadingDone,
+    SeqNumberMismatch,
+    OneWayReceived,
+    KillNbr,
+    InactivityTimer,
+    LinkLayerDown,
+}
+
+impl Instance {
+    /// Takes a neighbor one step further. A neighbor that goes Down is forgotten.
+    pub(crate) fn neighbor_event(&mut self, now: Instant, key: NeighborKey, event: Event) {
+        use NeighborState as State;
+
+        let Some(neighbor) = self.neighbor(key) else { return };
+        match (neighbor.state, event) {
+            (state, Event::HelloReceived) => {
+                self.restart_inactivity_timer(now, key);
+                if state == State::Down {
+                    self.set_neighbor_state(now, key, State::Init);
+                }
+            }
+            // Section 10.4: on point-to-point and point-to-multipoint networks every neighbor becomes adjacent.
+            (State::Init, Event::TwoWayReceived) => self.start_exchange(now, key),
+            (State::ExStart, Event::NegotiationDone) => self.negotiation_done(now, key),
+            (State::Exchange, Event::ExchangeDone) => self.exchange_done(now, key),
+            (State::Loading, Event::LoadingDone) => self.set_neighbor_state(now, key, State::Full),
+            (state, Event::SeqNumberMismatch | Event::BadLsReq) if state >= State::Exchange => {
+                self.forget_exchange(key);
+                self.start_exchange(now, key);
+            }
+            (state, Event::OneWayReceived) if state >= State::TwoWay => {
+                self.forget_exchange(key);
+                self.set_neighbor_state(now, key, State::Init);
+            }
+            (_, Event::KillNbr | Event::InactivityTimer | Event::LinkLayerDown) => {
+                self.forget_exchange(key);
+                self.timers.cancel(TimerId::Inactivity(key));
+                self.set_neighbor_state(now, key, State::Down);
+                if let Some(interface) = self.interfaces.get_mut(&key.interface) {
+                    interface.neighbors.remove(&key.router);
+                }
+            }
+            // Every other pair changes nothing: either the table says so or the event cannot arise there.
+            _ => {}
+        }
+    }
+
+    /// The data that synchronisation has built up goes: sections 10.3 and 10.6.
+    fn forget_exchange(&mut self, key: NeighborKey) {
+        if let Some(neighbor) = self.neighbor_mut(key) {
+            neighbor.summaries.clear();
+            neighbor.requests.clear();
+            neighbor.requested.clear();
+            neighbor.retransmissions.clear();
+            neighbor.last_received = None;
+            neighbor.last_sent = None;
+            neighbor.exchange_done = None;
+        }
+        self.timers.cancel(TimerId::DdRetransmit(key));
+        self.timers.cancel(TimerId::RequestRetransmit(key));
+        self.timers.cancel(TimerId::UpdateRetransmit(key));
+        self.pending.flushed = true;
+    }
+
+    /// Changes the state, and does what depends on whether the neighbor is, or was, Full.
+    pub(crate) fn set_neighbor_state(&mut self, now: Instant, key: NeighborKey, state: NeighborState) {
+        let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
+        let area_id = interface.config.area;
+        let Some(neighbor) = interface.neighbors.get_mut(&key.router) else { return };
+        let before = std::mem::replace(&mut neighbor.state, state);
+        neighbor.changed = now;
+        neighbor.events += 1;
+        let address = neighbor.address;
+        if (before == NeighborState::Full) != (state == NeighborState::Full) {
+            // Section 12.4 (4): the router-LSA lists Full neighbors. The first one of an area is originated
+            // now, when nobody can hold a young copy of it (a deviation, see FIRST_ROUTER_LSA_DELAY).
+            if let Some(area) = self.areas.get_mut(&area_id).filter(|_| state == NeighborState::Full) {
+                area.router_lsa_started = true;
+                self.timers.cancel(TimerId::FirstRouterLsa(area_id));
+            }
+            self.pending.router_lsas.insert(area_id);
+            self.request_spf(now, None);
+        }
+        // Section 14: MaxAge advertisements wait for exchanges to end; so do those of an earlier life.
+        self.pending.flushed = true;
+        self.pending.stale = true;
+        self.outputs.push_back(Output::Notification(Notification::NeighborStateChange {
+            interface: key.interface,
+            router_id: key.router,
+            address,
+            state,
+        }));
+    }
+
+    fn restart_inactivity_timer(&mut self, now: Instant, key: NeighborKey) {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return };
+        let at = now + interface.config.dead_interval;
+        self.timers.arm(TimerId::Inactivity(key), at);
+    }
+}

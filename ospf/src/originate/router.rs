@@ -1,0 +1,95 @@
+//! Router-LSAs (RFC 2328 section 12.4.1).
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::Instance;
+use crate::area::options_of;
+use crate::config::InterfaceType;
+use crate::interface::Interface;
+use crate::lsdb::Scope;
+use crate::neighbor::Neighbor;
+use crate::timer::TimerId;
+use crate::types::{AreaId, Instant, InterfaceId};
+use crate::wire::{LinkType, LsType, LsaBody, LsaKey, RouterFlags, RouterLink, RouterLsa};
+
+impl Instance {
+    /// Originates the router-LSA of an area if it should say something new.
+    pub(crate) fn originate_router_lsa(&mut self, now: Instant, id: AreaId) {
+        if !self.areas.get(&id).is_some_and(|area| area.router_lsa_started) {
+            return;
+        }
+        let area_type = self.config.areas.get(&id).map(|area| area.area_type).unwrap_or_default();
+        let body = LsaBody::Router(self.router_lsa(id));
+        self.originate(now, Scope::Area(id), self.router_lsa_key(), options_of(area_type), body);
+    }
+
+    /// No neighbor has become Full in time.
+    pub(crate) fn first_router_lsa_timer(&mut self, id: AreaId) {
+        if let Some(area) = self.areas.get_mut(&id) {
+            area.router_lsa_started = true;
+            self.pending.router_lsas.insert(id);
+            self.timers.cancel(TimerId::FirstRouterLsa(id));
+        }
+    }
+
+    /// The name of our router-LSA, the same in every area.
+    pub(crate) fn router_lsa_key(&self) -> LsaKey {
+        let router = self.config.router_id;
+        LsaKey { ls_type: LsType::ROUTER, id: router.0, advertising_router: router }
+    }
+
+    /// Section 3.3: whether we border: interfaces are up in the backbone and in another area.
+    pub(crate) fn is_area_border_router(&self) -> bool {
+        let is_up =
+            |backbone| self.interfaces.values().any(|i| i.is_up() && i.config.area.is_backbone() == backbone);
+        is_up(true) && is_up(false)
+    }
+
+    fn router_lsa(&self, area: AreaId) -> RouterLsa {
+        let mut flags = RouterFlags::empty();
+        flags.set(RouterFlags::B, self.is_area_border_router());
+        let interfaces = self.interfaces.iter().filter(|(_, i)| i.config.area == area && i.is_up());
+        RouterLsa { flags, links: interfaces.flat_map(|(id, interface)| links(*id, interface)).collect() }
+    }
+}
+
+/// The links that an interface which is up contributes: to its Full neighbors, and to its prefixes.
+fn links(id: InterfaceId, interface: &Interface) -> Vec<RouterLink> {
+    let config = &interface.config;
+    // Section 12.4.1.1: the link data of an unnumbered interface is its MIB-II ifIndex.
+    let data = if config.unnumbered { Ipv4Addr::from(id.0) } else { interface.address() };
+    let to_neighbor = |neighbor: &Neighbor| RouterLink {
+        id: neighbor.router_id.0,
+        data,
+        link_type: LinkType::PointToPoint,
+        metric: config.cost,
+    };
+    let stub = |(prefix, metric): (Ipv4Net, u16)| RouterLink {
+        id: prefix.network(),
+        data: prefix.netmask(),
+        link_type: LinkType::Stub,
+        metric,
+    };
+    let to_prefixes = interface_prefixes(interface).into_iter().map(stub);
+    interface.full_neighbors().map(to_neighbor).chain(to_prefixes).collect()
+}
+
+/// The stub links of an interface which is up, with their costs.
+pub(crate) fn interface_prefixes(interface: &Interface) -> Vec<(Ipv4Net, u16)> {
+    let config = &interface.config;
+    let mut prefixes = Vec::new();
+    match config.interface_type {
+        InterfaceType::PointToPoint if config.unnumbered => {}
+        // Section 12.4.1.1, option 2: the subnet is known. A passive interface has nothing but its subnet.
+        InterfaceType::PointToPoint => prefixes.push((config.address.trunc(), config.cost)),
+        InterfaceType::PointToMultipoint if config.passive => {
+            prefixes.push((config.address.trunc(), config.cost))
+        }
+        // Section 12.4.1.4: the own address as a host.
+        InterfaceType::PointToMultipoint => prefixes.push((Ipv4Net::from(interface.address()), 0)),
+    }
+    prefixes.extend(config.stub_prefixes.iter().map(|(prefix, cost)| (prefix.trunc(), *cost)));
+    prefixes
+}

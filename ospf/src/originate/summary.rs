@@ -1,0 +1,77 @@
+//! Summary-LSAs (RFC 2328 section 12.4.3): what [`crate::abr`] says should be announced becomes advertisements, and
+//! what it no longer says is flushed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::Instance;
+use crate::abr::{Summaries, SummaryTarget, desired_summaries, link_state_ids};
+use crate::area::options_of;
+use crate::lsdb::{Provenance, Scope};
+use crate::types::{AreaId, Instant, RouterId};
+use crate::wire::{LsType, LsaBody, LsaKey, SummaryLsa};
+
+impl Instance {
+    /// Brings the summaries of all areas in line with the routes. Only an area border router has any.
+    pub(crate) fn originate_summaries(&mut self, now: Instant) {
+        let attached = self.attached_areas();
+        let mut desired = match self.is_area_border_router() {
+            true => desired_summaries(&self.config, &attached, &self.routes),
+            false => BTreeMap::new(),
+        };
+        for area in self.areas.keys().copied().collect::<Vec<_>>() {
+            self.originate_area_summaries(now, area, desired.remove(&area).unwrap_or_default());
+        }
+    }
+
+    fn originate_area_summaries(&mut self, now: Instant, area: AreaId, desired: Summaries) {
+        let scope = Scope::Area(area);
+        let advertisements = advertisements(self.config.router_id, &desired);
+        for name in self.own_summaries(now, scope) {
+            if !advertisements.contains_key(&name) {
+                self.withdraw(now, scope, name);
+            }
+        }
+        let area_type = self.config.areas.get(&area).map(|area| area.area_type).unwrap_or_default();
+        for (name, summary) in advertisements {
+            self.originate(now, scope, name, options_of(area_type), LsaBody::Summary(summary));
+        }
+    }
+
+    /// The summaries that we want announced, or have announced and not taken back.
+    fn own_summaries(&self, now: Instant, scope: Scope) -> BTreeSet<LsaKey> {
+        let Some(area) = self.area_of(scope) else { return BTreeSet::new() };
+        let live = area
+            .lsdb
+            .iter()
+            .filter(|(_, entry)| entry.provenance == Provenance::Own && !entry.is_max_age(now));
+        let wanted =
+            area.originations.iter().filter(|(_, origination)| origination.is_wanted()).map(|(name, _)| name);
+        let is_summary =
+            |name: &&LsaKey| matches!(name.ls_type, LsType::SUMMARY_NETWORK | LsType::SUMMARY_ASBR);
+        live.map(|(name, _)| name).chain(wanted).filter(is_summary).copied().collect()
+    }
+}
+
+/// The advertisements that say it, by name. Networks that differ only in their masks share no link state id
+/// (appendix E).
+fn advertisements(router: RouterId, summaries: &Summaries) -> BTreeMap<LsaKey, SummaryLsa> {
+    let networks = summaries.keys().filter_map(|target| match target {
+        SummaryTarget::Network(network) => Some(*network),
+        SummaryTarget::BoundaryRouter(_) => None,
+    });
+    let ids: BTreeMap<Ipv4Net, Ipv4Addr> = link_state_ids(networks);
+    summaries
+        .iter()
+        .filter_map(|(target, metric)| {
+            let (id, network_mask) = match target {
+                SummaryTarget::Network(network) => (*ids.get(network)?, network.netmask()),
+                SummaryTarget::BoundaryRouter(router) => (router.0, Ipv4Addr::UNSPECIFIED),
+            };
+            let name = LsaKey { ls_type: target.ls_type(), id, advertising_router: router };
+            Some((name, SummaryLsa { network_mask, metric: *metric }))
+        })
+        .collect()
+}

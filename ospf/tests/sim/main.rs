@@ -1,0 +1,14 @@
+//! Many routers in one process on virtual time: engines, links that lose, delay, reorder and duplicate, and an
+//! oracle that computes what everybody should know from the ground truth. Every run is a function of its seed.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod adjacency;
+mod areas;
+mod change;
+mod grid;
+mod lives;
+mod mesh;
+mod network;
+mod oracle;
+mod random;

@@ -1,0 +1,518 @@
+//! The simulated network: routers, segments between them, and the events that virtual time brings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use isthmus_ospf::config::{AreaConfig, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::route::{Route, RouteChange};
+use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
+use isthmus_ospf::view::NeighborState;
+use isthmus_ospf::wire::ALL_SPF_ROUTERS;
+use isthmus_ospf::{Instance, Output, Transmit};
+
+use crate::random::Random;
+
+/// Index of a router.
+pub(crate) type NodeId = usize;
+/// Index of a segment.
+pub(crate) type SegmentId = usize;
+
+/// One router: its configuration outlives its process.
+pub(crate) struct Node {
+    pub(crate) config: InstanceConfig,
+    pub(crate) instance: Option<Instance>,
+    /// What the router would have in its forwarding table.
+    pub(crate) fib: BTreeMap<Ipv4Net, Route>,
+    /// Lives so far; packets to an earlier life are lost.
+    life: u64,
+    wake: Option<Instant>,
+}
+
+/// What connects interfaces.
+pub(crate) struct Segment {
+    pub(crate) members: Vec<(NodeId, InterfaceId)>,
+    /// Whether the members see a link.
+    pub(crate) up: bool,
+    /// Packets vanish although the link is up.
+    pub(crate) silent: bool,
+}
+
+/// How packets fare.
+#[derive(Clone, Copy)]
+pub(crate) struct Quality {
+    pub(crate) delay: Duration,
+    /// Up to this much more, drawn for each packet: packets overtake each other.
+    pub(crate) jitter: Duration,
+    pub(crate) loss_percent: u64,
+    pub(crate) duplicate_percent: u64,
+}
+
+impl Quality {
+    pub(crate) const GOOD: Self = Self {
+        delay: Duration::from_micros(100),
+        jitter: Duration::ZERO,
+        loss_percent: 0,
+        duplicate_percent: 0,
+    };
+    pub(crate) const BAD: Self = Self {
+        delay: Duration::from_millis(1),
+        jitter: Duration::from_millis(5),
+        loss_percent: 10,
+        duplicate_percent: 5,
+    };
+}
+
+enum Event {
+    Deliver { node: NodeId, life: u64, interface: InterfaceId, packet: Transmit },
+    Wake(NodeId),
+}
+
+pub(crate) struct Network {
+    pub(crate) now: Instant,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) quality: Quality,
+    /// A digest of everything that every router has said, if the test asks for one.
+    pub(crate) transcript: Option<Transcript>,
+    pub(crate) packets: u64,
+    events: BTreeMap<(Instant, u64), Event>,
+    event_number: u64,
+    cuts: BTreeSet<(NodeId, NodeId)>,
+    random: Random,
+    next_subnet: u32,
+}
+
+pub(crate) const BACKBONE: AreaId = AreaId::BACKBONE;
+pub(crate) const CLUSTER: AreaId = AreaId(Ipv4Addr::new(0, 0, 0, 51));
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+impl Network {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            now: Instant(1_000_000),
+            nodes: Vec::new(),
+            segments: Vec::new(),
+            quality: Quality::GOOD,
+            transcript: None,
+            cuts: BTreeSet::new(),
+            packets: 0,
+            events: BTreeMap::new(),
+            event_number: 0,
+            random: Random::new(seed),
+            next_subnet: 0,
+        }
+    }
+
+    /// Adds routers with router ids 10.0.x.y and the areas' default timers.
+    pub(crate) fn routers(&mut self, count: usize) -> Vec<NodeId> {
+        (0..count).map(|_| self.router()).collect()
+    }
+
+    pub(crate) fn router(&mut self) -> NodeId {
+        let id = self.nodes.len();
+        let router_id = RouterId(Ipv4Addr::from(0x0a00_0001 + id as u32));
+        let config = InstanceConfig {
+            router_id,
+            areas: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+            maximum_paths: 16,
+            spf_delay: Duration::ZERO,
+        };
+        self.nodes.push(Node { config, instance: None, fib: BTreeMap::new(), life: 0, wake: None });
+        id
+    }
+
+    pub(crate) fn router_id(&self, node: NodeId) -> RouterId {
+        self.nodes[node].config.router_id
+    }
+
+    pub(crate) fn area(&mut self, node: NodeId, area: AreaId, config: AreaConfig) {
+        self.nodes[node].config.areas.insert(area, config);
+    }
+
+    /// Joins two routers by a numbered link with a /30 of its own.
+    pub(crate) fn link(&mut self, a: NodeId, b: NodeId, area: AreaId, cost: u16) -> SegmentId {
+        let base = 0xac10_0000 + self.next_subnet * 4;
+        self.next_subnet += 1;
+        let segment = self.segment();
+        for (node, host) in [(a, 1), (b, 2)] {
+            let address = Ipv4Net::new(Ipv4Addr::from(base + host), 30).expect("a prefix length");
+            self.attach(segment, node, interface_config(area, address, cost, InterfaceType::PointToPoint));
+        }
+        segment
+    }
+
+    /// Joins routers by one point-to-multipoint network, 192.168.x.0/24.
+    pub(crate) fn mesh(&mut self, nodes: &[NodeId], area: AreaId, cost: u16) -> SegmentId {
+        let segment = self.segment();
+        for node in nodes {
+            let host = self.nodes[*node].config.router_id.0.octets()[3];
+            let address =
+                Ipv4Net::new(Ipv4Addr::new(192, 168, segment as u8, host), 24).expect("a prefix length");
+            self.attach(
+                segment,
+                *node,
+                interface_config(area, address, cost, InterfaceType::PointToMultipoint),
+            );
+        }
+        segment
+    }
+
+    /// A backbone adjacency between two members of a mesh, over that mesh.
+    pub(crate) fn multi_area(&mut self, mesh: SegmentId, a: NodeId, b: NodeId, cost: u16) {
+        let address_of = |network: &Self, node: NodeId| {
+            let (_, id) =
+                *network.segments[mesh].members.iter().find(|(member, _)| *member == node).expect("a member");
+            network.nodes[node].config.interfaces[&id].address
+        };
+        let (address_a, address_b) = (address_of(self, a), address_of(self, b));
+        for (node, own, peer) in [(a, address_a, address_b), (b, address_b, address_a)] {
+            let mut config = interface_config(BACKBONE, own, cost, InterfaceType::PointToPoint);
+            config.unnumbered = true;
+            config.unicast_to = Some(peer.addr());
+            self.attach(mesh, node, config);
+        }
+    }
+
+    /// A passive interface with a prefix of its own.
+    pub(crate) fn stub(&mut self, node: NodeId, area: AreaId, prefix: &str, cost: u16) -> InterfaceId {
+        let segment = self.segment();
+        let address = prefix.parse().expect("a prefix");
+        let mut config = interface_config(area, address, cost, InterfaceType::PointToPoint);
+        config.passive = true;
+        self.attach(segment, node, config)
+    }
+
+    fn segment(&mut self) -> SegmentId {
+        self.segments.push(Segment { members: Vec::new(), up: true, silent: false });
+        self.segments.len() - 1
+    }
+
+    fn attach(&mut self, segment: SegmentId, node: NodeId, mut config: InterfaceConfig) -> InterfaceId {
+        let instance = &mut self.nodes[node].config;
+        let id = InterfaceId(instance.interfaces.len() as u32 + 1);
+        config.name = format!("if{}", id.0);
+        instance.areas.entry(config.area).or_default();
+        instance.interfaces.insert(id, config);
+        self.segments[segment].members.push((node, id));
+        id
+    }
+
+    pub(crate) fn start_all(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.start(node);
+        }
+    }
+
+    /// Starts the process of a router, with all links that are up.
+    pub(crate) fn start(&mut self, node: NodeId) {
+        let seed = self.random.next();
+        let state = &mut self.nodes[node];
+        state.life += 1;
+        state.fib = BTreeMap::new();
+        state.wake = None;
+        state.instance = Some(Instance::new(self.now, state.config.clone(), seed));
+        let links: Vec<_> = self
+            .segments
+            .iter()
+            .filter(|segment| segment.up)
+            .flat_map(|segment| segment.members.iter())
+            .filter(|(member, _)| *member == node)
+            .map(|(_, interface)| *interface)
+            .collect();
+        for interface in links {
+            self.with(node, |instance, now| instance.handle_link(now, interface, true));
+        }
+    }
+
+    /// Ends the process of a router without a word.
+    pub(crate) fn kill(&mut self, node: NodeId) {
+        self.nodes[node].instance = None;
+        self.nodes[node].fib = BTreeMap::new();
+    }
+
+    /// Ends it in order.
+    pub(crate) fn shut_down(&mut self, node: NodeId) {
+        self.with(node, |instance, now| instance.shutdown(now));
+        self.kill(node);
+    }
+
+    /// Takes the link away at all members, or gives it back.
+    pub(crate) fn set_link(&mut self, segment: SegmentId, up: bool) {
+        self.segments[segment].up = up;
+        for (node, interface) in self.segments[segment].members.clone() {
+            self.with(node, |instance, now| instance.handle_link(now, interface, up));
+        }
+    }
+
+    /// Changes the configuration of a router that runs.
+    pub(crate) fn reconfigure(&mut self, node: NodeId, change: impl FnOnce(&mut InstanceConfig)) {
+        change(&mut self.nodes[node].config);
+        let config = self.nodes[node].config.clone();
+        self.with(node, |instance, now| instance.handle_config(now, config));
+    }
+
+    /// Takes interfaces away from a router that runs.
+    pub(crate) fn remove_interfaces(&mut self, node: NodeId, which: impl Fn(&InterfaceConfig) -> bool) {
+        let config = &self.nodes[node].config;
+        let gone: Vec<_> =
+            config.interfaces.iter().filter(|(_, i)| which(i)).map(|(id, _)| (node, *id)).collect();
+        for segment in &mut self.segments {
+            segment.members.retain(|member| !gone.contains(member));
+        }
+        self.reconfigure(node, |config| config.interfaces.retain(|id, _| !gone.contains(&(node, *id))));
+    }
+
+    /// Calls an entry point of a router, and does what the router says.
+    pub(crate) fn with(&mut self, node: NodeId, call: impl FnOnce(&mut Instance, Instant)) {
+        let now = self.now;
+        let state = &mut self.nodes[node];
+        let Some(instance) = &mut state.instance else { return };
+        call(instance, now);
+        let mut transmits = Vec::new();
+        while let Some(output) = instance.poll_output() {
+            if let Some(transcript) = &mut self.transcript {
+                transcript.add(&(now, node, &output));
+            }
+            match output {
+                Output::Transmit(packet) => transmits.push(packet),
+                Output::Routes(changes) => apply(&mut state.fib, changes),
+                Output::Notification(_) => {}
+            }
+        }
+        for packet in transmits {
+            self.transmit(node, packet);
+        }
+        self.arm(node);
+    }
+
+    /// Hands a packet to its receivers on the segment, as its quality has it.
+    fn transmit(&mut self, node: NodeId, packet: Transmit) {
+        self.packets += 1;
+        let sender = (node, packet.interface);
+        let Some(segment) = self.segments.iter().find(|segment| segment.members.contains(&sender)) else {
+            return;
+        };
+        if !segment.up || segment.silent {
+            return;
+        }
+        let mut receivers = segment.members.clone();
+        receivers.retain(|(member, _)| *member != node && !self.is_cut(node, *member));
+        let area = AreaId(Ipv4Addr::new(
+            packet.payload[8],
+            packet.payload[9],
+            packet.payload[10],
+            packet.payload[11],
+        ));
+        receivers.retain(|(member, id)| {
+            let config = &self.nodes[*member].config.interfaces[id];
+            let is_for = packet.destination == ALL_SPF_ROUTERS || packet.destination == config.address.addr();
+            // As the driver does: the interface of a multi-area adjacency takes what its peer sends in its area.
+            is_for
+                && config
+                    .unicast_to
+                    .map_or(config.area == area, |peer| config.area == area && peer == packet.source)
+        });
+        for (node, interface) in receivers {
+            self.deliver(node, interface, &packet);
+        }
+    }
+
+    fn deliver(&mut self, node: NodeId, interface: InterfaceId, packet: &Transmit) {
+        let quality = self.quality;
+        if self.random.chance(quality.loss_percent) {
+            return;
+        }
+        let copies = if self.random.chance(quality.duplicate_percent) { 2 } else { 1 };
+        for _ in 0..copies {
+            let jitter = Duration::from_micros(self.random.below(quality.jitter.as_micros() as u64 + 1));
+            let life = self.nodes[node].life;
+            let event = Event::Deliver { node, life, interface, packet: packet.clone() };
+            self.push(self.now + quality.delay + jitter, event);
+        }
+    }
+
+    /// Separates two routers, or joins them again, without any link noticing.
+    pub(crate) fn set_cut(&mut self, a: NodeId, b: NodeId, cut: bool) {
+        for pair in [(a, b), (b, a)] {
+            if cut {
+                self.cuts.insert(pair)
+            } else {
+                self.cuts.remove(&pair)
+            };
+        }
+    }
+
+    pub(crate) fn is_cut(&self, a: NodeId, b: NodeId) -> bool {
+        self.cuts.contains(&(a, b))
+    }
+
+    fn arm(&mut self, node: NodeId) {
+        let wake = self.nodes[node].instance.as_ref().and_then(Instance::poll_timeout);
+        if self.nodes[node].wake == wake {
+            return;
+        }
+        self.nodes[node].wake = wake;
+        if let Some(at) = wake {
+            self.push(at.max(self.now), Event::Wake(node));
+        }
+    }
+
+    fn push(&mut self, at: Instant, event: Event) {
+        self.event_number += 1;
+        self.events.insert((at, self.event_number), event);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.events.first_key_value().is_some_and(|((at, _), _)| *at <= end) {
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until something is so, and says how long that took. Fails after `limit`.
+    pub(crate) fn run_until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        condition: impl Fn(&Self) -> bool,
+    ) -> Duration {
+        let start = self.now;
+        while !condition(self) {
+            assert!(self.now.since(start) <= limit, "not within {limit:?}: {what}\n{}", self.describe());
+            self.step();
+        }
+        self.now.since(start)
+    }
+
+    fn step(&mut self) {
+        let Some(((at, _), event)) = self.events.pop_first() else {
+            panic!("nothing will ever happen again")
+        };
+        self.now = at;
+        match event {
+            Event::Wake(node) => {
+                if self.nodes[node].wake.is_some_and(|wake| wake <= at) {
+                    self.nodes[node].wake = None;
+                    self.with(node, |instance, now| instance.handle_timeout(now));
+                }
+            }
+            Event::Deliver { node, life, interface, packet } => {
+                if self.nodes[node].life == life {
+                    self.with(node, |instance, now| {
+                        instance.handle_packet(
+                            now,
+                            interface,
+                            packet.source,
+                            packet.destination,
+                            &packet.payload,
+                        );
+                    });
+                }
+            }
+        }
+    }
+
+    /// The routers whose process runs.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = (NodeId, &Node, &Instance)> {
+        self.nodes.iter().enumerate().filter_map(|(id, node)| Some((id, node, node.instance.as_ref()?)))
+    }
+
+    /// The state in which a router sees another, the furthest one if they meet more than once.
+    pub(crate) fn neighbor_state(&self, node: NodeId, other: NodeId) -> NeighborState {
+        let other = self.router_id(other);
+        let instance = self.nodes[node].instance.as_ref();
+        instance
+            .into_iter()
+            .flat_map(|instance| instance.view_neighbors(self.now))
+            .filter(|neighbor| neighbor.neighbor_router_id == other)
+            .map(|neighbor| neighbor.state)
+            .max()
+            .unwrap_or(NeighborState::Down)
+    }
+
+    /// What went on, for messages of failed tests.
+    pub(crate) fn describe(&self) -> String {
+        let mut text = format!("at {:?}\n", self.now);
+        for (_, node, instance) in self.alive() {
+            text.push_str(&format!("{:?}:", node.config.router_id));
+            for neighbor in instance.view_neighbors(self.now) {
+                text.push_str(&format!(
+                    " {}@{}={}/{}r{}q",
+                    neighbor.neighbor_router_id,
+                    neighbor.interface,
+                    neighbor.state,
+                    neighbor.statistics.nbr_retrans_qlen,
+                    neighbor.statistics.nbr_request_qlen,
+                ));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A digest of a sequence of things.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Transcript(u64);
+
+impl Default for Transcript {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Transcript {
+    fn add(&mut self, what: &impl std::fmt::Debug) {
+        for byte in format!("{what:?}").bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+fn apply(fib: &mut BTreeMap<Ipv4Net, Route>, changes: Vec<RouteChange>) {
+    for change in changes {
+        match change {
+            RouteChange::Install { prefix, route } => {
+                assert_ne!(fib.get(&prefix), Some(&route), "a change that changes nothing");
+                fib.insert(prefix, route);
+            }
+            RouteChange::Withdraw { prefix } => {
+                assert!(fib.remove(&prefix).is_some(), "{prefix} was not there");
+            }
+        }
+    }
+}
+
+fn interface_config(
+    area: AreaId,
+    address: Ipv4Net,
+    cost: u16,
+    interface_type: InterfaceType,
+) -> InterfaceConfig {
+    InterfaceConfig {
+        name: String::new(),
+        area,
+        interface_type,
+        address,
+        unnumbered: false,
+        unicast_to: None,
+        cost,
+        hello_interval: seconds(1),
+        dead_interval: seconds(4),
+        retransmit_interval: seconds(5),
+        transmit_delay: 1,
+        mtu: 1500,
+        mtu_ignore: false,
+        passive: false,
+        priority: 1,
+        stub_prefixes: Vec::new(),
+    }
+}

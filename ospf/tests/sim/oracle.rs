@@ -1,0 +1,375 @@
+//! What everybody should know when nothing changes any more, computed from the ground truth: the
+//! configurations, the processes that run and the segments that carry packets. No code of the engine takes part.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use isthmus_ospf::config::{InterfaceConfig, InterfaceType};
+use isthmus_ospf::route::PathType;
+use isthmus_ospf::types::{AreaId, InterfaceId, MAX_AGE};
+
+use crate::network::{BACKBONE, Network, NodeId, seconds};
+
+type Hop = (InterfaceId, Option<Ipv4Addr>);
+
+/// A way to a router or network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Way {
+    cost: u32,
+    hops: BTreeSet<Hop>,
+}
+
+impl Way {
+    /// Keeps the cheaper of two ways, both if they cost the same.
+    fn improve(slot: &mut Option<Self>, other: Self) {
+        match slot {
+            Some(present) if present.cost < other.cost => {}
+            Some(present) if present.cost == other.cost => present.hops.extend(other.hops),
+            _ => *slot = Some(other),
+        }
+    }
+}
+
+struct Edge {
+    to: NodeId,
+    cost: u32,
+    hop: Hop,
+}
+
+/// A prefix of a router, its cost, and where it is.
+type Announced = (Ipv4Net, u32, InterfaceId);
+type Routes = BTreeMap<Ipv4Net, Way>;
+
+/// The ground truth of one moment.
+struct Truth<'a> {
+    network: &'a Network,
+    /// By area: every router's edges.
+    edges: BTreeMap<AreaId, BTreeMap<NodeId, Vec<Edge>>>,
+    /// By area and router: what it announces.
+    prefixes: BTreeMap<AreaId, BTreeMap<NodeId, Vec<Announced>>>,
+    /// By area and router: ways to all routers.
+    ways: BTreeMap<AreaId, BTreeMap<NodeId, BTreeMap<NodeId, Way>>>,
+}
+
+impl Network {
+    /// Lets time pass until every router knows the truth, and fails with a difference after `limit`.
+    pub(crate) fn converge(&mut self, limit: Duration) -> Duration {
+        let start = self.now;
+        loop {
+            let found = self.check();
+            match found {
+                Ok(()) => return self.now.since(start),
+                Err(what) if self.now.since(start) > limit => {
+                    panic!("not within {limit:?}: {what}\n{}", self.describe())
+                }
+                Err(_) => self.run_for(seconds(1)),
+            }
+        }
+    }
+
+    /// Whether all databases of an area are equal, nothing is left to do, and all routes are right.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let truth = Truth::new(self);
+        truth.check_databases()?;
+        truth.check_routes()
+    }
+}
+
+impl<'a> Truth<'a> {
+    fn new(network: &'a Network) -> Self {
+        let mut truth =
+            Self { network, edges: BTreeMap::new(), prefixes: BTreeMap::new(), ways: BTreeMap::new() };
+        for (node, _, _) in network.alive() {
+            for area in truth.attached(node) {
+                let prefixes = truth.prefixes_of(node, area);
+                truth.prefixes.entry(area).or_default().insert(node, prefixes);
+                let edges = truth.edges_of(node, area);
+                truth.edges.entry(area).or_default().insert(node, edges);
+            }
+        }
+        for (area, edges) in &truth.edges {
+            let of_area = edges.keys().map(|node| (*node, shortest_ways(edges, *node))).collect();
+            truth.ways.insert(*area, of_area);
+        }
+        truth
+    }
+
+    fn interfaces(&self, node: NodeId) -> impl Iterator<Item = (InterfaceId, &'a InterfaceConfig)> {
+        let network = self.network;
+        let config = &network.nodes[node].config;
+        config.interfaces.iter().map(|(id, config)| (*id, config)).filter(move |(id, _)| {
+            network.segments.iter().any(|segment| segment.up && segment.members.contains(&(node, *id)))
+        })
+    }
+
+    fn attached(&self, node: NodeId) -> BTreeSet<AreaId> {
+        self.interfaces(node).map(|(_, config)| config.area).collect()
+    }
+
+    fn is_border_router(&self, node: NodeId) -> bool {
+        let attached = self.attached(node);
+        attached.contains(&BACKBONE) && attached.len() > 1
+    }
+
+    fn edges_of(&self, node: NodeId, area: AreaId) -> Vec<Edge> {
+        let mut edges = Vec::new();
+        for (id, config) in self.interfaces(node).filter(|(_, config)| config.area == area && !config.passive)
+        {
+            for segment in
+                self.network.segments.iter().filter(|s| !s.silent && s.members.contains(&(node, id)))
+            {
+                for (other, other_id) in &segment.members {
+                    let other_config = &self.network.nodes[*other].config.interfaces[other_id];
+                    if *other == node || other_config.area != area {
+                        continue;
+                    }
+                    let is_peer = match (config.unicast_to, other_config.unicast_to) {
+                        (None, None) => true,
+                        (Some(to), Some(from)) => {
+                            to == other_config.address.addr() && from == config.address.addr()
+                        }
+                        _ => false,
+                    };
+                    let runs = self.network.nodes[*other].instance.is_some();
+                    let cut = self.network.is_cut(node, *other);
+                    if runs && !cut && is_peer {
+                        let hop = (id, Some(other_config.address.addr()));
+                        edges.push(Edge { to: *other, cost: u32::from(config.cost), hop });
+                    }
+                }
+            }
+        }
+        edges
+    }
+
+    /// The prefixes that a router announces into an area.
+    fn prefixes_of(&self, node: NodeId, area: AreaId) -> Vec<Announced> {
+        let mut prefixes = Vec::new();
+        for (id, config) in self.interfaces(node).filter(|(_, config)| config.area == area) {
+            if !config.unnumbered {
+                prefixes.push(match config.interface_type {
+                    InterfaceType::PointToMultipoint if !config.passive => {
+                        (Ipv4Net::from(config.address.addr()), 0, id)
+                    }
+                    _ => (config.address.trunc(), u32::from(config.cost), id),
+                });
+            }
+            prefixes
+                .extend(config.stub_prefixes.iter().map(|(prefix, cost)| (*prefix, u32::from(*cost), id)));
+        }
+        prefixes
+    }
+
+    fn intra(&self, node: NodeId, area: AreaId) -> Routes {
+        let mut routes: BTreeMap<Ipv4Net, Option<Way>> = BTreeMap::new();
+        for (prefix, cost, id) in &self.prefixes[&area][&node] {
+            let way = Way { cost: *cost, hops: BTreeSet::from([(*id, None)]) };
+            Way::improve(routes.entry(*prefix).or_default(), way);
+        }
+        for (other, way) in self.ways[&area][&node].iter().filter(|(other, _)| **other != node) {
+            for (prefix, cost, _) in &self.prefixes[&area][other] {
+                let way = Way { cost: way.cost + cost, hops: way.hops.clone() };
+                Way::improve(routes.entry(*prefix).or_default(), way);
+            }
+        }
+        routes.into_iter().filter_map(|(prefix, way)| Some((prefix, way?))).collect()
+    }
+
+    /// Routes inside the attached areas, with the area that each belongs to.
+    fn all_intra(&self, node: NodeId) -> BTreeMap<Ipv4Net, (AreaId, Way)> {
+        let mut routes: BTreeMap<Ipv4Net, (AreaId, Way)> = BTreeMap::new();
+        for area in self.attached(node) {
+            for (prefix, way) in self.intra(node, area) {
+                match routes.get(&prefix) {
+                    Some((_, present)) if present.cost <= way.cost => {}
+                    _ => {
+                        routes.insert(prefix, (area, way));
+                    }
+                }
+            }
+        }
+        routes
+    }
+
+    /// The active ranges of a border router and their costs.
+    fn ranges(&self, node: NodeId) -> BTreeMap<Ipv4Net, (AreaId, Option<u32>)> {
+        let mut active = BTreeMap::new();
+        if !self.is_border_router(node) {
+            return active;
+        }
+        let intra = self.all_intra(node);
+        for (area, config) in &self.network.nodes[node].config.areas {
+            for range in &config.ranges {
+                let inside = intra.iter().filter(|(p, (of, _))| of == area && range.prefix.contains(*p));
+                if let Some(largest) = inside.map(|(_, (_, way))| way.cost).max() {
+                    let cost = range.advertise.then(|| range.cost.unwrap_or(largest));
+                    active.insert(range.prefix, (*area, cost));
+                }
+            }
+        }
+        active
+    }
+
+    /// What a border router announces into an area, leaving out what it has learnt over the backbone.
+    fn summaries_of_intra(&self, node: NodeId, into: AreaId) -> BTreeMap<Ipv4Net, u32> {
+        let mut summaries = BTreeMap::new();
+        let ranges = self.ranges(node);
+        for (prefix, (area, way)) in self.all_intra(node) {
+            let condensed = ranges.iter().any(|(range, (of, _))| *of == area && range.contains(&prefix));
+            if area != into && !condensed {
+                summaries.insert(prefix, way.cost);
+            }
+        }
+        for (range, (area, cost)) in ranges {
+            if let Some(cost) = cost.filter(|_| area != into) {
+                summaries.insert(range, cost);
+            }
+        }
+        summaries
+    }
+
+    /// Routes from the summaries of one area's border routers.
+    fn inter(&self, node: NodeId, area: AreaId, routes: &mut BTreeMap<Ipv4Net, Option<Way>>) {
+        let own_ranges = self.ranges(node);
+        for (border, way) in &self.ways[&area][&node] {
+            if *border == node || !self.is_border_router(*border) {
+                continue;
+            }
+            let mut summaries = self.summaries_of_intra(*border, area);
+            if area != BACKBONE {
+                for (prefix, way) in self.over_backbone(*border) {
+                    summaries.entry(prefix).or_insert(way.cost);
+                }
+            }
+            for (prefix, cost) in summaries {
+                if !own_ranges.contains_key(&prefix) {
+                    let way = Way { cost: way.cost + cost, hops: way.hops.clone() };
+                    Way::improve(routes.entry(prefix).or_default(), way);
+                }
+            }
+        }
+    }
+
+    /// Inter-area routes of a border router over the backbone.
+    fn over_backbone(&self, node: NodeId) -> Routes {
+        let mut routes = BTreeMap::new();
+        self.inter(node, BACKBONE, &mut routes);
+        let intra = self.all_intra(node);
+        routes
+            .into_iter()
+            .filter(|(prefix, _)| !intra.contains_key(prefix))
+            .filter_map(|(prefix, way)| Some((prefix, way?)))
+            .collect()
+    }
+
+    fn routes(&self, node: NodeId) -> Routes {
+        let mut routes = BTreeMap::new();
+        for area in self.attached(node) {
+            // RFC 2328 section 16.2, and RFC 3509 for a border router without a neighbor in the backbone.
+            let lonely = self.edges.get(&BACKBONE).and_then(|all| all.get(&node)).is_some_and(Vec::is_empty);
+            if !self.is_border_router(node) || area == BACKBONE || lonely {
+                self.inter(node, area, &mut routes);
+            }
+        }
+        let mut routes: Routes =
+            routes.into_iter().filter_map(|(prefix, way)| Some((prefix, way?))).collect();
+        routes.extend(self.all_intra(node).into_iter().map(|(prefix, (_, way))| (prefix, way)));
+        routes
+    }
+
+    fn check_routes(&self) -> Result<(), String> {
+        for (id, node, _) in self.network.alive() {
+            let expected = self.routes(id);
+            let ranges = self.ranges(id);
+            let mut actual = Routes::new();
+            for (prefix, route) in &node.fib {
+                if route.path_type == PathType::Discard {
+                    if !ranges.contains_key(prefix) {
+                        return Err(format!("{}: {prefix} is discarded", node.config.router_id));
+                    }
+                    continue;
+                }
+                let hops = route.next_hops.iter().map(|hop| (hop.interface, hop.address)).collect();
+                actual.insert(*prefix, Way { cost: route.cost, hops });
+            }
+            for prefix in expected.keys().chain(actual.keys()) {
+                if expected.get(prefix) != actual.get(prefix) {
+                    return Err(format!(
+                        "{}: route to {prefix} should be {:?}, is {:?}",
+                        node.config.router_id,
+                        expected.get(prefix),
+                        actual.get(prefix)
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_databases(&self) -> Result<(), String> {
+        for (area, ways) in &self.ways {
+            let databases: BTreeMap<_, _> = ways
+                .keys()
+                .map(|node| Ok((*node, self.database(*node, *area)?)))
+                .collect::<Result<_, String>>()?;
+            for (node, reachable) in ways {
+                for other in reachable.keys() {
+                    let (own, others) = (&databases[node], &databases[other]);
+                    if own != others {
+                        let differs: Vec<_> = own.symmetric_difference(others).collect();
+                        return Err(format!("databases of {node} and {other} in {area} differ: {differs:?}"));
+                    }
+                }
+            }
+        }
+        for (id, _, instance) in self.network.alive() {
+            for neighbor in instance.view_neighbors(self.network.now) {
+                let statistics = neighbor.statistics;
+                if statistics.nbr_retrans_qlen + statistics.nbr_request_qlen > 0 {
+                    return Err(format!("{id} is not done with {}", neighbor.neighbor_router_id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn database(&self, node: NodeId, area: AreaId) -> Result<BTreeSet<(String, u32, String)>, String> {
+        let Some(instance) = &self.network.nodes[node].instance else { return Ok(BTreeSet::new()) };
+        let mut database = BTreeSet::new();
+        for entry in instance.view_database(self.network.now, Some(area)) {
+            let header = entry.header;
+            if header.age >= MAX_AGE {
+                return Err(format!("{node} still flushes {header:?}"));
+            }
+            let name = format!("{} {} of {}", header.lsa_type, header.lsa_id, header.adv_router);
+            database.insert((name, header.seq_num, header.checksum));
+        }
+        Ok(database)
+    }
+}
+
+/// Bellman and Ford, with the first hops of all shortest ways.
+fn shortest_ways(edges: &BTreeMap<NodeId, Vec<Edge>>, root: NodeId) -> BTreeMap<NodeId, Way> {
+    let mut ways = BTreeMap::from([(root, Way { cost: 0, hops: BTreeSet::new() })]);
+    loop {
+        let before = ways.clone();
+        for (from, edges) in edges {
+            let Some(way) = ways.get(from).cloned() else { continue };
+            for edge in edges {
+                let hops = if *from == root { BTreeSet::from([edge.hop]) } else { way.hops.clone() };
+                let mut slot = ways.remove(&edge.to);
+                if edge.to != root {
+                    Way::improve(&mut slot, Way { cost: way.cost + edge.cost, hops });
+                }
+                if let Some(way) = slot {
+                    ways.insert(edge.to, way);
+                }
+            }
+        }
+        if ways == before {
+            return ways;
+        }
+    }
+}
