@@ -175,6 +175,22 @@ fn an_announcement_waits_for_members_that_have_not_attached_yet() {
 }
 
 #[test]
+fn a_source_that_is_attached_again_goes_on_where_it_was_left() {
+    let (areas, mut nodes) = group(small(), 2);
+    poll(&mut nodes);
+    nodes[1].send(b"once").unwrap();
+    poll(&mut nodes);
+    assert_eq!(drain(&mut nodes[0]).len(), 1);
+    nodes[0].detach_peer(1);
+    nodes[1].send(b"meanwhile").unwrap();
+    nodes[0].attach_peer(1, 1, areas[1].peer.clone(), Start::Oldest).unwrap();
+    nodes[0].sweep();
+    assert_eq!(drain(&mut nodes[0]), vec![(1, b"meanwhile".to_vec())]);
+    poll(&mut nodes);
+    assert!(drain(&mut nodes[0]).is_empty());
+}
+
+#[test]
 fn sweeping_delivers_without_an_owner_and_never_twice() {
     let (_areas, mut nodes) = group(small(), 3);
     poll(&mut nodes);
