@@ -90,3 +90,19 @@ impl OpenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_name_the_capability_and_states_the_remedy() {
+        let refused = |code| {
+            let source = io::Error::from_raw_os_error(code);
+            OpenError::system("eth1", "open a packet socket", "CAP_NET_RAW", source).to_string()
+        };
+        assert!(refused(libc::EPERM).contains("CAP_NET_RAW"));
+        assert!(refused(libc::ENETDOWN).contains("ip link set eth1 up"));
+        assert!(refused(libc::EMFILE).contains("open a packet socket"));
+    }
+}

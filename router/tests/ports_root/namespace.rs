@@ -60,8 +60,14 @@ impl Namespace {
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Whether the address answers; patient, since the machine may be busy.
     pub(crate) fn pings(&self, address: &str) -> bool {
-        self.run(&format!("ping -n -c 1 -W 1 {address}")).0
+        self.run(&format!("ping -n -c 1 -W 10 {address}")).0
+    }
+
+    /// Whether the address does not answer for a second.
+    pub(crate) fn pings_in_vain(&self, address: &str) -> bool {
+        !self.run(&format!("ping -n -c 1 -W 1 {address}")).0
     }
 
     /// Runs `work` on a thread of its own inside the namespace.

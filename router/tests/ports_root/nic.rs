@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use isthmus::forward::DropReason;
 use isthmus::packet::Pool;
 use isthmus::port::packet::PacketPort;
-use isthmus::port::{CarrierFlag, OpenError, Port};
+use isthmus::port::{CarrierFlag, OpenError, Port, PortStatistics};
 
 use crate::namespace::{Namespace, can_run};
 
@@ -229,5 +230,63 @@ fn interfaces_that_cannot_be_opened_are_explained() {
         let shown = router.ip("link show nic");
         let mac = port.info().mac.map(|byte| format!("{byte:02x}")).join(":");
         assert!(shown.contains(&mac), "{shown}");
+    });
+}
+
+#[test]
+fn the_port_goes_on_after_its_link_was_down() {
+    if !can_run() {
+        return;
+    }
+    let (host, router) = (Namespace::new(), Namespace::new());
+    host.join("eth0", &router, "nic");
+    host.ip("addr add 10.95.0.1/24 dev eth0");
+    router.inside(|| {
+        let mut port = open("nic");
+        let mut pool = Pool::new(64);
+        let frame = tagged_frame(0);
+        router.ip("link set nic down");
+        assert_eq!(port.transmit(&frame), Err(DropReason::InterfaceDown));
+        assert!(receive(&mut port, &mut pool).is_empty());
+        router.ip("link set nic up");
+        assert_eq!(port.transmit(&frame), Ok(()));
+        assert!(host.pings_in_vain("10.95.0.9"));
+        wait_for(&mut port, &mut pool, |frame| frame.get(12..14) == Some(&[0x08, 0x06]));
+        port.carrier_flag().set(false);
+        assert_eq!(port.transmit(&frame), Err(DropReason::NoCarrier));
+        assert_eq!(port.statistics(), PortStatistics::default());
+    });
+}
+
+#[test]
+fn a_queue_that_runs_over_is_counted() {
+    if !can_run() {
+        return;
+    }
+    let (host, router) = (Namespace::new(), Namespace::new());
+    host.join("eth0", &router, "nic");
+    let mut sender = host.inside(|| open("eth0"));
+    router.inside(|| {
+        let mut port = open("nic");
+        let frame = [0xff; 1514];
+        let mut sent = 0_u64;
+        // The queue holds some thousand frames of this size; the kernel counts what it has no room for.
+        while port.statistics().receive_drops == 0 && sent < 100_000 {
+            for _ in 0..100 {
+                sent += u64::from(sender.transmit(&frame).is_ok());
+            }
+        }
+        let mut received = 0;
+        let mut pool = Pool::new(64);
+        loop {
+            let frames = receive(&mut port, &mut pool).into_iter();
+            let ours = frames.clone().filter(|received| received[..] == frame).count() as u64;
+            if frames.len() == 0 {
+                break;
+            }
+            received += ours;
+        }
+        assert!(received > 1000 && received < sent, "{received} of {sent}");
+        assert_eq!(received + port.statistics().receive_drops, sent);
     });
 }

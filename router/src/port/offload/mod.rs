@@ -76,16 +76,14 @@ impl Offload {
         let start = usize::from(self.checksum_start);
         let field = start + usize::from(self.checksum_offset);
         // What follows the datagram is padding of the link, and not part of it.
-        let end = Datagram::parse(frame).map_or(frame.len(), |datagram| datagram.end);
+        let datagram = Datagram::parse(frame);
+        let end = datagram.map_or(frame.len(), |datagram| datagram.end);
         if start < ETHERNET || field + 2 > end {
             return false;
         }
         // The field holds the sum over the pseudo-header already.
-        let sum = match finish(add(0, &frame[start..end])) {
-            // For UDP zero would mean "none"; for others both are the same number.
-            0 => 0xffff,
-            sum => sum,
-        };
+        let protocol = datagram.map_or(0, |datagram| datagram.protocol);
+        let sum = transport_checksum(protocol, add(0, &frame[start..end]));
         frame[field..field + 2].copy_from_slice(&sum.to_be_bytes());
         true
     }
@@ -230,10 +228,7 @@ impl SuperFrame {
         };
         transport[field..field + 2].fill(0);
         let sum = pseudo_header(&head[ETHERNET + 12..ETHERNET + 20], self.datagram.protocol, transport.len());
-        let sum = match finish(add(sum, transport)) {
-            0 => 0xffff,
-            sum => sum,
-        };
+        let sum = transport_checksum(self.datagram.protocol, add(sum, transport));
         transport[field..field + 2].copy_from_slice(&sum.to_be_bytes());
     }
 
@@ -253,6 +248,15 @@ impl SuperFrame {
         ip[10..12].fill(0);
         let sum = finish(add(0, ip));
         ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
+}
+
+/// A sum over pseudo-header and transport as the protocol writes it: in UDP zero means "none", and 0xffff is the
+/// same number (RFC 768).
+fn transport_checksum(protocol: u8, sum: u64) -> u16 {
+    match finish(sum) {
+        0 if protocol == PROTOCOL_UDP => 0xffff,
+        sum => sum,
     }
 }
 
