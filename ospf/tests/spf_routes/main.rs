@@ -4,6 +4,8 @@
 
 mod areas;
 mod external;
+mod hostile;
+mod network;
 mod oracle;
 mod summaries;
 mod topologies;

@@ -32,7 +32,7 @@ fn config(areas: &[(&Topology, &Seen)]) -> InstanceConfig {
     config
 }
 
-fn interface(area: AreaId) -> InterfaceConfig {
+pub(crate) fn interface(area: AreaId) -> InterfaceConfig {
     InterfaceConfig {
         name: "x".into(),
         area,
