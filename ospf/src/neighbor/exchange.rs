@@ -44,6 +44,7 @@ impl Instance {
         let neighbor = self.neighbor(key).ok_or(Refusal::UnknownNeighbor)?;
         if neighbor.state == NeighborState::Init {
             // It can only describe its database to us after it has heard us.
+            self.heard_alive(now, key.router);
             self.neighbor_event(now, key, Event::TwoWayReceived);
         }
         match self.neighbor(key).map(|neighbor| neighbor.state) {

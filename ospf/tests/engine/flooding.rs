@@ -1,0 +1,186 @@
+//! Flooding, acknowledgments and retransmission (sections 13, 13.5, 13.6, 13.7, 14), with the engine in the middle.
+
+use std::time::Duration;
+
+use isthmus_ospf::types::MAX_AGE;
+use isthmus_ospf::wire::PacketBody;
+
+use crate::bench::{Bench, OWN, PEER, STRANGER, many, millis, router_key, router_lsa, stub_lsa};
+
+#[test]
+fn acknowledgments_wait_a_little_for_company() {
+    let mut bench = Bench::full(&[]);
+    let start = bench.now;
+    let lsas = many(3);
+    for lsa in &lsas {
+        bench.update(std::slice::from_ref(lsa));
+        bench.advance(millis(10));
+    }
+    assert!(bench.take_acks().is_empty());
+    bench.advance(millis(200));
+    let acks = bench.take_acks();
+    assert_eq!(acks.len(), 1, "one packet for all");
+    assert_eq!(acks[0].1, lsas.iter().map(|lsa| lsa.header.key).collect::<Vec<_>>());
+    assert_eq!(acks[0].0.since(start), millis(100));
+}
+
+#[test]
+fn a_duplicate_is_acknowledged_at_once() {
+    let lsa = router_lsa(STRANGER, 1, 1);
+    let mut bench = Bench::full(std::slice::from_ref(&lsa));
+    bench.update(&[lsa]);
+    let acks = bench.take_acks();
+    assert_eq!(acks.len(), 1);
+    assert_eq!(acks[0].0, bench.now);
+}
+
+#[test]
+fn a_copy_of_what_we_wait_for_is_an_acknowledgment_and_gets_none() {
+    let mut bench = Bench::full(&[]);
+    bench.reconfigure(|link| link.cost = 11);
+    let updates = bench.take_updates();
+    assert_eq!((updates.len(), bench.waiting_for_acks()), (1, 1));
+    bench.update(&updates[0].1);
+    assert_eq!(bench.waiting_for_acks(), 0);
+    bench.advance(millis(500));
+    assert!(bench.take_acks().is_empty());
+}
+
+#[test]
+fn an_unacknowledged_instance_of_ours_is_sent_again_after_min_ls_arrival_and_then_every_interval() {
+    let mut bench = Bench::full(&[]);
+    let start = bench.now;
+    bench.reconfigure(|link| link.cost = 11);
+    bench.advance(Duration::from_secs(12));
+    let times: Vec<_> = bench.take_updates().iter().map(|(at, _)| at.since(start).as_millis()).collect();
+    assert_eq!(times, [0, 1050, 6050, 11050]);
+    let latest = bench.engine.view_database(bench.now, Some(isthmus_ospf::types::AreaId::BACKBONE));
+    assert_eq!(latest.len(), 1);
+    assert_eq!(bench.interface().statistics.retransmission_count, 3);
+}
+
+#[test]
+fn an_acknowledgment_of_another_instance_does_not_count() {
+    let mut bench = Bench::full(&[]);
+    bench.reconfigure(|link| link.cost = 11);
+    let (_, lsas) = bench.take_updates().remove(0);
+    let mut older = lsas[0].header;
+    older.sequence.0 -= 1;
+    bench.receive(PacketBody::LinkStateAck(vec![older]));
+    assert_eq!((bench.waiting_for_acks(), bench.refused("bad_ack")), (1, 1));
+    bench.receive(PacketBody::LinkStateAck(vec![lsas[0].header]));
+    assert_eq!(bench.waiting_for_acks(), 0);
+    bench.advance(Duration::from_secs(8));
+    assert!(bench.take_updates().is_empty());
+}
+
+#[test]
+fn a_second_instance_within_min_ls_arrival_is_dropped_without_a_word() {
+    let mut bench = Bench::full(&[]);
+    bench.update(&[stub_lsa(STRANGER, 1, 1, 1)]);
+    bench.advance(millis(900));
+    bench.sent.clear();
+    bench.update(&[stub_lsa(STRANGER, 2, 1, 2)]);
+    bench.advance(millis(99));
+    assert!(bench.sent.is_empty());
+    assert_eq!(bench.refused("lsa_too_soon"), 1);
+    bench.advance(millis(1));
+    bench.update(&[stub_lsa(STRANGER, 2, 1, 2)]);
+    assert_eq!(bench.stored(router_key(STRANGER)).map(|(sequence, _)| sequence), Some(0x8000_0002));
+}
+
+#[test]
+fn what_the_exchange_has_brought_may_be_followed_at_once() {
+    // A neighbor originates the instance that lists us as soon as it is Full: milliseconds after the first.
+    let mut bench = Bench::new();
+    bench.hello();
+    bench.describe(isthmus_ospf::wire::DdFlags::all(), &[]);
+    let first = stub_lsa(PEER, 1, 1, 1);
+    bench.describe(isthmus_ospf::wire::DdFlags::MS, std::slice::from_ref(&first));
+    bench.update(&[first]);
+    bench.advance(millis(1));
+    bench.update(&[stub_lsa(PEER, 2, 1, 2)]);
+    assert_eq!(bench.stored(router_key(PEER)).map(|(sequence, _)| sequence), Some(0x8000_0002));
+}
+
+#[test]
+fn an_older_instance_is_answered_with_ours_but_not_in_a_storm() {
+    let mut bench = Bench::full(&[router_lsa(STRANGER, 5, 1)]);
+    for _ in 0..3 {
+        bench.update(&[router_lsa(STRANGER, 4, 1)]);
+    }
+    let updates = bench.take_updates();
+    assert_eq!(updates.len(), 1, "once within MinLSArrival");
+    assert_eq!(updates[0].1[0].header.key, router_key(STRANGER));
+    assert_eq!(updates[0].1[0].header.sequence, crate::bench::seq(5));
+    bench.advance(millis(1000));
+    bench.update(&[router_lsa(STRANGER, 4, 1)]);
+    assert_eq!(bench.take_updates().len(), 1);
+    assert!(bench.take_acks().is_empty());
+}
+
+#[test]
+fn max_age_without_a_copy_is_acknowledged_and_not_kept() {
+    let mut bench = Bench::full(&[]);
+    bench.update(&[router_lsa(STRANGER, 5, MAX_AGE)]);
+    let acks = bench.take_acks();
+    assert_eq!((acks.len(), acks[0].0), (1, bench.now));
+    assert_eq!(bench.stored(router_key(STRANGER)), None);
+}
+
+#[test]
+fn max_age_of_a_copy_flushes_it() {
+    let mut bench = Bench::full(&[router_lsa(STRANGER, 5, 1)]);
+    bench.update(&[router_lsa(STRANGER, 5, MAX_AGE)]);
+    // Nobody but the sender needs to hear of it.
+    assert_eq!(bench.stored(router_key(STRANGER)), None);
+    bench.advance(millis(200));
+    assert_eq!(bench.take_acks().len(), 1);
+}
+
+#[test]
+fn an_advertisement_that_reaches_max_age_is_flooded_and_leaves_when_acknowledged() {
+    let mut bench = Bench::full(&[router_lsa(STRANGER, 5, MAX_AGE - 5)]);
+    bench.advance(Duration::from_secs(5));
+    let updates = bench.take_updates();
+    let [(_, lsas)] = &updates[..] else { panic!("{updates:?}") };
+    assert_eq!((lsas[0].header.key, lsas[0].header.age), (router_key(STRANGER), MAX_AGE));
+    assert!(bench.stored(router_key(STRANGER)).is_some(), "until it is acknowledged");
+    bench.receive(PacketBody::LinkStateAck(vec![lsas[0].header]));
+    assert_eq!(bench.stored(router_key(STRANGER)), None);
+}
+
+#[test]
+fn the_age_grows_while_stored_and_by_the_transmit_delay_when_sent() {
+    let mut bench = Bench::full(&[router_lsa(STRANGER, 5, 100)]);
+    bench.advance(Duration::from_secs(30));
+    // Two seconds have passed in `full`.
+    assert_eq!(bench.stored(router_key(STRANGER)).map(|(_, age)| age), Some(132));
+    bench.sent.clear();
+    bench.receive(PacketBody::LinkStateRequest(vec![router_key(STRANGER)]));
+    assert_eq!(bench.take_updates()[0].1[0].header.age, 133);
+}
+
+#[test]
+fn updates_are_packed_up_to_the_mtu() {
+    let lsas = many(100);
+    let mut bench = Bench::full(&lsas);
+    bench.receive(PacketBody::LinkStateRequest(lsas.iter().map(|lsa| lsa.header.key).collect()));
+    let sizes: Vec<_> = bench.sent.iter().map(|(_, transmit, _)| transmit.payload.len() + 20).collect();
+    let updates = bench.take_updates();
+    assert_eq!(updates.iter().map(|(_, lsas)| lsas.len()).sum::<usize>(), 100);
+    // 36 bytes each, 40 to a packet.
+    assert_eq!((updates.len(), updates[0].1.len()), (3, 40));
+    assert!(sizes.iter().all(|size| *size <= 1500), "{sizes:?}");
+}
+
+#[test]
+fn our_own_newer_instance_from_an_earlier_life_is_overtaken() {
+    let mut bench = Bench::full(&[]);
+    bench.advance(Duration::from_secs(5));
+    bench.update(&[stub_lsa(OWN, 40, 1, 77)]);
+    let updates = bench.take_updates();
+    let own: Vec<_> = updates.iter().flat_map(|(_, lsas)| lsas).map(|lsa| lsa.header).collect();
+    assert_eq!(own.last().map(|header| header.sequence), Some(crate::bench::seq(41)));
+    assert_eq!(bench.stored(router_key(OWN)).map(|(sequence, _)| sequence), Some(0x8000_0029));
+}

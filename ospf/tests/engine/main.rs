@@ -1,0 +1,10 @@
+//! One engine and a scripted neighbor: what RFC 2328 says about single packets and timers, section by section.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+mod bench;
+mod exchange;
+mod flooding;
+mod hello;
+mod origination;
+mod refused;
