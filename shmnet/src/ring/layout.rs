@@ -29,6 +29,11 @@ pub(super) const SLOTS: usize = 2 * LINE;
 /// How often a pointer is published while there is work, in slots.
 pub(super) const PUBLISH_EVERY: u64 = 32;
 
+/// What one prefetch brings, in bytes.
+pub(super) const CACHE_LINE: usize = 64;
+/// How much of the next buffer is asked for while the present one is copied, in bytes.
+pub(super) const FETCH_LIMIT: usize = 2048;
+
 /// "ISTHRNG" and the version of the layout, as the little-endian word at offset 0.
 const MAGIC: u64 = u64::from_le_bytes(*b"ISTHRNG\x01");
 const HEADER_WORDS: usize = 6;

@@ -4,13 +4,10 @@ use crate::memory::{LINE, OwnSpan, PeerSpan};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
 use super::layout::{
-    FLAG_BUFFERED, FLAG_CONTINUATION, FLAG_METADATA, FLAG_MORE, FLAGS, INLINE, METADATA, PAYLOAD, SLOTS,
-    SlotWord, pointer_word, read_header,
+    CACHE_LINE, FETCH_LIMIT, FLAG_BUFFERED, FLAG_CONTINUATION, FLAG_METADATA, FLAG_MORE, FLAGS, INLINE,
+    METADATA, PAYLOAD, SLOTS, SlotWord, pointer_word, read_header,
 };
 use super::{Geometry, Limits, Metadata, RingKey, SetupError};
-
-/// How many slots are probed, and prefetched if they are published, at a time.
-const BATCH: u64 = 16;
 
 /// The receiving end of a ring.
 #[derive(Debug)]
@@ -24,8 +21,6 @@ pub struct Receiver {
     read: u64,
     /// The read pointer as last published.
     published: u64,
-    /// Slots before this position were seen published, and fetched.
-    fetched: u64,
     fault: Option<RingFault>,
     counters: ReceiverCounters,
 }
@@ -127,7 +122,6 @@ impl Receiver {
             geometry,
             read: 0,
             published: 0,
-            fetched: 0,
             fault: None,
             counters: ReceiverCounters::default(),
         })
@@ -220,7 +214,6 @@ impl Receiver {
     /// Copies the frame whose head was checked, or drops it if `into` is too short for it.
     #[inline(always)]
     fn take(&mut self, head: SlotWord, into: &mut [u8]) -> Result<Option<Received>, RingFault> {
-        self.fetch_ahead();
         let (links, len) =
             if head.flags & FLAG_MORE == 0 { (1, usize::from(head.length)) } else { self.walk(head)? };
         let metadata =
@@ -296,9 +289,22 @@ impl Receiver {
     #[inline(always)]
     fn copy(&self, position: u64, word: SlotWord, into: &mut [u8]) {
         if word.flags & FLAG_BUFFERED != 0 {
+            self.fetch_buffer(position + 1);
             self.buffers.copy_out(self.buffer(position), into);
         } else {
             self.slots.copy_out(self.slot(position) + PAYLOAD, into);
+        }
+    }
+
+    /// Fetches a slot's buffer if it is published: earlier, it would only take the lines from the transmitter.
+    #[inline(always)]
+    fn fetch_buffer(&self, position: u64) {
+        let word = SlotWord::unpack(self.slots.load_u64(self.slot(position), Relaxed));
+        if word.lap == self.lap(position) && word.flags & FLAG_BUFFERED != 0 {
+            let len = usize::from(word.length).min(FETCH_LIMIT);
+            for at in (0..len).step_by(CACHE_LINE) {
+                self.buffers.prefetch(self.buffer(position) + at);
+            }
         }
     }
 
@@ -330,22 +336,6 @@ impl Receiver {
         if self.read - self.published >= self.geometry.publish_every() {
             self.publish();
         }
-    }
-
-    /// Fetches slots ahead, once they are published: earlier, it would only take the lines from the transmitter.
-    #[inline(always)]
-    fn fetch_ahead(&mut self) {
-        if self.read < self.fetched || u64::from(self.geometry.slots()) < BATCH * 2 {
-            return;
-        }
-        let last = self.read + BATCH - 1;
-        if SlotWord::unpack(self.slots.load_u64(self.slot(last), Relaxed)).lap != self.lap(last) {
-            return;
-        }
-        for position in self.read + 1..last {
-            self.slots.prefetch(self.slot(position));
-        }
-        self.fetched = last;
     }
 
     #[inline(always)]

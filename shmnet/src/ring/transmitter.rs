@@ -4,8 +4,8 @@ use crate::memory::{LINE, OwnSpan, PeerSpan};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
 use super::layout::{
-    FLAG_BUFFERED, FLAG_CONTINUATION, FLAG_METADATA, FLAG_MORE, INLINE, METADATA, PAYLOAD, POSITION_MASK,
-    SLOTS, SlotWord, WRITE_POINTER, pointer_parts, pointer_word, write_header,
+    CACHE_LINE, FETCH_LIMIT, FLAG_BUFFERED, FLAG_CONTINUATION, FLAG_METADATA, FLAG_MORE, INLINE, METADATA,
+    PAYLOAD, POSITION_MASK, SLOTS, SlotWord, WRITE_POINTER, pointer_parts, pointer_word, write_header,
 };
 use super::{Geometry, Metadata, RingKey, SetupError};
 
@@ -356,6 +356,12 @@ impl Transmitter {
         self.counters.frames += 1;
         self.counters.bytes += len as u64;
         self.slots.prefetch_for_write(self.slot(self.written + PREFETCH_AHEAD));
+        if len > INLINE {
+            // The next frame is likely to be as long as this one.
+            for at in (0..len.min(FETCH_LIMIT).min(self.geometry.buffer() as usize)).step_by(CACHE_LINE) {
+                self.buffers.prefetch_for_write(self.buffer(self.written) + at);
+            }
+        }
         if self.written - self.published >= self.geometry.publish_every() {
             self.publish();
         }
