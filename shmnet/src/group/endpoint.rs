@@ -367,7 +367,11 @@ impl GroupEndpoint {
     /// Writes references to all frames of a lane that have none yet.
     fn order_lane(&mut self, source: u16) {
         let index = usize::from(source);
-        let Some((lane, incarnation)) = self.lane_of(source) else { return };
+        let (lane, incarnation) = match &self.peers[index] {
+            Some(peer) => (&peer.lane, peer.incarnation),
+            None if source == self.id => (&self.own_lane, self.incarnation),
+            None => return,
+        };
         let (tail, head) = lane.bounds();
         let mut cursor = self.cursors[index].max(tail);
         while cursor < head {
@@ -381,14 +385,6 @@ impl GroupEndpoint {
             cursor += u64::from(pieces);
         }
         self.cursors[index] = cursor;
-    }
-
-    fn lane_of(&self, source: u16) -> Option<(LaneView, u64)> {
-        match &self.peers[usize::from(source)] {
-            Some(peer) => Some((peer.lane.clone(), peer.incarnation)),
-            None if source == self.id => Some((self.own_lane.clone(), self.incarnation)),
-            None => None,
-        }
     }
 
     fn has_unordered(&self) -> bool {

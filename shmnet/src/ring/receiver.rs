@@ -188,6 +188,8 @@ impl Receiver {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
+        // The second half of the line travels beside the first, not after it.
+        self.slots.prefetch(self.slot(self.read) + CACHE_LINE);
         // Pairs with the transmitter's release of the word: what it wrote before is visible with it.
         let word = SlotWord::unpack(self.slots.load_u64(self.slot(self.read), Acquire));
         let lap = self.lap(self.read);

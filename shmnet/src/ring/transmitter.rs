@@ -355,7 +355,9 @@ impl Transmitter {
         self.written += u64::from(links);
         self.counters.frames += 1;
         self.counters.bytes += len as u64;
-        self.slots.prefetch_for_write(self.slot(self.written + PREFETCH_AHEAD));
+        let ahead = self.slot(self.written + PREFETCH_AHEAD);
+        self.slots.prefetch_for_write(ahead);
+        self.slots.prefetch_for_write(ahead + CACHE_LINE);
         if len > INLINE {
             // The next frame is likely to be as long as this one.
             for at in (0..len.min(FETCH_LIMIT).min(self.geometry.buffer() as usize)).step_by(CACHE_LINE) {
