@@ -198,24 +198,47 @@ fn fates(tables: &BTreeMap<u32, RouteTable>, at: u32, prefix: Ipv4Net, way: &mut
     ends
 }
 
+/// A route leads to its prefix, and without one there is nothing to find.
+fn every_route_is_true(network: &Network) -> Result<(), TestCaseError> {
+    let tables = network.tables();
+    for (number, table) in &tables {
+        for prefix in &network.prefixes {
+            let expected = match table.networks.contains_key(prefix) {
+                true => Fate::Arrives,
+                false => Fate::NoRoute,
+            };
+            let fates = fates(&tables, *number, *prefix, &mut Vec::new());
+            prop_assert_eq!(fates, BTreeSet::from([expected]), "from {} to {}", number, prefix);
+        }
+    }
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn whoever_has_a_route_reaches_its_end(recipe in recipe()) {
         let mut network = build(&recipe, false);
         network.converge();
-        let tables = network.tables();
-        for (number, table) in &tables {
-            for prefix in &network.prefixes {
-                let expected = match table.networks.contains_key(prefix) {
-                    true => Fate::Arrives,
-                    false => Fate::NoRoute,
-                };
-                let fates = fates(&tables, *number, *prefix, &mut Vec::new());
-                prop_assert_eq!(fates, BTreeSet::from([expected]), "from {} to {}", number, prefix);
-            }
+        every_route_is_true(&network)?;
+    }
+
+    /// What the border routers still announce of something that is gone must not keep it alive among them.
+    #[test]
+    fn what_is_gone_is_forgotten(recipe in recipe(), links in 1usize..4, stubs in 0usize..3) {
+        let mut before = build(&recipe, false);
+        before.converge();
+        let mut less = recipe;
+        less.links.truncate(less.links.len().saturating_sub(links));
+        less.stubs.truncate(less.stubs.len().saturating_sub(stubs));
+        let mut after = build(&less, false);
+        for (area, old) in after.areas.iter_mut().zip(before.areas) {
+            area.others = old.others;
         }
+        after.prefixes = before.prefixes;
+        after.converge();
+        every_route_is_true(&after)?;
     }
 
     #[test]
