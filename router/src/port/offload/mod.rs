@@ -45,6 +45,11 @@ pub struct Offload {
 }
 
 impl Offload {
+    /// A description by the fields of its header.
+    pub fn new(flags: u8, kind: u8, segment: u16, checksum_start: u16, checksum_offset: u16) -> Self {
+        Self { flags, kind, segment, checksum_start, checksum_offset }
+    }
+
     /// Splits what the socket delivered into the description and the frame. `None`: shorter than that.
     pub fn split(message: &[u8]) -> Option<(Self, &[u8])> {
         let (header, frame) = message.split_first_chunk::<OFFLOAD_HEADER>()?;
@@ -291,18 +296,30 @@ impl Finisher {
     pub(super) fn accept(&mut self, message: &[u8], buffer: &mut PacketBuffer) -> Finished {
         let Some((offload, frame)) = Offload::split(message) else { return Finished::Damaged };
         if offload.is_super_frame() {
-            self.frame.clear();
-            self.frame.extend_from_slice(frame);
-            self.cut = SuperFrame::parse(&mut self.frame, &offload, FRAME_CAPACITY);
-            return if self.cut.is_some() { Finished::SuperFrame } else { Finished::Damaged };
+            return self.keep(&offload, frame);
         }
         if !buffer.fill(frame) {
             return Finished::TooLong;
+        }
+        self.finish(&offload, buffer)
+    }
+
+    /// Finishes the frame that is in `buffer` already, or keeps it to be cut.
+    pub(super) fn finish(&mut self, offload: &Offload, buffer: &mut PacketBuffer) -> Finished {
+        if offload.is_super_frame() {
+            return self.keep(offload, buffer.bytes());
         }
         if !offload.needs_checksum() {
             return Finished::Frame;
         }
         if offload.complete_checksum(buffer.bytes_mut()) { Finished::Completed } else { Finished::Damaged }
+    }
+
+    fn keep(&mut self, offload: &Offload, frame: &[u8]) -> Finished {
+        self.frame.clear();
+        self.frame.extend_from_slice(frame);
+        self.cut = SuperFrame::parse(&mut self.frame, offload, FRAME_CAPACITY);
+        if self.cut.is_some() { Finished::SuperFrame } else { Finished::Damaged }
     }
 
     /// Puts the next piece of the super-frame in hand into `buffer`. `false`: there is none.
