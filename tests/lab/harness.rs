@@ -1,0 +1,81 @@
+//! The lab itself: what it builds works, and what it leaves is swept.
+
+use isthmus_tests::lab::{self, Capture, FrrConfig, FrrInterface, HttpServer, Iperf, Ping};
+
+/// Input: two FRR routers on one cable, each with a host. Output: Full, routes, pings, TCP, clean checksums. Nothing of
+/// ours is in the way: if this fails, the lab is at fault.
+#[test]
+fn two_frr_routers_carry_traffic_between_their_hosts() {
+    lab::run("frr", |lab| {
+        let [r1, r2, h1, h2] = ["r1", "r2", "h1", "h2"].map(|name| lab.namespace(name));
+        lab.cable((&r1, "core"), (&r2, "core"));
+        lab.cable((&r1, "lan"), (&h1, "eth0"));
+        lab.cable((&r2, "lan"), (&h2, "eth0"));
+        for (router, host, number) in [(&r1, &h1, 1), (&r2, &h2, 2)] {
+            router.address("core", &format!("10.0.0.{number}/30"));
+            router.address("lan", &format!("192.168.{number}.1/24"));
+            host.address("eth0", &format!("192.168.{number}.2/24"));
+            host.ip(&["route", "add", "default", "via", &format!("192.168.{number}.1")]);
+        }
+        let interface = |name, passive| FrrInterface { name, area: "0.0.0.0", cost: 10, passive };
+        let config = |router_id| FrrConfig {
+            router_id,
+            interfaces: vec![interface("core", false), interface("lan", true)],
+        };
+        let (f1, f2) = (lab.frr(&r1, &config("1.1.1.1")), lab.frr(&r2, &config("2.2.2.2")));
+        f1.await_full("2.2.2.2");
+        f2.await_full("1.1.1.1");
+        f1.await_route("192.168.2.0/24");
+        f2.await_route("192.168.1.0/24");
+        assert_eq!(f1.route_type("192.168.2.0/24").unwrap(), "N");
+
+        let capture = Capture::start(lab, &h2, "eth0", "ip");
+        let ospf = Capture::start(lab, &r2, "core", "ip proto 89");
+        let ping = Ping::run(&h1, "192.168.2.2", &[]);
+        assert!(ping.all(), "{}", ping.output);
+        assert_eq!(ping.ttls, [62; 5]);
+        assert_eq!(h1.traceroute("192.168.2.2"), ["192.168.1.1", "10.0.0.2", "192.168.2.2"]);
+        let _server = HttpServer::start(lab, &h2);
+        assert_eq!(HttpServer::get(&h1, "192.168.2.2", "name").unwrap(), "h2");
+        assert!(Iperf::run(&h1, &h2, "192.168.2.2", &["--bytes", "5M"]).octets > 4_000_000);
+        let packets = capture.stop();
+        assert!(!packets.matching("icmp.type == 8").is_empty());
+        let ospf = ospf.stop();
+        assert!(!ospf.matching("ospf.msg == 1").is_empty());
+        assert_eq!(ospf.wrong(), [""; 0]);
+
+        // The daemon dies, the cable stays: the neighbor notices by the dead interval.
+        f1.kill_ospfd();
+        f2.await_no_route("192.168.1.0/24");
+        f1.start_ospfd();
+        f2.await_route("192.168.1.0/24");
+    });
+}
+
+/// Input: a lab of a process that was killed. Output: the next lab removes its namespaces, processes and files.
+#[test]
+fn what_a_killed_lab_left_is_swept() {
+    // The first lab is forgotten instead of dropped: as if its process had been killed.
+    let mut left = None;
+    lab::run("forgotten", |lab| {
+        let namespace = lab.namespace("x");
+        let process = namespace.spawn(&["sleep", "1000"]);
+        left = Some((namespace.id().to_owned(), process.pid(), lab.directory().to_owned()));
+        std::mem::forget((process, namespace));
+    });
+    let Some((namespace, Some(pid), directory)) = left else { return };
+    // Leave what a killed process would: notes, a namespace, a process.
+    assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
+    std::fs::create_dir_all(&directory).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let started = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().to_owned();
+    std::fs::write(directory.join("processes"), format!("{pid} {started}\n1 0\n")).unwrap();
+    lab::run_command(&["ip", "netns", "add", &namespace]);
+
+    lab::run("sweeper", |_| {
+        assert!(!std::path::Path::new("/run/netns").join(&namespace).exists());
+        assert!(!directory.exists());
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    });
+}

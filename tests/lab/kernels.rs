@@ -1,0 +1,143 @@
+//! The kernels of the nodes, through `lsm0` and `gsm0`, and a host behind FRR: as in any routed network.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use isthmus_tests::lab::{
+    self, COMMON, Capture, HttpServer, Iperf, Namespace, OneExit, Ping, await_same_database, wait,
+};
+
+/// Input: five pings each way. Output: all answered; the time to live tells one hop for each router, a node's kernel
+/// and its router being one; traceroute names each of them.
+#[test]
+fn pings_and_traceroutes_see_one_hop_for_each_router() {
+    lab::run("hops", |lab| {
+        let exit = OneExit::build(lab);
+        let (host, inside) = (&exit.outside.host, exit.n3.namespace());
+        let host_address = exit.outside.host_address.as_str();
+
+        // The kernel has the routes once the router has told it.
+        Ping::await_answer(inside, host_address);
+        let out = Ping::run(inside, host_address, &[]);
+        assert!(out.all(), "{}", out.output);
+        // 64 at the host, less FRR and node 1.
+        assert_eq!(out.ttls, [62; 5]);
+        let back = Ping::run(host, "10.77.0.3", &[]);
+        assert!(back.all(), "{}", back.output);
+        assert_eq!(back.ttls, [62; 5]);
+        let neighbor = Ping::run(inside, "10.77.0.2", &[]);
+        assert!(neighbor.all(), "{}", neighbor.output);
+        assert_eq!(neighbor.ttls, [64; 5]);
+
+        let hops = inside.traceroute(host_address);
+        assert_eq!(hops.len(), 3, "{hops:?}");
+        assert!(["10.77.0.1", "10.1.0.1"].contains(&hops[0].as_str()), "{hops:?}");
+        assert_eq!(hops[1..], [exit.outside.router_address.clone(), host_address.to_owned()], "{hops:?}");
+        let hops = host.traceroute("10.77.0.3");
+        assert_eq!(hops, [exit.outside.host_gateway.as_str(), "10.1.0.1", "10.77.0.3"]);
+    });
+}
+
+/// Input: echo requests of 4000 octets, with and without path MTU discovery. Output: all answered, and fragments at
+/// the host whose cable takes 1500.
+#[test]
+fn large_packets_cross_in_fragments() {
+    lab::run("fragments", |lab| {
+        let exit = OneExit::build(lab);
+        let (host, inside) = (&exit.outside.host, exit.n3.namespace());
+        Ping::await_answer(inside, &exit.outside.host_address);
+        let capture = Capture::start(lab, host, "eth0", "icmp or (ip[6:2] & 0x3fff != 0)");
+
+        // Without the don't-fragment bit a router on the way fragments.
+        let ping = Ping::run(inside, &exit.outside.host_address, &["-s", "4000", "-M", "dont"]);
+        assert!(ping.all(), "{}", ping.output);
+        let ping = Ping::run(host, "10.77.0.3", &["-s", "4000"]);
+        assert!(ping.all(), "{}", ping.output);
+        // With it the router says what fits, and the kernel fragments from then on.
+        wait("a large ping with path MTU discovery", Duration::from_secs(20), || {
+            let ping = Ping::run(inside, &exit.outside.host_address, &["-s", "4000", "-M", "want"]);
+            if ping.all() { Ok(()) } else { Err(ping.output) }
+        });
+        let packets = capture.stop();
+        let more = packets.matching("ip.flags.mf == 1");
+        assert!(more.len() >= 3 * 5, "{} fragments", more.len());
+        assert_eq!(packets.wrong(), [""; 0]);
+    });
+}
+
+/// Input: iperf3 over TCP and UDP and curl, from node 3's kernel to the host and back. Output: all octets arrive, and
+/// neither end sees a packet with a bad checksum; FRR sees no bad OSPF packet.
+#[test]
+fn tcp_and_udp_cross_with_right_checksums() {
+    lab::run("traffic", |lab| {
+        let exit = OneExit::build(lab);
+        let (host, inside) = (&exit.outside.host, exit.n3.namespace());
+        let host_address = exit.outside.host_address.as_str();
+        Ping::await_answer(inside, host_address);
+        Ping::await_answer(host, "10.77.0.3");
+        let at_host = Capture::start(lab, host, "eth0", "ip");
+        let at_node = Capture::start(lab, inside, "lsm0", "ip");
+        let at_router = Capture::start(lab, exit.outside.router.namespace(), "down", "ip proto 89");
+
+        let _servers = [HttpServer::start(lab, host), HttpServer::start(lab, inside)];
+        assert_eq!(HttpServer::get(inside, host_address, "name").unwrap(), "h1");
+        assert_eq!(HttpServer::get(host, "10.77.0.3", "name").unwrap(), "n3");
+        assert_eq!(HttpServer::get(inside, host_address, "large").unwrap().len(), 1 << 20);
+        assert_eq!(HttpServer::get(host, "10.77.0.3", "large").unwrap().len(), 1 << 20);
+
+        for options in [&["--bytes", "10M"][..], &["--bytes", "10M", "--reverse"]] {
+            assert!(Iperf::run(inside, host, host_address, options).octets > 9_000_000);
+            assert!(Iperf::run(host, inside, "10.77.0.3", options).octets > 9_000_000);
+        }
+        let udp = ["--udp", "--bitrate", "10M", "--time", "1", "--length", "1200"];
+        assert!(Iperf::run(inside, host, host_address, &udp).octets > 100_000);
+        assert!(Iperf::run(host, inside, "10.77.0.3", &udp).octets > 100_000);
+
+        let (at_host, at_node, at_router) = (at_host.stop(), at_node.stop(), at_router.stop());
+        assert!(!at_host.matching("tcp && ip.src == 10.77.0.3").is_empty());
+        assert!(!at_node.matching(&format!("tcp && ip.src == {host_address}")).is_empty());
+        assert!(!at_router.matching("ospf.msg == 1").is_empty());
+        for packets in [at_host, at_node, at_router] {
+            let wrong = packets.wrong();
+            assert!(
+                wrong.is_empty(),
+                "{}: {} packets, first {:?}",
+                packets.file().display(),
+                wrong.len(),
+                &wrong[0]
+            );
+        }
+        await_same_database("0.0.0.1", &exit.nodes(), &[]);
+    });
+}
+
+/// Input: web servers on the kernels of all nodes; the host connects to the common address 40 times. Output: every
+/// connection is served whole, by more than one node over all; echo requests to it are answered.
+#[test]
+fn the_common_address_is_served_by_several_nodes() {
+    lab::run("common", |lab| {
+        let exit = OneExit::build(lab);
+        let host = &exit.outside.host;
+        let _servers = exit.nodes().map(|node| HttpServer::start(lab, node.namespace()));
+        Ping::await_answer(host, COMMON);
+        let ping = Ping::run(host, COMMON, &[]);
+        assert!(ping.all(), "{}", ping.output);
+        let mut served = BTreeSet::new();
+        for _ in 0..40 {
+            served.insert(HttpServer::get(host, COMMON, "name").unwrap());
+        }
+        assert!(served.len() > 1, "all by {served:?}");
+        assert!(served.iter().all(|name| ["n1", "n2", "n3"].contains(&name.as_str())), "{served:?}");
+        // A megabyte takes many packets: they all go to the node that has the connection.
+        for _ in 0..6 {
+            assert_eq!(HttpServer::get(host, COMMON, "large").unwrap().len(), 1 << 20);
+        }
+        from_the_global_address(exit.n3.namespace(), &exit.outside.host_address);
+    });
+}
+
+/// Traffic that leaves by `gsm0`, from the node's address on the global network, comes back to it.
+fn from_the_global_address(inside: &Namespace, host_address: &str) {
+    let ping = Ping::run(inside, host_address, &["-I", "10.77.1.3"]);
+    assert!(ping.all(), "{}", ping.output);
+}

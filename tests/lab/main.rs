@@ -1,0 +1,20 @@
+//! The lab: real nodes, real FRR routers and real kernels in network namespaces of this machine.
+//!
+//! Needs root and what `tests/run.sh` installs; without root each test says so and does nothing. One test at a time
+//! (`isthmus_tests::lab` holds a lock).
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests, whose way to fail it is"
+)]
+
+mod exits;
+mod harness;
+mod kernels;
+mod malformed;
+mod neighbors;
+mod networks;
+mod refusals;
+mod restarts;

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs them all: style, documentation, licences, unit tests, the lab.
+#
+#   ./tests/run.sh            everything
+#   ./tests/run.sh lab NAME   builds, then runs the lab's tests whose names contain NAME (all without one)
+#
+# The lab and the installation of packages need root: as another user this asks sudo for those two alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(frr tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux)
+commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
+          sysctl setpriv)
+policy=/usr/sbin/policy-rc.d
+
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then sudo=(sudo); fi
+
+say() { printf '\n==> %s\n' "$*"; }
+
+# Packages of daemons start them when they are installed. Here they must not: a routing daemon in the root namespace
+# would take part in whatever network this machine is on. An existing policy is put back as it was.
+install_packages() {
+    local missing=() command
+    for command in "${commands[@]}"; do
+        command -v "$command" >/dev/null || missing+=("$command")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then return; fi
+    say "installing ${packages[*]} (missing: ${missing[*]})"
+    if [ -e "$policy" ]; then
+        "${sudo[@]}" mv "$policy" "$policy.before-isthmus-tests"
+    fi
+    trap restore_policy EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+    "${sudo[@]}" chmod 755 "$policy"
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
+    restore_policy
+    trap - EXIT
+    hash -r
+}
+
+restore_policy() {
+    "${sudo[@]}" rm -f "$policy"
+    if [ -e "$policy.before-isthmus-tests" ]; then
+        "${sudo[@]}" mv "$policy.before-isthmus-tests" "$policy"
+    fi
+}
+
+versions() {
+    say "versions"
+    rustc --version
+    cargo --version
+    uname -sr
+    dpkg-query -W -f='${Package} ${Version}\n' frr tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl \
+        2>/dev/null || true
+    /usr/lib/frr/ospfd --version | head -n 1
+    python3 --version
+}
+
+static_checks() {
+    say "cargo fmt --all --check"
+    cargo fmt --all --check
+    say "cargo clippy --workspace --all-targets -- -D warnings"
+    cargo clippy --workspace --all-targets --quiet -- -D warnings
+    say "cargo doc --workspace --no-deps, warnings denied"
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+    if cargo deny --version >/dev/null 2>&1; then
+        say "cargo deny check"
+        cargo deny --log-level error check
+    else
+        say "cargo deny is not installed: licences and sources are checked by tests/licences.rs, advisories are not"
+    fi
+}
+
+unit_tests() {
+    say "unit, property and model tests"
+    cargo test --workspace --exclude isthmus-tests
+    cargo test -p isthmus-tests --lib --test arrows --test licences
+}
+
+lab_tests() {
+    say "the lab: namespaces, FRR, kernels (root)"
+    local lab
+    lab=$(cargo test -p isthmus-tests --test lab --no-run --message-format=json 2>/dev/null |
+        jq -r 'select(.reason == "compiler-artifact" and .target.name == "lab") | .executable // empty' | tail -n 1)
+    "${sudo[@]}" env ISTHMUS_LAB=required ISTHMUS_BIN="$PWD/target/release/isthmus" PATH="$PATH" \
+        "$lab" --test-threads=1 "$@"
+}
+
+install_packages
+versions
+if [ "${1:-all}" = lab ]; then
+    cargo build --release --quiet
+    lab_tests "${@:2}"
+    exit
+fi
+static_checks
+say "cargo build --release"
+cargo build --release
+unit_tests
+lab_tests
+say "all tests passed"

@@ -1,0 +1,300 @@
+//! A real FRR router: zebra and ospfd of the distribution's package, in a namespace.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Lab;
+use super::command::{Output, run, try_run};
+use super::namespace::Namespace;
+use super::node::DatabaseKey;
+use super::process::Process;
+use super::wait::wait;
+
+/// Where the package puts its daemons.
+const DAEMONS: &str = "/usr/lib/frr";
+
+/// What a router is told.
+#[derive(Clone, Debug)]
+pub struct FrrConfig {
+    /// Its router id.
+    pub router_id: &'static str,
+    /// Its interfaces.
+    pub interfaces: Vec<FrrInterface>,
+}
+
+/// An interface of a router. Device and address exist already.
+#[derive(Clone, Debug)]
+pub struct FrrInterface {
+    /// The device.
+    pub name: &'static str,
+    /// Its area.
+    pub area: &'static str,
+    /// Its output cost.
+    pub cost: u16,
+    /// Advertised without hellos; else point-to-point with hello 1, dead 4.
+    pub passive: bool,
+}
+
+/// A running router.
+pub struct Frr {
+    namespace: Rc<Namespace>,
+    directory: PathBuf,
+    zebra: RefCell<Option<Process>>,
+    ospfd: RefCell<Option<Process>>,
+}
+
+impl FrrConfig {
+    fn text(&self) -> String {
+        let mut text = String::from("frr defaults traditional\nlog file ospfd.log informational\n");
+        for interface in &self.interfaces {
+            text.push_str(&format!(
+                "interface {}\n ip ospf area {}\n ip ospf cost {}\n",
+                interface.name, interface.area, interface.cost
+            ));
+            if interface.passive {
+                text.push_str(" ip ospf passive\n");
+            } else {
+                text.push_str(
+                    " ip ospf network point-to-point\n ip ospf hello-interval 1\n ip ospf dead-interval 4\n",
+                );
+            }
+            text.push_str("exit\n");
+        }
+        text.push_str(&format!(
+            "router ospf\n ospf router-id {}\n log-adjacency-changes detail\nexit\n",
+            self.router_id
+        ));
+        text
+    }
+}
+
+impl Frr {
+    pub(super) fn start(lab: &Lab, namespace: &Rc<Namespace>, config: &FrrConfig) -> Self {
+        let directory = lab.directory().join(format!("frr-{}", namespace.name()));
+        fs::create_dir_all(&directory).expect("a directory of the router");
+        let configuration =
+            config.text().replace("ospfd.log", &directory.join("ospfd.log").display().to_string());
+        fs::write(directory.join("ospfd.conf"), configuration).expect("the router's configuration");
+        fs::write(directory.join("zebra.conf"), "ip forwarding\n").expect("the router's configuration");
+        // The daemons drop root for their own user and write their sockets here.
+        run(&["chown", "-R", "frr:frr", &directory.display().to_string()]);
+        namespace.sysctl("net.ipv4.ip_forward", "1");
+        let frr = Self {
+            namespace: Rc::clone(namespace),
+            directory,
+            zebra: RefCell::default(),
+            ospfd: RefCell::default(),
+        };
+        *frr.zebra.borrow_mut() = Some(frr.daemon("zebra"));
+        frr.await_socket("zebra.vty");
+        frr.start_ospfd();
+        frr
+    }
+
+    /// Starts ospfd, at first and after [`Self::kill_ospfd`].
+    pub fn start_ospfd(&self) {
+        *self.ospfd.borrow_mut() = Some(self.daemon("ospfd"));
+        self.await_socket("ospfd.vty");
+    }
+
+    /// Kills ospfd with SIGKILL. Carrier, addresses and kernel routes stay.
+    pub fn kill_ospfd(&self) {
+        if let Some(process) = self.ospfd.borrow_mut().take() {
+            process.kill();
+        }
+        let _ = fs::remove_file(self.directory.join("ospfd.vty"));
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The output of a `show` command.
+    pub fn show(&self, command: &str) -> String {
+        self.vtysh(command).stdout
+    }
+
+    /// The output of a `show` command that has JSON.
+    ///
+    /// # Errors
+    /// If the router does not answer, or not in JSON.
+    pub fn json(&self, command: &str) -> Result<Value, String> {
+        let output = self.vtysh(&format!("{command} json"));
+        serde_json::from_str(&output.stdout).map_err(|error| format!("{command}: {error}: {}", output.text()))
+    }
+
+    /// Runs commands in configuration mode.
+    pub fn configure(&self, commands: &[&str]) {
+        let mut words = self.vtysh_words();
+        words.extend(["-c".to_owned(), "configure terminal".to_owned()]);
+        words.extend(commands.iter().flat_map(|command| ["-c".to_owned(), (*command).to_owned()]));
+        run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// The state of the adjacency with a router id, as in `Full/-`.
+    ///
+    /// # Errors
+    /// If there is no such neighbor.
+    pub fn neighbor_state(&self, router_id: &str) -> Result<String, String> {
+        let all = self.json("show ip ospf neighbor")?;
+        let found = all
+            .pointer("/neighbors")
+            .and_then(|neighbors| neighbors.get(router_id))
+            .or_else(|| all.get(router_id));
+        let first = found.and_then(|list| list.get(0));
+        let state = first.and_then(|neighbor| neighbor.get("nbrState").or_else(|| neighbor.get("state")));
+        state
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("no neighbor {router_id}: {all}"))
+    }
+
+    /// Waits for the adjacency with a router id.
+    pub fn await_full(&self, router_id: &str) {
+        wait(&format!("{}: Full with {router_id}", self.namespace.name()), Duration::from_secs(60), || {
+            let state = self.neighbor_state(router_id)?;
+            if state.starts_with("Full") { Ok(()) } else { Err(state) }
+        });
+    }
+
+    /// OSPF's route to a prefix: `N`, `N IA`, ...
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn route_type(&self, prefix: &str) -> Result<String, String> {
+        let routes = self.json("show ip ospf route")?;
+        let route = routes.get(prefix).and_then(|route| route.get("routeType")).and_then(Value::as_str);
+        route.map(|kind| kind.trim().to_owned()).ok_or_else(|| format!("no route to {prefix}: {routes}"))
+    }
+
+    /// Its link state database of an area, in the form of [`super::Node::database`].
+    ///
+    /// # Errors
+    /// If the router does not answer.
+    pub fn database(&self, area: &str) -> Result<Vec<DatabaseKey>, String> {
+        let all = self.json("show ip ospf database")?;
+        let area = all
+            .get("areas")
+            .and_then(|areas| areas.get(area))
+            .ok_or_else(|| format!("no area {area}: {all}"))?;
+        let mut keys = Vec::new();
+        for (list, kind) in [
+            ("routerLinkStates", "ospfv2-router-lsa"),
+            ("networkLinkStates", "ospfv2-network-lsa"),
+            ("summaryLinkStates", "ospfv2-network-summary-lsa"),
+            ("asbrSummaryLinkStates", "ospfv2-asbr-summary-lsa"),
+        ] {
+            for lsa in area.get(list).and_then(Value::as_array).into_iter().flatten() {
+                let text = |key: &str| lsa[key].as_str().unwrap_or_default().to_owned();
+                let number = |key: &str| u64::from_str_radix(&text(key), 16).unwrap_or_default();
+                if lsa["lsaAge"].as_u64() != Some(3600) {
+                    let checksum = format!("{:#06x}", number("checksum"));
+                    keys.push((
+                        kind.to_owned(),
+                        text("lsId"),
+                        text("advertisedRouter"),
+                        number("sequenceNumber"),
+                        checksum,
+                    ));
+                }
+            }
+        }
+        keys.sort();
+        Ok(keys)
+    }
+
+    /// Waits for OSPF's route to a prefix to be in the kernel.
+    pub fn await_route(&self, prefix: &str) {
+        wait(&format!("{}: route to {prefix}", self.namespace.name()), Duration::from_secs(60), || {
+            let routes =
+                self.namespace.ip(&["route", "show", prefix.trim_end_matches("/32"), "proto", "ospf"]);
+            if routes.is_empty() { Err(self.show("show ip ospf route")) } else { Ok(()) }
+        });
+    }
+
+    /// Waits for OSPF's route to a prefix to be gone from the kernel.
+    pub fn await_no_route(&self, prefix: &str) {
+        wait(&format!("{}: no route to {prefix}", self.namespace.name()), Duration::from_secs(60), || {
+            let routes =
+                self.namespace.ip(&["route", "show", prefix.trim_end_matches("/32"), "proto", "ospf"]);
+            if routes.is_empty() { Ok(()) } else { Err(routes) }
+        });
+    }
+
+    fn vtysh(&self, command: &str) -> Output {
+        let mut words = self.vtysh_words();
+        words.extend(["-c".to_owned(), command.to_owned()]);
+        try_run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn vtysh_words(&self) -> Vec<String> {
+        let directory = self.directory.display().to_string();
+        ["vtysh", "--vty_socket", &directory, "--config_dir", &directory].map(str::to_owned).to_vec()
+    }
+
+    fn daemon(&self, name: &str) -> Process {
+        let path = |file: &str| self.directory.join(file).display().to_string();
+        let program = Path::new(DAEMONS).join(name).display().to_string();
+        assert!(
+            Path::new(&program).exists(),
+            "{program} is missing: install the package frr (./tests/run.sh does)"
+        );
+        self.namespace.spawn(&[
+            &program,
+            "-f",
+            &path(&format!("{name}.conf")),
+            "-i",
+            &path(&format!("{name}.pid")),
+            "-z",
+            &path("zserv.api"),
+            "--vty_socket",
+            &self.directory.display().to_string(),
+            "-A",
+            "127.0.0.1",
+            "-P",
+            "0",
+        ])
+    }
+
+    fn await_socket(&self, name: &str) {
+        let path = self.directory.join(name);
+        wait(&format!("{} of {}", name, self.namespace.name()), Duration::from_secs(30), || {
+            if path.exists() { Ok(()) } else { Err(self.logs()) }
+        });
+    }
+
+    fn logs(&self) -> String {
+        let daemons = [self.zebra.borrow(), self.ospfd.borrow()];
+        daemons.iter().filter_map(|daemon| daemon.as_ref().map(|daemon| daemon.dump(20))).collect()
+    }
+
+    pub(super) fn kill(&self) {
+        self.kill_ospfd();
+        if let Some(process) = self.zebra.borrow_mut().take() {
+            process.kill();
+        }
+    }
+
+    pub(super) fn dump(&self) -> String {
+        let mut text = format!("---- FRR of {}\n{}", self.namespace.name(), self.logs());
+        for command in [
+            "show ip ospf neighbor",
+            "show ip ospf route",
+            "show ip ospf database",
+            "show ip ospf border-routers",
+        ] {
+            text.push_str(&format!("-- {command}\n{}", self.show(command)));
+        }
+        let log = fs::read_to_string(self.directory.join("ospfd.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        text.push_str(&lines[lines.len().saturating_sub(30)..].join("\n"));
+        text.push('\n');
+        text
+    }
+}
