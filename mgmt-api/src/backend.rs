@@ -9,8 +9,8 @@ use isthmus_ospf::view::DatabaseEntryView;
 use crate::error::ApiError;
 use crate::model::{
     CaptureQuery, Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, Neighbors, OspfSnapshot,
-    PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System, TracerouteHop,
-    TracerouteRequest,
+    PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System, ThroughputReport,
+    ThroughputRequest, TracerouteHop, TracerouteRequest,
 };
 
 /// The node behind the API.
@@ -95,6 +95,16 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         request: TracerouteRequest,
     ) -> impl Future<Output = Result<BoxStream<'static, TracerouteHop>, ApiError>> + Send;
+
+    /// Sends datagrams from the embedded stack as fast as they go.
+    /// The request has been checked against the limits of its fields.
+    ///
+    /// # Errors
+    /// The stack does not run, or has too much to do.
+    fn throughput(
+        &self,
+        request: ThroughputRequest,
+    ) -> impl Future<Output = Result<ThroughputReport, ApiError>> + Send;
 
     /// Copies the frames of an interface: a pcapng file in pieces of whole blocks, the section and interface headers
     /// first. The stream ends after `count` frames; the caller drops it after `duration`.

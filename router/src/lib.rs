@@ -21,11 +21,15 @@
 //! | [`rib`] | routes from all sources, selection, publication to the forwarding table |
 //! | [`host`] | the node's own embedded stack |
 //! | [`config`] | the configuration file: parsing, validation, diagnostics |
+//! | [`cli`] | the command line, a client of the REST API |
+//! | [`logging`] | log lines to standard error |
 
+pub mod cli;
 pub mod config;
 pub mod forward;
 pub mod host;
 pub mod kernel;
+pub mod logging;
 pub mod packet;
 pub mod port;
 pub mod rib;

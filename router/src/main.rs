@@ -1,2 +1,7 @@
 //! The `isthmus` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    isthmus::cli::run()
+}

@@ -40,6 +40,6 @@ pub use steering::{Steering, SteeringEpoch, SteeringMember};
 pub use system::{Check, CheckStatus, Health, Readiness, Role, StackKind, System, SystemAddress};
 pub use time::{DateTime, ParseDateTimeError};
 pub use tools::{
-    CaptureQuery, PingLine, PingOutcome, PingReply, PingRequest, PingSummary, TracerouteHop, TracerouteLine,
-    TracerouteProbe, TracerouteRequest, TracerouteSummary,
+    CaptureQuery, PingLine, PingOutcome, PingReply, PingRequest, PingSummary, ThroughputReport,
+    ThroughputRequest, TracerouteHop, TracerouteLine, TracerouteProbe, TracerouteRequest, TracerouteSummary,
 };

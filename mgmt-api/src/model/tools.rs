@@ -261,6 +261,42 @@ pub enum TracerouteLine {
     Summary(TracerouteSummary),
 }
 
+/// What `POST /tools/throughput` takes: datagrams to the discard port (RFC 863) of another node, as fast as they go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ThroughputRequest {
+    /// Whither.
+    pub destination: Ipv4Addr,
+    /// Octets of each IP datagram, 28 to 9000.
+    #[serde(default = "ThroughputRequest::default_datagram_length")]
+    pub datagram_length: u32,
+    /// Seconds, 0.01 to 10.
+    #[serde(default = "ThroughputRequest::default_duration")]
+    pub duration: f64,
+}
+
+impl ThroughputRequest {
+    fn default_datagram_length() -> u32 {
+        1500
+    }
+
+    fn default_duration() -> f64 {
+        1.0
+    }
+}
+
+/// What was sent. What has arrived, the counters of the receiver tell.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ThroughputReport {
+    /// Datagrams.
+    pub packets: u64,
+    /// Octets of them.
+    pub octets: u64,
+    /// The time that it took in seconds.
+    pub time: f64,
+}
+
 /// The query of `POST /tools/capture`, whose answer is a pcapng file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

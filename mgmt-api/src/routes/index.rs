@@ -63,6 +63,7 @@ resources! {
     GET "/api/v1/events/recent" "?limit=&type=: what happened lately";
     POST "/api/v1/tools/ping" "{\"destination\": ADDRESS, ..}: a line of JSON for each reply, then a summary";
     POST "/api/v1/tools/traceroute" "{\"destination\": ADDRESS, ..}: a line of JSON for each hop, then a summary";
+    POST "/api/v1/tools/throughput" "{\"destination\": ADDRESS, ..}: sends datagrams as fast as they go, and says how many";
     POST "/api/v1/tools/capture" "?interface=[&count=][&duration=]: a pcapng stream";
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn api<B: Backend>() -> Router<AppState<B>> {
         .route("/events/recent", get(observe::events))
         .route("/tools/ping", post(tools::ping))
         .route("/tools/traceroute", post(tools::traceroute))
+        .route("/tools/throughput", post(tools::throughput))
         .route("/tools/capture", post(tools::capture))
 }
 

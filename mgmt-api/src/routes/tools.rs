@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
@@ -17,8 +18,8 @@ use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::{ApiJson, ApiQuery};
 use crate::model::{
-    CaptureQuery, PingLine, PingReply, PingRequest, PingSummary, TracerouteHop, TracerouteLine,
-    TracerouteRequest, TracerouteSummary,
+    CaptureQuery, PingLine, PingReply, PingRequest, PingSummary, ThroughputReport, ThroughputRequest,
+    TracerouteHop, TracerouteLine, TracerouteRequest, TracerouteSummary,
 };
 
 pub(crate) async fn ping<B: Backend>(
@@ -49,6 +50,16 @@ pub(crate) async fn traceroute<B: Backend>(
     Ok(lines(with_summary(hops, permit, TracerouteLine::Hop, |hops: &[TracerouteHop]| {
         TracerouteLine::Summary(TracerouteSummary::of(hops))
     })))
+}
+
+pub(crate) async fn throughput<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiJson(request): ApiJson<ThroughputRequest>,
+) -> Result<Json<ThroughputReport>, ApiError> {
+    within("datagram-length", request.datagram_length, 28..=9000)?;
+    within("duration", request.duration, 0.01..=10.0)?;
+    let _permit = permit(&state.tools)?;
+    state.backend.throughput(request).await.map(Json)
 }
 
 pub(crate) async fn capture<B: Backend>(

@@ -478,6 +478,14 @@ impl Backend for FakeNode {
         Ok(stream::iter([TracerouteHop { ttl: 1, probe: vec![probe], reached: false }]).boxed())
     }
 
+    async fn throughput(&self, request: ThroughputRequest) -> Result<ThroughputReport, ApiError> {
+        Ok(ThroughputReport {
+            packets: 2,
+            octets: 2 * u64::from(request.datagram_length),
+            time: request.duration,
+        })
+    }
+
     async fn capture(&self, query: CaptureQuery) -> Result<BoxStream<'static, Bytes>, ApiError> {
         let frames = stream::iter([Bytes::from_static(b"header"), Bytes::from_static(b"frame")]);
         // Without a count the capture goes on until the caller ends it.

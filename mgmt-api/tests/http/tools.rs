@@ -28,6 +28,13 @@ async fn a_traceroute_answers_hop_by_hop_and_sums_up() {
 }
 
 #[tokio::test]
+async fn a_throughput_test_says_what_was_sent() {
+    let body = r#"{"destination":"192.0.2.1","datagram-length":64}"#;
+    let answer = send_json(node(), "POST", "/api/v1/tools/throughput", body).await;
+    assert_eq!(answer.json(), serde_json::json!({ "packets": 2, "octets": 128, "time": 1.0 }));
+}
+
+#[tokio::test]
 async fn values_beyond_the_limits_are_refused() {
     for (path, body) in [
         ("/ping", r#"{"destination":"192.0.2.1","count":0}"#),
@@ -40,6 +47,8 @@ async fn values_beyond_the_limits_are_refused() {
         ("/traceroute", r#"{"destination":"192.0.2.1","max-hops":65}"#),
         ("/traceroute", r#"{"destination":"192.0.2.1","probes":0}"#),
         ("/traceroute", r#"{"destination":"192.0.2.1","timeout":0.001}"#),
+        ("/throughput", r#"{"destination":"192.0.2.1","datagram-length":27}"#),
+        ("/throughput", r#"{"destination":"192.0.2.1","duration":11}"#),
         ("/capture?interface=lsm0&count=0", ""),
         ("/capture?interface=lsm0&duration=0", ""),
         ("/capture?interface=lsm0&duration=1e300", ""),

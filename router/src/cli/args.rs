@@ -1,0 +1,440 @@
+//! The commands, their options and their help.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// A software router for clusters whose nodes share memory.
+#[derive(Debug, Parser)]
+#[command(
+    name = "isthmus",
+    version,
+    infer_subcommands = true,
+    arg_required_else_help = true,
+    after_help = "\
+Commands may be shortened as long as they are unambiguous: isthmus sh os nei
+
+Examples:
+  isthmus check node.yaml              is the configuration right?
+  isthmus status                       is the node well?
+  isthmus show ospf neighbor           the neighbors, in the columns of other routers
+  isthmus route get 192.0.2.1 --explain
+                                       what becomes of a packet, and why
+
+Exit codes: 0 done; 1 done, and the answer is no; 2 usage; 3 no node could be asked; 4 the node refused;
+5 something on this side failed."
+)]
+pub struct Args {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct GlobalArgs {
+    /// Form of the output. JSON is the body of the API's answer.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, help_heading = "Global options")]
+    pub output: Format,
+    /// API of the node: http://HOST:PORT or unix:PATH. The default is the only node that runs here.
+    #[arg(long, global = true, env = "ISTHMUS_API", value_name = "API", help_heading = "Global options")]
+    pub api: Option<String>,
+    /// Id of the node, where several run here.
+    #[arg(short, long, global = true, value_name = "ID", help_heading = "Global options")]
+    pub node: Option<u8>,
+}
+
+/// The form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns, for people.
+    Table,
+    /// More columns.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum Command {
+    /// Check a configuration file, without touching anything.
+    #[command(after_help = "\
+Examples:
+  isthmus check node.yaml
+  isthmus check node.yaml -o json      the findings, for editors and pipelines
+
+Exit code 1 if the file is refused.")]
+    Check(CheckArgs),
+    /// Print the JSON schema of the configuration file.
+    #[command(after_help = "\
+Example:
+  isthmus schema > isthmus.schema.json
+  and in the file: # yaml-language-server: $schema=isthmus.schema.json")]
+    Schema,
+    /// Say whether the node is well.
+    #[command(after_help = "\
+Examples:
+  isthmus status
+  isthmus status --brief               one line
+  isthmus status --wait 30             until it is ready, 30 s at most
+
+Exit code 1 if a check has failed, or the node was not ready in time.")]
+    Status(StatusArgs),
+    /// Show what the node is, has and knows.
+    #[command(infer_subcommands = true)]
+    Show {
+        /// What to show.
+        #[command(subcommand)]
+        what: Show,
+    },
+    /// Ask the forwarding table.
+    #[command(infer_subcommands = true)]
+    Route {
+        /// What to ask.
+        #[command(subcommand)]
+        what: Route,
+    },
+    /// Set the administrative state of an interface, until the next start.
+    #[command(infer_subcommands = true)]
+    Interface {
+        /// What to set.
+        #[command(subcommand)]
+        what: InterfaceAction,
+    },
+    /// Send echo requests from the node's own stack.
+    #[command(after_help = "\
+Examples:
+  isthmus ping 192.0.2.1
+  isthmus ping 192.0.2.1 -c 3 -i 0.2 -s 4000
+
+Exit code 1 if nothing answered.")]
+    Ping(PingArgs),
+    /// Find the routers on the way to a destination, from the node's own stack.
+    #[command(after_help = "\
+Example:
+  isthmus traceroute 192.0.2.1
+
+Exit code 1 if the destination did not answer.")]
+    Traceroute(TracerouteArgs),
+    /// Write the frames of an interface to a pcapng file.
+    #[command(after_help = "\
+Examples:
+  isthmus capture lsm0 -w lsm0.pcapng --duration 10
+  isthmus capture eth1 -w - | tshark -r -")]
+    Capture(CaptureArgs),
+    /// Print the version of this program; `show system` has that of the node.
+    #[command(after_help = "\
+Example:
+  isthmus version -o json")]
+    Version,
+}
+
+/// Options of `check`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckArgs {
+    /// The configuration file.
+    pub file: PathBuf,
+}
+
+/// Options of `status`.
+#[derive(Debug, ClapArgs)]
+pub struct StatusArgs {
+    /// Wait until the node is ready, so many seconds at most.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub wait: Option<f64>,
+    /// One line.
+    #[arg(long)]
+    pub brief: bool,
+}
+
+/// What to show.
+#[derive(Debug, Subcommand)]
+pub enum Show {
+    /// The node: its role and why, its addresses, its checks.
+    #[command(after_help = "Example:\n  isthmus show system -o yaml")]
+    System,
+    /// Interfaces with their counters.
+    #[command(
+        visible_alias = "interfaces",
+        after_help = "\
+Examples:
+  isthmus show interface
+  isthmus show interface lsm0          one of them, with all its counters"
+    )]
+    Interface {
+        /// One of them.
+        name: Option<String>,
+    },
+    /// Routes of all sources, chosen or not.
+    #[command(visible_alias = "routes", after_help = "Example:\n  isthmus show route -o wide")]
+    Route,
+    /// The forwarding table.
+    #[command(after_help = "Example:\n  isthmus show fib")]
+    Fib,
+    /// Stations known on the interfaces.
+    #[command(visible_alias = "neighbor", after_help = "Example:\n  isthmus show arp eth1")]
+    Arp {
+        /// Those of one interface.
+        interface: Option<String>,
+    },
+    /// The shared memory: arenas, nodes, links, rings.
+    #[command(
+        infer_subcommands = true,
+        after_help = "\
+Examples:
+  isthmus show shm
+  isthmus show shm rings               pointers, occupancy, and the broadcast and multicast rings"
+    )]
+    Shm {
+        /// A part of it.
+        #[command(subcommand)]
+        part: Option<ShowShm>,
+    },
+    /// Who serves the common address.
+    #[command(after_help = "Example:\n  isthmus show steering")]
+    Steering,
+    /// Counters of the node.
+    #[command(after_help = "Example:\n  isthmus show counters")]
+    Counters,
+    /// Dropped packets by interface and reason.
+    #[command(after_help = "Example:\n  isthmus show drops")]
+    Drops,
+    /// What happened lately.
+    #[command(after_help = "Example:\n  isthmus show events --limit 20 --type nbr-state-change")]
+    Events {
+        /// Only the last ones.
+        #[arg(long)]
+        limit: Option<usize>,
+        /// Only those of one type.
+        #[arg(long = "type", value_name = "TYPE")]
+        event_type: Option<String>,
+    },
+    /// The running configuration.
+    #[command(after_help = "Example:\n  isthmus show config -o yaml")]
+    Config,
+    /// OSPF.
+    #[command(
+        infer_subcommands = true,
+        after_help = "\
+Examples:
+  isthmus show ospf
+  isthmus show ospf neighbor
+  isthmus show ospf database router --adv-router 10.71.0.3"
+    )]
+    Ospf {
+        /// A part of it.
+        #[command(subcommand)]
+        part: Option<ShowOspf>,
+    },
+}
+
+/// A part of the shared memory.
+#[derive(Debug, Subcommand)]
+pub enum ShowShm {
+    /// Nodes, with what they publish about themselves.
+    #[command(after_help = "Example:\n  isthmus show shm nodes")]
+    Nodes,
+    /// Rings, with both pointers.
+    #[command(after_help = "Example:\n  isthmus show shm rings -o wide")]
+    Rings,
+}
+
+/// A part of OSPF.
+#[derive(Debug, Subcommand)]
+pub enum ShowOspf {
+    /// Neighbors.
+    #[command(visible_alias = "neighbors", after_help = "Example:\n  isthmus show ospf neighbor")]
+    Neighbor,
+    /// Interfaces.
+    #[command(visible_alias = "interfaces", after_help = "Example:\n  isthmus show ospf interface lsm0")]
+    Interface {
+        /// One of them.
+        name: Option<String>,
+    },
+    /// The link state database.
+    #[command(after_help = "\
+Examples:
+  isthmus show ospf database
+  isthmus show ospf database summary --area 0.0.0.1 -o wide")]
+    Database {
+        /// Only advertisements of one type: router, network, summary, asbr-summary, external, or a number.
+        lsa_type: Option<String>,
+        /// Only those of one originator.
+        #[arg(long, value_name = "ROUTER-ID")]
+        adv_router: Option<Ipv4Addr>,
+        /// Only those with one link state id.
+        #[arg(long, value_name = "ID")]
+        lsa_id: Option<Ipv4Addr>,
+        /// Only those of one area.
+        #[arg(long, value_name = "AREA-ID")]
+        area: Option<Ipv4Addr>,
+    },
+    /// OSPF's own routes.
+    #[command(visible_alias = "routes", after_help = "Example:\n  isthmus show ospf route")]
+    Route,
+    /// Reachable border routers.
+    #[command(after_help = "Example:\n  isthmus show ospf border-routers")]
+    BorderRouters,
+    /// The last calculations of routes.
+    #[command(after_help = "Example:\n  isthmus show ospf spf-log")]
+    SpfLog,
+    /// Areas.
+    #[command(visible_alias = "areas", after_help = "Example:\n  isthmus show ospf area")]
+    Area,
+}
+
+/// What to ask the forwarding table.
+#[derive(Debug, Subcommand)]
+pub enum Route {
+    /// What becomes of a packet to a destination.
+    #[command(after_help = "\
+Examples:
+  isthmus route get 192.0.2.1
+  isthmus route get 192.0.2.1 --explain
+
+Exit code 1 if the packet would be dropped.")]
+    Get {
+        /// The destination.
+        destination: Ipv4Addr,
+        /// Each step that leads there.
+        #[arg(long)]
+        explain: bool,
+    },
+}
+
+/// What to set on an interface.
+#[derive(Debug, Subcommand)]
+pub enum InterfaceAction {
+    /// Let it pass packets.
+    #[command(after_help = "Example:\n  isthmus interface enable lsm0")]
+    Enable {
+        /// The interface.
+        name: String,
+    },
+    /// Let it pass none.
+    #[command(after_help = "Example:\n  isthmus interface disable lsm0")]
+    Disable {
+        /// The interface.
+        name: String,
+    },
+}
+
+/// Options of `ping`.
+#[derive(Debug, ClapArgs)]
+pub struct PingArgs {
+    /// Whom to ask.
+    pub destination: Ipv4Addr,
+    /// Echo requests to send.
+    #[arg(short, long, default_value_t = 5)]
+    pub count: u32,
+    /// Seconds between two requests.
+    #[arg(short, long, default_value_t = 1.0, value_parser = seconds)]
+    pub interval: f64,
+    /// Seconds to wait for an answer.
+    #[arg(short = 'W', long, default_value_t = 2.0, value_parser = seconds)]
+    pub timeout: f64,
+    /// Octets of payload.
+    #[arg(short, long, default_value_t = 56)]
+    pub size: u32,
+    /// Time to live.
+    #[arg(short, long, default_value_t = 64)]
+    pub ttl: u8,
+    /// The address to ask from.
+    #[arg(short = 'I', long)]
+    pub source: Option<Ipv4Addr>,
+}
+
+/// Options of `traceroute`.
+#[derive(Debug, ClapArgs)]
+pub struct TracerouteArgs {
+    /// Whither.
+    pub destination: Ipv4Addr,
+    /// The largest time to live tried.
+    #[arg(short, long, default_value_t = 30)]
+    pub max_hops: u8,
+    /// Probes for each hop.
+    #[arg(short = 'q', long, default_value_t = 3)]
+    pub probes: u8,
+    /// Seconds to wait for an answer.
+    #[arg(short = 'W', long, default_value_t = 1.0, value_parser = seconds)]
+    pub timeout: f64,
+    /// The address to ask from.
+    #[arg(short = 'I', long)]
+    pub source: Option<Ipv4Addr>,
+}
+
+/// Options of `capture`.
+#[derive(Debug, ClapArgs)]
+pub struct CaptureArgs {
+    /// The interface.
+    pub interface: String,
+    /// Where to write; - is standard output.
+    #[arg(short, long = "write", value_name = "FILE")]
+    pub write: PathBuf,
+    /// End after so many frames.
+    #[arg(short, long)]
+    pub count: Option<u64>,
+    /// End after so many seconds.
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<f64>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("not a number of seconds".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_without_subcommands_has_an_example() {
+        fn visit(command: &clap::Command) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                command.has_subcommands() || after.contains("Example"),
+                "{} has no example",
+                command.get_name()
+            );
+            command.get_subcommands().for_each(visit);
+        }
+        Args::command().get_subcommands().for_each(visit);
+    }
+
+    #[test]
+    fn commands_may_be_shortened() {
+        let args = Args::try_parse_from(["isthmus", "sh", "os", "nei", "-o", "json"]).unwrap();
+        assert!(matches!(
+            args.command,
+            Command::Show { what: Show::Ospf { part: Some(ShowOspf::Neighbor) } }
+        ));
+        assert_eq!(args.global.output, Format::Json);
+        assert!(Args::try_parse_from(["isthmus", "s"]).is_err());
+    }
+
+    #[test]
+    fn times_that_are_none_are_refused() {
+        for seconds in ["-1", "inf", "NaN", "soon"] {
+            let arguments = ["isthmus", "status", &format!("--wait={seconds}")].map(str::to_owned);
+            assert!(Args::try_parse_from(arguments).is_err(), "{seconds}");
+        }
+    }
+}

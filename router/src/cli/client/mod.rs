@@ -1,0 +1,184 @@
+//! Requests to a node.
+
+mod target;
+mod unix;
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use isthmus_mgmt_api::error::{PROBLEM_JSON, Problem};
+use serde_json::Value;
+use ureq::http::{Response, header};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::{Agent, Body};
+
+pub use target::Target;
+
+use super::error::CliError;
+
+/// A node's API.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    /// What paths are appended to.
+    base: String,
+    target: Target,
+}
+
+impl Client {
+    /// The API at a target. Nothing is connected yet.
+    pub fn new(target: Target) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(RESPONSE_TIMEOUT))
+            .user_agent(concat!("isthmus/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let (agent, base) = match &target {
+            Target::Http(base) => (Agent::new_with_config(config), base.clone()),
+            Target::Unix(path) => {
+                let connector = unix::UnixConnector::new(path);
+                let agent = Agent::with_parts(config, connector, DefaultResolver::default());
+                // The resolver is asked, too, though its answer is not used: a name that needs no look-up.
+                (agent, "http://127.0.0.1".to_owned())
+            }
+        };
+        Self { agent, base, target }
+    }
+
+    /// The API on a unix socket.
+    pub fn unix(path: &Path) -> Self {
+        Self::new(Target::Unix(path.to_owned()))
+    }
+
+    /// Where the API is.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Fetches a resource, `/api/v1/system`. A status such as 503 is no error if the body is the resource.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn get(&self, path: &str) -> Result<Value, CliError> {
+        self.document(path, self.agent.get(self.url(path)).call())
+    }
+
+    /// Changes a resource and returns it.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn patch(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.document(path, self.agent.patch(self.url(path)).send_json(body))
+    }
+
+    /// Posts, and hands each line of the answer to `each` as it comes.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses; or what `each` returned.
+    pub fn post_each_line(
+        &self,
+        path: &str,
+        body: &Value,
+        mut each: impl FnMut(Value) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let response = self.accepted(path, self.agent.post(self.url(path)).send_json(body))?;
+        for line in BufReader::new(response.into_body().into_reader()).lines() {
+            let line = line.map_err(|error| self.bad_answer(path, error))?;
+            each(serde_json::from_str(&line).map_err(|error| self.bad_answer(path, error))?)?;
+        }
+        Ok(())
+    }
+
+    /// Posts, and collects the lines of the answer.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn post_lines(&self, path: &str, body: &Value) -> Result<Vec<Value>, CliError> {
+        let mut lines = Vec::new();
+        self.post_each_line(path, body, |line| {
+            lines.push(line);
+            Ok(())
+        })?;
+        Ok(lines)
+    }
+
+    /// Posts without a body, and returns the answer as it comes.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn post_stream(&self, path: &str) -> Result<impl Read + use<>, CliError> {
+        let response = self.accepted(path, self.agent.post(self.url(path)).send_empty())?;
+        Ok(response.into_body().into_reader())
+    }
+
+    /// The error for an answer that a node does not give.
+    pub fn bad_answer(&self, path: &str, cause: impl ToString) -> CliError {
+        CliError::BadAnswer {
+            target: self.target.to_string(),
+            path: path.to_owned(),
+            cause: cause.to_string(),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn document(&self, path: &str, result: Result<Response<Body>, ureq::Error>) -> Result<Value, CliError> {
+        let mut response = self.accepted(path, result)?;
+        let body = response.body_mut().with_config().limit(DOCUMENT_LIMIT).read_to_vec();
+        let body = body.map_err(|error| self.bad_answer(path, error))?;
+        serde_json::from_slice(&body).map_err(|error| self.bad_answer(path, error))
+    }
+
+    /// The response, unless it is a refusal.
+    fn accepted(
+        &self,
+        path: &str,
+        result: Result<Response<Body>, ureq::Error>,
+    ) -> Result<Response<Body>, CliError> {
+        let mut response = result.map_err(|error| self.failed(path, error))?;
+        let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if content_type == Some(PROBLEM_JSON) {
+            let problem = response.body_mut().read_json::<Problem>();
+            return Err(problem.map_or_else(|error| self.bad_answer(path, error), CliError::Refused));
+        }
+        if response.status().is_client_error() {
+            return Err(self.bad_answer(path, format!("status {}", response.status())));
+        }
+        Ok(response)
+    }
+
+    fn failed(&self, path: &str, error: ureq::Error) -> CliError {
+        let cause = match error {
+            ureq::Error::Io(cause) => cause,
+            ureq::Error::Timeout(ureq::Timeout::Connect) => io::ErrorKind::TimedOut.into(),
+            ureq::Error::HostNotFound => io::Error::other("there is no such host"),
+            other => return self.bad_answer(path, other),
+        };
+        CliError::Unreachable { target: self.target.to_string(), cause }
+    }
+}
+
+/// A segment of a path, or a value of a query, with everything escaped that could end it.
+pub fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+/// How long a connection may take: the node is near.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an answer may take to begin; the node itself gives up before.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Octets of the largest document: the database of a large area.
+const DOCUMENT_LIMIT: u64 = 256 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! What can go wrong for a command, each with its cause and its remedy; and the exit codes.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use isthmus_mgmt_api::error::Problem;
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done; and what was asked about is well.
+    Success = 0,
+    /// Done; and the answer is no: a check has failed, nothing answered a ping, a file is refused.
+    Negative = 1,
+    /// The command was not understood. Also clap's own code.
+    Usage = 2,
+    /// No node could be asked.
+    Unreachable = 3,
+    /// The node was asked, and refused or answered nonsense.
+    Refused = 4,
+    /// Something on this side failed: a file could not be written.
+    Local = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The value of `--api` makes no sense.
+    #[error("`{0}` is not the address of an API")]
+    BadApi(String),
+    /// No node runs where nodes are looked for.
+    #[error("no node runs here: there is no socket in {}", .0.display())]
+    NoNode(PathBuf),
+    /// Several do.
+    #[error("several nodes run here: {}", list(.0))]
+    SeveralNodes(Vec<PathBuf>),
+    /// The node's API cannot be connected to.
+    #[error("cannot connect to {target}: {cause}")]
+    Unreachable {
+        /// Where, as `--api` takes it.
+        target: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The connection broke, or what came was no answer of a node.
+    #[error("{target} did not answer {path} as a node does: {cause}")]
+    BadAnswer {
+        /// Where, as `--api` takes it.
+        target: String,
+        /// What was asked for.
+        path: String,
+        /// What was wrong.
+        cause: String,
+    },
+    /// The node refused.
+    #[error("{}", .0.detail)]
+    Refused(Problem),
+    /// The node was not well in time.
+    #[error("the node is not ready after {seconds} s: {waiting_for}")]
+    NotReady {
+        /// How long was waited.
+        seconds: f64,
+        /// What is missing.
+        waiting_for: String,
+    },
+    /// Something on this side failed.
+    #[error("cannot write {what}: {cause}")]
+    Local {
+        /// What was to be written.
+        what: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+}
+
+impl CliError {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::BadApi(_) => "write unix:/run/isthmus/node-1.sock or http://127.0.0.1:8080".to_owned(),
+            Self::NoNode(_) => {
+                "start one with `isthmus run -c FILE`, or name the API of one with --api".to_owned()
+            }
+            Self::SeveralNodes(_) => "choose one with -n ID, or name its API with --api".to_owned(),
+            Self::Unreachable { cause, .. } => match cause.kind() {
+                io::ErrorKind::NotFound => "is the node running? `isthmus run -c FILE` starts it",
+                io::ErrorKind::ConnectionRefused => {
+                    "nothing listens there: is the node running? A socket outlives a node that was killed"
+                }
+                io::ErrorKind::PermissionDenied => "only the user that runs the node may connect: use sudo",
+                _ => "is the node running, and is the address right?",
+            }
+            .to_owned(),
+            Self::BadAnswer { .. } => {
+                "compare `isthmus version` here with the node's, and see the node's log".to_owned()
+            }
+            Self::Refused(problem) => problem.remedy.clone(),
+            Self::NotReady { .. } => "see `isthmus status` and the node's log".to_owned(),
+            Self::Local { .. } => "check the path, its permissions and the free space".to_owned(),
+        }
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::BadApi(_) => Exit::Usage,
+            Self::NoNode(_) | Self::SeveralNodes(_) | Self::Unreachable { .. } => Exit::Unreachable,
+            Self::BadAnswer { .. } | Self::Refused(_) => Exit::Refused,
+            Self::NotReady { .. } => Exit::Negative,
+            Self::Local { cause, .. } if is_closed_pipe(cause) => Exit::Success,
+            Self::Local { .. } => Exit::Local,
+        }
+    }
+
+    /// Writes it to standard error. A reader that has seen enough, as `head` does, is no error.
+    pub(crate) fn report(&self) {
+        if matches!(self, Self::Local { cause, .. } if is_closed_pipe(cause)) {
+            return;
+        }
+        // Nobody is left to tell if standard error is closed.
+        let _ = writeln!(io::stderr(), "isthmus: {self}\n  {}", self.remedy());
+    }
+}
+
+fn is_closed_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    names.join(", ")
+}

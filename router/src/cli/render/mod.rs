@@ -1,0 +1,19 @@
+//! Each resource for people.
+
+mod interfaces;
+mod observe;
+mod ospf;
+mod ospf_database;
+mod routing;
+mod shm;
+mod system;
+
+pub(super) use system::checks;
+
+use super::output::Style;
+
+/// A resource that can be written for people.
+pub(super) trait Render {
+    /// The text, with its last line ended.
+    fn render(&self, style: Style) -> String;
+}

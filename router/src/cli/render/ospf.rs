@@ -1,0 +1,332 @@
+//! OSPF: the instance, areas, interfaces, neighbors, routes.
+
+use isthmus_mgmt_api::model::{
+    Ospf, OspfAreas, OspfBorderRouters, OspfInterfaces, OspfLocalRib, OspfNeighbors, OspfSpfLog,
+};
+use isthmus_ospf::view::{AreaView, InterfaceState, InterfaceView, NeighborState, NeighborView, NextHopView};
+
+use super::Render;
+use crate::cli::output::Style;
+use crate::cli::table::{Table, pairs};
+use crate::cli::text::{duration, list, or_dash};
+
+impl Render for Ospf {
+    fn render(&self, style: Style) -> String {
+        let instance = &self.instance;
+        let kinds = [(instance.area_border_router, "ABR"), (instance.as_boundary_router, "ASBR")];
+        let identity = pairs(&[
+            ("Router ID", instance.router_id.to_string()),
+            ("Router type", list(kinds.iter().filter(|(is, _)| *is).map(|(_, name)| name))),
+            ("Areas", instance.area_count.to_string()),
+            ("Interfaces", instance.interface_count.to_string()),
+            ("Neighbors", format!("{}, {} full", instance.neighbor_count, instance.adjacency_count)),
+            ("Maximum paths", instance.paths.to_string()),
+            ("SPF runs", format!("{}, the last at {}", instance.spf.spf_runs_count, or_dash(self.last_spf))),
+            (
+                "LSAs",
+                format!(
+                    "{} originated, {} received",
+                    instance.statistics.originate_new_lsa_count, instance.statistics.rx_new_lsas_count
+                ),
+            ),
+        ]);
+        format!("{identity}\n{}", areas(&self.area, style))
+    }
+}
+
+impl Render for OspfAreas {
+    fn render(&self, style: Style) -> String {
+        areas(&self.area, style)
+    }
+}
+
+impl Render for AreaView {
+    fn render(&self, style: Style) -> String {
+        areas(std::slice::from_ref(self), style)
+    }
+}
+
+fn areas(areas: &[AreaView], style: Style) -> String {
+    let mut table =
+        Table::new(&["Area", "Type", ">Interfaces", ">Active", ">Full", ">LSAs", ">ABRs", ">SPF runs"]);
+    for area in areas {
+        table.row([
+            area.area_id.to_string(),
+            area.area_type.clone(),
+            area.interface_count.to_string(),
+            area.active_interface_count.to_string(),
+            area.adjacency_count.to_string(),
+            area.statistics.area_scope_lsa_count.to_string(),
+            area.statistics.abr_count.to_string(),
+            area.statistics.spf_runs_count.to_string(),
+        ]);
+    }
+    let mut text = table.finish("no areas");
+    if style.wide {
+        let ranges = areas.iter().flat_map(|area| area.ranges.iter().map(move |range| (area.area_id, range)));
+        let mut table = Table::new(&["Area", "Range", "Advertised", "Cost", "Active"]);
+        for (area, range) in ranges {
+            table.row([
+                area.to_string(),
+                range.prefix.to_string(),
+                yes_no(range.advertise),
+                or_dash(range.cost),
+                yes_no(range.active),
+            ]);
+        }
+        text = format!("{text}\n{}", table.finish("no ranges"));
+    }
+    text
+}
+
+impl Render for OspfNeighbors {
+    /// The columns of FRR's `show ip ospf neighbor`.
+    fn render(&self, _style: Style) -> String {
+        let mut table = Table::new(&[
+            "Neighbor ID",
+            ">Pri",
+            "State",
+            "Up Time",
+            "Dead Time",
+            "Address",
+            "Interface",
+            ">RXmtL",
+            ">RqstL",
+            ">DBsmL",
+        ]);
+        for neighbor in &self.neighbor {
+            table.row([
+                neighbor.neighbor_router_id.to_string(),
+                neighbor.priority.to_string(),
+                format!("{}/{}", state_word(neighbor.state), part(neighbor)),
+                or_dash(neighbor.up_time.map(|seconds| duration(seconds as f64))),
+                or_dash(neighbor.dead_timer.map(|seconds| duration(seconds.into()))),
+                neighbor.address.to_string(),
+                neighbor.interface.clone(),
+                neighbor.statistics.nbr_retrans_qlen.to_string(),
+                neighbor.statistics.nbr_request_qlen.to_string(),
+                neighbor.statistics.nbr_db_summary_qlen.to_string(),
+            ]);
+        }
+        table.finish("no neighbors")
+    }
+}
+
+/// FRR's spelling of a state.
+fn state_word(state: NeighborState) -> &'static str {
+    match state {
+        NeighborState::Down => "Down",
+        NeighborState::Attempt => "Attempt",
+        NeighborState::Init => "Init",
+        NeighborState::TwoWay => "2-Way",
+        NeighborState::ExStart => "ExStart",
+        NeighborState::Exchange => "Exchange",
+        NeighborState::Loading => "Loading",
+        NeighborState::Full => "Full",
+    }
+}
+
+/// The neighbor's part in the election of its network; `-` where none is held.
+fn part(neighbor: &NeighborView) -> &'static str {
+    match (neighbor.dr_ip_addr, neighbor.bdr_ip_addr) {
+        (Some(dr), _) if dr == neighbor.address => "DR",
+        (_, Some(bdr)) if bdr == neighbor.address => "Backup",
+        (None, None) => "-",
+        _ => "DROther",
+    }
+}
+
+impl Render for OspfInterfaces {
+    fn render(&self, style: Style) -> String {
+        let mut table = if style.wide {
+            Table::new(&[
+                "Interface",
+                "Area",
+                "Address",
+                "Type",
+                "State",
+                ">Cost",
+                ">Nbrs",
+                ">Full",
+                ">Hello",
+                ">Dead",
+                ">Rxmt",
+                ">MTU",
+                ">In",
+                ">Out",
+                ">Bad",
+                ">Retransmitted",
+            ])
+        } else {
+            Table::new(&[
+                "Interface",
+                "Area",
+                "Address",
+                "Type",
+                "State",
+                ">Cost",
+                ">Nbrs",
+                ">Full",
+                ">Hello",
+                ">Dead",
+            ])
+        };
+        for interface in &self.interface {
+            let common = [
+                interface.name.clone(),
+                interface.area_id.to_string(),
+                interface.address.to_string(),
+                interface.interface_type.to_string(),
+                state(interface),
+                interface.cost.to_string(),
+                interface.neighbor_count.to_string(),
+                interface.adjacency_count.to_string(),
+                interface.hello_interval.to_string(),
+                interface.dead_interval.to_string(),
+            ];
+            if !style.wide {
+                table.row(common);
+                continue;
+            }
+            let [name, area, address, kind, state, cost, neighbors, full, hello, dead] = common;
+            let statistics = &interface.statistics;
+            table.row([
+                name,
+                area,
+                address,
+                kind,
+                state,
+                cost,
+                neighbors,
+                full,
+                hello,
+                dead,
+                interface.retransmit_interval.to_string(),
+                interface.mtu.to_string(),
+                statistics.packets.received.total().to_string(),
+                statistics.packets.sent.total().to_string(),
+                statistics.bad_packets.values().sum::<u64>().to_string(),
+                statistics.retransmission_count.to_string(),
+            ]);
+        }
+        table.finish("no interfaces")
+    }
+}
+
+impl Render for InterfaceView {
+    fn render(&self, _style: Style) -> String {
+        let packets = &self.statistics.packets;
+        let by_type =
+            |counters: [(&str, u64); 5]| list(counters.map(|(name, count)| format!("{name} {count}")));
+        pairs(&[
+            ("Interface", self.name.clone()),
+            ("Area", self.area_id.to_string()),
+            ("Address", format!("{}{}", self.address, if self.unnumbered { " (unnumbered)" } else { "" })),
+            ("Type", self.interface_type.to_string()),
+            ("State", state(self)),
+            ("Cost", self.cost.to_string()),
+            ("Priority", self.priority.to_string()),
+            (
+                "Timers",
+                format!(
+                    "hello {} s, dead {} s, retransmit {} s",
+                    self.hello_interval, self.dead_interval, self.retransmit_interval
+                ),
+            ),
+            ("MTU", format!("{}{}", self.mtu, if self.mtu_ignore { " (not checked)" } else { "" })),
+            ("Designated router", or_dash(self.dr_router_id)),
+            ("Neighbors", format!("{}, {} full", self.neighbor_count, self.adjacency_count)),
+            ("Received", by_type(packets.received.by_type())),
+            ("Sent", by_type(packets.sent.by_type())),
+            (
+                "Bad packets",
+                list(self.statistics.bad_packets.iter().map(|(why, count)| format!("{why} {count}"))),
+            ),
+            ("Retransmitted", self.statistics.retransmission_count.to_string()),
+        ])
+    }
+}
+
+fn state(interface: &InterfaceView) -> String {
+    let passive =
+        if interface.passive && interface.state != InterfaceState::Down { " (passive)" } else { "" };
+    format!("{}{passive}", interface.state)
+}
+
+impl Render for OspfLocalRib {
+    fn render(&self, _style: Style) -> String {
+        let mut table = Table::new(&["Destination", "Type", ">Metric", "Area", "Next hop", "Interface"]);
+        for route in &self.route {
+            let first = [
+                route.prefix.to_string(),
+                route.route_type.to_string(),
+                route.metric.to_string(),
+                or_dash(route.area_id),
+            ];
+            for (position, [gateway, interface]) in hops(&route.next_hops).into_iter().enumerate() {
+                let [prefix, kind, metric, area] =
+                    first.clone().map(|text| if position == 0 { text } else { String::new() });
+                table.row([prefix, kind, metric, area, gateway, interface]);
+            }
+        }
+        table.finish("no routes")
+    }
+}
+
+impl Render for OspfBorderRouters {
+    fn render(&self, _style: Style) -> String {
+        let mut table =
+            Table::new(&["Router ID", "Kind", "Type", ">Metric", "Area", "Next hop", "Interface"]);
+        for router in &self.border_router {
+            let kinds = [(router.abr, "ABR"), (router.asbr, "ASBR")];
+            let first = [
+                router.router_id.to_string(),
+                list(kinds.iter().filter(|(is, _)| *is).map(|(_, name)| name)),
+                router.route_type.to_string(),
+                router.metric.to_string(),
+                router.area_id.to_string(),
+            ];
+            for (position, [gateway, interface]) in hops(&router.next_hops).into_iter().enumerate() {
+                let [id, kind, way, metric, area] =
+                    first.clone().map(|text| if position == 0 { text } else { String::new() });
+                table.row([id, kind, way, metric, area, gateway, interface]);
+            }
+        }
+        table.finish("no border routers")
+    }
+}
+
+/// Each way's router and interface; one line without either where there is no way.
+fn hops(next_hops: &[NextHopView]) -> Vec<[String; 2]> {
+    if next_hops.is_empty() {
+        return vec![["-".to_owned(), "-".to_owned()]];
+    }
+    let way = |hop: &NextHopView| {
+        let gateway = hop.next_hop.map_or_else(|| "direct".to_owned(), |gateway| gateway.to_string());
+        [gateway, hop.outgoing_interface.clone()]
+    };
+    next_hops.iter().map(way).collect()
+}
+
+impl Render for OspfSpfLog {
+    fn render(&self, _style: Style) -> String {
+        let mut table = Table::new(&[">Id", "Type", "Scheduled", ">Delay", ">Duration", "Trigger"]);
+        for event in &self.event {
+            let seconds = |from, to: isthmus_mgmt_api::model::DateTime| to.since(from).as_secs_f64();
+            let triggers = event.trigger_lsa.iter();
+            table.row([
+                event.id.to_string(),
+                event.spf_type.to_string(),
+                event.schedule_timestamp.to_string(),
+                format!("{:.6}s", seconds(event.schedule_timestamp, event.start_timestamp)),
+                format!("{:.6}s", seconds(event.start_timestamp, event.end_timestamp)),
+                list(triggers.map(|lsa| format!("{} {} of {}", lsa.lsa_type, lsa.lsa_id, lsa.adv_router))),
+            ]);
+        }
+        table.finish("no calculations yet")
+    }
+}
+
+fn yes_no(value: bool) -> String {
+    if value { "yes" } else { "no" }.to_owned()
+}

@@ -1,0 +1,83 @@
+//! Logging: to standard error, as text or JSON, as much as the environment asks for.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+/// The variable that says what is logged, in the language of `tracing_subscriber`: `info,isthmus_ospf=debug`.
+pub const FILTER_VARIABLE: &str = "ISTHMUS_LOG";
+/// The variable that says how: `text` (the default) or `json`.
+pub const FORMAT_VARIABLE: &str = "ISTHMUS_LOG_FORMAT";
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object for each line, for collectors.
+    Json,
+}
+
+/// Why logging cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The filter does not parse.
+    #[error("{FILTER_VARIABLE}: {0}: write for example info,isthmus_ospf=debug")]
+    Filter(String),
+    /// The form is unknown.
+    #[error("{FORMAT_VARIABLE} is `{0}`: write text or json")]
+    Format(String),
+    /// It is set up already.
+    #[error("logging is set up already")]
+    Twice,
+}
+
+/// Sets up logging for the process as its environment asks for: `info` and above, as text, by default.
+///
+/// # Errors
+/// A variable makes no sense, or logging is set up already.
+pub fn init() -> Result<(), LogError> {
+    let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let filter = filter(read(FILTER_VARIABLE).as_deref())?;
+    let format = format(read(FORMAT_VARIABLE).as_deref())?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    }
+    .map_err(|_| LogError::Twice)
+}
+
+fn filter(text: Option<&str>) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(text.unwrap_or("info")).map_err(|error| LogError::Filter(error.to_string()))
+}
+
+fn format(text: Option<&str>) -> Result<LogFormat, LogError> {
+    match text {
+        None | Some("text") => Ok(LogFormat::Text),
+        Some("json") => Ok(LogFormat::Json),
+        Some(other) => Err(LogError::Format(other.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_information_as_text() {
+        assert_eq!(filter(None).unwrap().to_string(), "info");
+        assert_eq!(format(None).unwrap(), LogFormat::Text);
+        assert_eq!(format(Some("json")).unwrap(), LogFormat::Json);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_an_example() {
+        let refused = filter(Some("info,=loud=")).unwrap_err().to_string();
+        assert!(refused.starts_with("ISTHMUS_LOG: ") && refused.contains("isthmus_ospf=debug"), "{refused}");
+        assert_eq!(
+            format(Some("xml")).unwrap_err().to_string(),
+            "ISTHMUS_LOG_FORMAT is `xml`: write text or json"
+        );
+    }
+}
