@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::forward::InterfaceIndex;
 use crate::packet::PacketBuffer;
 
@@ -16,24 +14,20 @@ use crate::packet::PacketBuffer;
 pub type NeighborKey = (InterfaceIndex, Ipv4Addr);
 
 /// A neighbor as management shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbor {
-    /// Index of its interface.
-    #[serde(skip)]
+    /// Its interface.
     pub interface: InterfaceIndex,
     /// Its address.
     pub address: Ipv4Addr,
     /// Its Ethernet address, when known.
-    #[serde(skip)]
     pub mac: Option<[u8; 6]>,
     /// Whether it is known.
     pub state: NeighborState,
 }
 
 /// Whether a neighbor is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeighborState {
     /// Asked for, no answer yet.
     Incomplete,

@@ -220,11 +220,12 @@ fn check_options(options: &[u8]) -> Result<(), DropReason> {
 
 /// The Internet checksum (RFC 1071): 0 over bytes that contain their right checksum.
 pub fn checksum(bytes: &[u8]) -> u16 {
-    let mut pairs = bytes.chunks_exact(2);
-    let mut sum: u64 = pairs.by_ref().map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
-    if let [last] = pairs.remainder() {
-        sum += u64::from(*last) << 8;
-    }
+    // Words of 32 bits: their sum folds to the same 16 bits.
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut sum: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    sum += u64::from(u32::from_be_bytes(last));
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
@@ -351,6 +352,20 @@ mod tests {
                 assert_eq!(header[8], ttl - 1);
                 assert_eq!(checksum(&header), 0, "ttl {ttl} protocol {protocol}");
             }
+        }
+    }
+
+    #[test]
+    fn checksums_of_every_length_are_those_of_16_bit_words() {
+        let bytes: Vec<u8> = (0..300u32).map(|at| (at * 167 % 251) as u8).collect();
+        for length in 0..bytes.len() {
+            let mut sum = 0u32;
+            for pair in bytes[..length].chunks(2) {
+                sum += u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0));
+            }
+            let folded = (sum & 0xffff) + (sum >> 16);
+            let folded = (folded & 0xffff) + (folded >> 16);
+            assert_eq!(checksum(&bytes[..length]), !(folded as u16), "{length} bytes");
         }
     }
 

@@ -285,6 +285,12 @@ impl Worker {
             sleeper.set.wait(timeout)?;
             self.path.counters.wakeups.add(1);
         }
+        self.disarm();
+        Ok(())
+    }
+
+    /// Undoes [`Self::arm`]. What rings from now on is seen by the next turn, or keeps the next sleep from beginning.
+    fn disarm(&mut self) {
         for slot in self.path.slots.iter_mut().flatten() {
             slot.port.wake();
         }
@@ -293,7 +299,6 @@ impl Worker {
             link.bell().silence();
         }
         self.ports_looked_at = None;
-        Ok(())
     }
 
     /// Tells every port that the worker is about to sleep and collects what wakes it. `false`: there is work.
@@ -314,6 +319,14 @@ impl Worker {
             sleeper.set.add(descriptor);
         }
         idle && self.commands.is_empty()
+    }
+
+    /// What the worker would sleep on now; `None`: it would not sleep.
+    #[cfg(test)]
+    pub(super) fn would_sleep_on(&mut self) -> Option<PollSet> {
+        self.disarm();
+        let mut sleeper = Sleeper::default();
+        self.arm(&mut sleeper).then_some(sleeper.set)
     }
 
     fn time_to_sleep(&self, now: Duration) -> Duration {

@@ -53,7 +53,9 @@ impl Path {
             if foreign || arp.sender == own.addr() || state.common.contains_key(&arp.sender) {
                 return Err(DropReason::Martian);
             }
-            self.learn(state, (index, arp.sender), arp.sender_mac, mine);
+            // Whoever asks for us is about to talk to us; an answer that was not asked for adds nobody.
+            let create = mine && arp.operation == ArpOperation::Request;
+            self.learn(state, (index, arp.sender), arp.sender_mac, create);
         }
         match arp.operation {
             ArpOperation::Request if mine => {

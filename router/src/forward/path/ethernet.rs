@@ -25,6 +25,10 @@ impl Path {
             Ok(header) => header,
             Err(reason) => return self.discard(index, reason, buffer),
         };
+        // No station is a group.
+        if is_group_mac(header.source) {
+            return self.discard(index, DropReason::BadFrame, buffer);
+        }
         if let Err(reason) = self.accept_station(index, kind, &header) {
             return self.discard(index, reason, buffer);
         }
@@ -49,7 +53,7 @@ impl Path {
         let Some(slot) = self.slot_mut(index) else { return Err(DropReason::InterfaceDown) };
         if let InterfaceKind::Kernel(_) = kind {
             // The device is a wire to one kernel: whatever it sends is for the router.
-            if !is_group_mac(header.source) && header.source != [0; 6] {
+            if header.source != [0; 6] {
                 slot.kernel_mac = Some(header.source);
             }
             return Ok(());

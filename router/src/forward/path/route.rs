@@ -148,7 +148,8 @@ impl Path {
         header: &Ipv4Header,
         datagram: &[u8],
     ) {
-        if arrival.group || !may_answer(header, datagram) {
+        // The router does not complain to itself, about an OSPF packet to a node that is gone.
+        if arrival.group || arrival == Arrival::ROUTER || !may_answer(header, datagram) {
             return;
         }
         let Some(source) = error_source(state, arrival) else { return };

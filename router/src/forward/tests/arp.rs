@@ -139,6 +139,14 @@ fn a_neighbor_in_use_is_asked_again_and_forgotten_if_it_is_gone() {
 }
 
 #[test]
+fn an_answer_that_was_not_asked_for_adds_nobody() {
+    let mut lab = Lab::with_neighbors();
+    assert!(lab.put_and_run(ETH0, &reply_from(NEW_STATION, NEW_MAC)).is_empty());
+    let sent = lab.put_and_run(ETH1, &Packet::udp(GATEWAY, NEW_STATION).frame_to(ETH1));
+    assert_eq!(sent, [(ETH0, request_for(NEW_STATION))]);
+}
+
+#[test]
 fn a_station_that_announces_itself_is_updated_and_none_is_added() {
     let mut lab = Lab::with_neighbors();
     let announce = |station, mac| arp(ArpOperation::Request, mac, station, station).to_frame([0xff; 6]);

@@ -137,6 +137,23 @@ fn ospf_is_sent_as_the_engine_built_it() {
 }
 
 #[test]
+fn an_ospf_packet_that_cannot_be_sent_is_dropped_without_a_word() {
+    let mut lab = Lab::with_neighbors();
+    let from = Ipv4Addr::new(192, 0, 2, 1);
+    let lost = Packet { protocol: 89, ..Packet::udp(from, Ipv4Addr::new(192, 0, 2, 60)) };
+    assert_eq!(lab.send_from_ospf(ETH0, &lost.datagram()).len(), 1, "the ARP request");
+    for _ in 0..3 {
+        lab.advance(Duration::from_secs(1));
+    }
+    let own_node = Packet { protocol: 89, ..Packet::udp(from, Ipv4Addr::new(10, 77, 0, 1)) };
+    assert!(lab.send_from_ospf(LSM, &own_node.datagram()).iter().all(|(_, frame)| frame.len() == 42));
+    assert!(lab.delivered().is_empty());
+    assert_eq!(lab.counts().icmp_sent, [0; 4]);
+    assert_eq!(lab.dropped(DropReason::UnresolvedNextHop), 1);
+    assert_eq!(lab.dropped(DropReason::NoSuchNode), 1);
+}
+
+#[test]
 fn groups_of_the_kernels_cross_the_fabric_and_no_router() {
     let mut lab = Lab::with_neighbors();
     let mdns = Ipv4Addr::new(224, 0, 0, 251);

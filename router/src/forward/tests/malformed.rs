@@ -49,6 +49,7 @@ fn table() -> Vec<(&'static str, DropReason, Vec<u8>)> {
     truncated_arp.truncate(41);
     vec![
         ("another station", NotForUs, ethernet([2, 9, 9, 9, 9, 9], 0x0800)),
+        ("from a group", BadFrame, Packet::udp(HOST, REMOTE).frame(own, [3, 0, 0, 0, 0, 1])),
         ("no station", NotForUs, ethernet([0; 6], 0x0800)),
         ("multicast group of others", UnwantedMulticast, ethernet([1, 0, 0x5e, 0, 0, 9], 0x0800)),
         ("spanning tree", UnwantedMulticast, ethernet([1, 0x80, 0xc2, 0, 0, 0], 0x0026)),

@@ -73,6 +73,47 @@ fn a_sleeping_worker_is_woken_by_everything() {
 }
 
 #[test]
+fn nothing_that_happens_between_arming_and_sleeping_is_missed() {
+    let from_host = |lab: &mut Lab| {
+        let buffer = lab.buffer(&Packet::udp(LOOPBACK, REMOTE).datagram());
+        assert!(lab.host.push(buffer).is_ok());
+    };
+    let from_ospf = |lab: &mut Lab| {
+        let mut buffer = lab.buffer(&Packet { protocol: 89, ..Packet::udp(LOOPBACK, HOST) }.datagram());
+        buffer.interface = index(ETH0);
+        assert!(lab.ospf.push(buffer).is_ok());
+    };
+    type Happening<'a> = (&'a str, bool, &'a dyn Fn(&mut Lab));
+    let events: [Happening<'_>; 5] = [
+        ("frame", true, &|lab| lab.put(ETH0, &Packet::udp(HOST, REMOTE).frame_to(ETH0))),
+        ("embedded stack", true, &|lab| {
+            from_host(lab);
+            lab.host.notify();
+        }),
+        ("OSPF", true, &|lab| {
+            from_ospf(lab);
+            lab.ospf.notify();
+        }),
+        ("command", true, &|lab| {
+            assert!(lab.handle.send(Command::ClearNeighbors { index: Some(index(KERNEL)) }).is_ok());
+        }),
+        ("snapshot", false, &|lab| lab.handle.publish(state())),
+    ];
+    let mut lab = Lab::with_neighbors();
+    for (name, is_work, happen) in events {
+        lab.run();
+        let mut set = lab.worker.would_sleep_on().expect(name);
+        assert!(!set.wait(Duration::ZERO).unwrap(), "{name}: nothing has happened yet");
+        happen(&mut lab);
+        assert!(set.wait(Duration::from_secs(60)).unwrap(), "{name} wakes the worker");
+        assert_eq!(lab.worker.would_sleep_on().is_none(), is_work, "{name} is seen without a bell, too");
+        lab.run();
+        lab.all_sent();
+    }
+    assert_eq!(lab.counts().drops.total(), 0);
+}
+
+#[test]
 fn the_worker_ends_with_its_handle() {
     let Lab { worker, handle, .. } = Lab::new();
     let thread = thread::spawn(|| worker.run());
