@@ -93,6 +93,7 @@ fn tcp_and_udp_cross_with_right_checksums() {
         assert!(Iperf::run(inside, host, host_address, &udp).octets > 100_000);
         assert!(Iperf::run(host, inside, "10.77.0.3", &udp).octets > 100_000);
 
+        at_router.await_packet();
         let (at_host, at_node, at_router) = (at_host.stop(), at_node.stop(), at_router.stop());
         assert!(!at_host.matching("tcp && ip.src == 10.77.0.3").is_empty());
         assert!(!at_node.matching(&format!("tcp && ip.src == {host_address}")).is_empty());

@@ -51,6 +51,15 @@ impl Capture {
         Self { process, file }
     }
 
+    /// Waits until a packet was captured.
+    pub fn await_packet(&self) {
+        wait("a packet in the capture", Duration::from_secs(60), || {
+            let length = std::fs::metadata(&self.file).map_err(|error| error.to_string())?.len();
+            // A file begins with a header of 24 octets.
+            if length > 24 { Ok(()) } else { Err(self.process.output()) }
+        });
+    }
+
     /// Ends the capture.
     pub fn stop(self) -> Packets {
         self.process.signal(Signal::INT);

@@ -30,8 +30,8 @@ pub(super) fn note_segment(directory: &Path, segment: &Path) {
     fs::write(directory.join(SEGMENT), segment.as_os_str().as_encoded_bytes()).expect("the notes of the lab");
 }
 
-/// Removes all that earlier labs left.
-pub(super) fn sweep(home: &Path) {
+/// Removes all that earlier labs left: those with notes in `home`, and namespaces of this prefix.
+pub(super) fn sweep(home: &Path, namespace_prefix: &str) {
     let labs = fs::read_dir(home).into_iter().flatten().flatten();
     for lab in labs.map(|entry| entry.path()).filter(|path| path.is_dir()) {
         let notes = fs::read_to_string(lab.join(PROCESSES)).unwrap_or_default();
@@ -45,7 +45,7 @@ pub(super) fn sweep(home: &Path) {
     }
     let namespaces = fs::read_dir("/run/netns").into_iter().flatten().flatten();
     for name in namespaces.filter_map(|entry| entry.file_name().into_string().ok()) {
-        if name.starts_with(NAMESPACE_PREFIX) {
+        if name.starts_with(namespace_prefix) {
             try_run(&["ip", "netns", "delete", &name]);
         }
     }
@@ -67,4 +67,40 @@ fn start_time(pid: u32) -> Option<String> {
     // The second field is the command in parentheses, which may contain anything.
     let (_, rest) = stat.rsplit_once(") ")?;
     rest.split(' ').nth(19).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Input: what a killed lab leaves: notes of a process that runs, of one whose id is another's now, a namespace.
+    /// Output: the first is ended, the second is not, files and namespace are gone.
+    #[test]
+    fn what_a_killed_lab_left_is_swept() {
+        let home = std::env::temp_dir().join(format!("isthmus-sweep-{}", std::process::id()));
+        let lab = home.join("killed");
+        fs::create_dir_all(&lab).unwrap();
+        let mut left = Command::new("sleep").arg("1000").spawn().unwrap();
+        let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+        note_process(&lab, left.id());
+        let notes = fs::read_to_string(lab.join(PROCESSES)).unwrap();
+        fs::write(lab.join(PROCESSES), format!("{notes}{} 1\nnonsense\n", other.id())).unwrap();
+        let prefix = format!("isthmus-sweep-{}-", std::process::id());
+        let namespace = format!("{prefix}x");
+        let root = rustix::process::geteuid().is_root();
+        if root {
+            assert!(try_run(&["ip", "netns", "add", &namespace]).ok());
+        }
+
+        sweep(&home, &prefix);
+        assert!(!left.wait().unwrap().success(), "it was ended");
+        assert_eq!(other.try_wait().unwrap(), None, "it was not ours");
+        assert!(!lab.exists());
+        assert!(!Path::new("/run/netns").join(&namespace).exists());
+        other.kill().unwrap();
+        other.wait().unwrap();
+        fs::remove_dir_all(&home).unwrap();
+    }
 }

@@ -78,7 +78,7 @@ impl Lab {
         fs::create_dir_all(HOME).expect("a directory for labs");
         let lock = File::create(Path::new(HOME).join("lock")).expect("the lock of the labs");
         lock.lock().expect("the lock of the labs");
-        leftovers::sweep(Path::new(HOME));
+        leftovers::sweep(Path::new(HOME), leftovers::NAMESPACE_PREFIX);
         let id = format!("{}-{name}", std::process::id());
         let directory = Path::new(HOME).join(&id);
         let segment = Path::new("/dev/shm").join(format!("isthmus-lab-{id}"));
