@@ -17,3 +17,6 @@ pub(super) trait Render {
     /// The text, with its last line ended.
     fn render(&self, style: Style) -> String;
 }
+
+#[cfg(test)]
+mod tests;

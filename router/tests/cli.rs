@@ -1,0 +1,235 @@
+//! The `isthmus` command itself, before a node of fixed answers on a real unix socket: every command that asks a node
+//! works, its JSON is the body of the API's answer, and failures end with their exit code, cause and remedy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../mgmt-api/tests/http/fake.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests of the API, which use all of it")]
+mod fake;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+use isthmus::cli::client::Client;
+use isthmus_mgmt_api::{Access, UnixSocket, app, serve};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use fake::FakeNode;
+
+/// A node on a unix socket, ended when dropped.
+struct Node {
+    path: PathBuf,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    fn start(backend: FakeNode) -> Self {
+        let path = unused_path();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, listening) = std::sync::mpsc::channel();
+        let socket_path = path.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let socket = UnixSocket::bind(&socket_path).await.unwrap();
+                ready.send(()).unwrap();
+                let app = app(Arc::new(backend), Access::Full);
+                serve(socket, app, async { drop(stopped.await) }).await.unwrap();
+            });
+        });
+        listening.recv().unwrap();
+        Self { path, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn isthmus(&self, arguments: &[&str]) -> Output {
+        isthmus(&self.path, arguments)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn unused_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    std::env::temp_dir().join(format!(
+        "isthmus-cli-{}-{}.sock",
+        std::process::id(),
+        NEXT.fetch_add(1, Relaxed)
+    ))
+}
+
+fn isthmus(api: &Path, arguments: &[&str]) -> Output {
+    let api = format!("unix:{}", api.display());
+    Command::new(env!("CARGO_BIN_EXE_isthmus")).args(arguments).env("ISTHMUS_API", api).output().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[test]
+fn the_json_of_every_show_command_is_the_body_of_its_resource() {
+    let node = Node::start(FakeNode::default());
+    let client = Client::unix(&node.path);
+    for (command, path) in [
+        ("status", "/system"),
+        ("show system", "/system"),
+        ("show interface", "/interfaces"),
+        ("show interface lsm0", "/interfaces/lsm0"),
+        ("show route", "/routing/ribs/ipv4-default/routes"),
+        ("show fib", "/routing/fib"),
+        ("show arp", "/neighbors"),
+        ("show arp eth1", "/interfaces/eth1/neighbors"),
+        ("show shm", "/shm"),
+        ("show shm nodes", "/shm/nodes"),
+        ("show shm rings", "/shm/rings"),
+        ("show steering", "/steering"),
+        ("show counters", "/counters"),
+        ("show drops", "/counters/drops"),
+        ("show events", "/events/recent"),
+        ("show events --limit 1 --type ring-connect", "/events/recent?limit=1&type=ring-connect"),
+        ("show config", "/config"),
+        ("show ospf", "/ospf"),
+        ("sh os nei", "/ospf/neighbors"),
+        ("show ospf interface", "/ospf/interfaces"),
+        ("show ospf interface lsm0", "/ospf/areas/0.0.0.1/interfaces/lsm0"),
+        ("show ospf database", "/ospf/database"),
+        (
+            "show ospf database router --area 0.0.0.1 --adv-router 10.71.0.3",
+            "/ospf/areas/0.0.0.1/database?lsa-type=router&adv-router=10.71.0.3",
+        ),
+        ("show ospf route", "/ospf/local-rib"),
+        ("show ospf border-routers", "/ospf/border-routers"),
+        ("show ospf spf-log", "/ospf/spf-log"),
+        ("show ospf area", "/ospf/areas"),
+        ("route get 192.0.2.7 --explain", "/routing/fib/lookup?dst=192.0.2.7&explain"),
+    ] {
+        let mut arguments: Vec<&str> = command.split(' ').collect();
+        for form in ["table", "wide", "yaml"] {
+            let shown = node.isthmus(&[&arguments[..], &["-o", form]].concat());
+            assert!(
+                shown.status.success() && !shown.stdout.is_empty(),
+                "{command} -o {form}: {}",
+                stderr(&shown)
+            );
+        }
+        arguments.extend(["-o", "json"]);
+        let shown = node.isthmus(&arguments);
+        let document: Value = serde_json::from_str(stdout(&shown)).expect(command);
+        assert_eq!(document, client.get(&format!("/api/v1{path}")).unwrap(), "{command}");
+    }
+}
+
+#[test]
+fn neighbors_are_shown_in_the_columns_of_other_routers() {
+    let node = Node::start(FakeNode::default());
+    let shown = node.isthmus(&["show", "ospf", "neighbor"]);
+    let heading: Vec<&str> = stdout(&shown).lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(
+        heading.join(" "),
+        "Neighbor ID Pri State Up Time Dead Time Address Interface RXmtL RqstL DBsmL"
+    );
+}
+
+#[test]
+fn status_tells_a_well_node_from_one_that_has_failed() {
+    let well = Node::start(FakeNode::default());
+    let brief = well.isthmus(&["status", "--wait", "5", "--brief"]);
+    assert_eq!(stdout(&brief), "node 1: ok, abr (eth1 is up in area 0.0.0.0), up 1m05s\n");
+    assert_eq!(brief.status.code(), Some(0));
+    let failed = Node::start(FakeNode { failed: true, ..FakeNode::default() });
+    let status = failed.isthmus(&["status"]);
+    assert!(stdout(&status).contains("fabric  failed: 3 of 3 nodes are active"), "{}", stdout(&status));
+    assert_eq!(status.status.code(), Some(1));
+    let waited = failed.isthmus(&["status", "--wait", "0.1"]);
+    assert_eq!(waited.status.code(), Some(1));
+    assert!(stderr(&waited).contains("not ready after 0.1 s: the fabric"), "{}", stderr(&waited));
+}
+
+#[test]
+fn an_interface_is_disabled_and_enabled() {
+    let node = Node::start(FakeNode::default());
+    for (action, expected) in [("disable", "down"), ("enable", "up")] {
+        let done = node.isthmus(&["interface", action, "lsm0", "-o", "json"]);
+        let document: Value = serde_json::from_str(stdout(&done)).unwrap();
+        assert_eq!(document["admin-status"], expected);
+    }
+    let refused = node.isthmus(&["interface", "disable", "eth9"]);
+    assert_eq!(refused.status.code(), Some(4));
+    assert_eq!(
+        stderr(&refused),
+        "isthmus: there is no interface `eth9`\n  the interfaces are: lsm0, gsm0, eth1\n"
+    );
+}
+
+#[test]
+fn ping_and_traceroute_write_lines_as_they_come() {
+    let node = Node::start(FakeNode::default());
+    let ping = node.isthmus(&["ping", "192.0.2.1", "-c", "2"]);
+    assert!(stdout(&ping).starts_with("56 octets from 192.0.2.1: seq=1 ttl=63 time=250.000 ms\n"));
+    assert!(stdout(&ping).contains("2 sent, 2 received, 0.0 % loss"));
+    let lines = node.isthmus(&["ping", "192.0.2.1", "-c", "2", "-o", "json"]);
+    let lines: Vec<Value> = stdout(&lines).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[2]["summary"]["received"]), (3, &Value::from(2)));
+    let traceroute = node.isthmus(&["traceroute", "192.0.2.1"]);
+    assert_eq!(stdout(&traceroute), " 1  *\nnot reached within 1 hops\n");
+    assert_eq!(traceroute.status.code(), Some(1));
+}
+
+#[test]
+fn a_capture_goes_to_a_file_or_to_standard_output() {
+    let node = Node::start(FakeNode::default());
+    let piped = node.isthmus(&["capture", "lsm0", "-w", "-", "--count", "1"]);
+    assert_eq!(stdout(&piped), "headerframe");
+    let file = unused_path();
+    let written = node.isthmus(&["capture", "lsm0", "-w", file.to_str().unwrap(), "--duration", "0.05"]);
+    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    assert_eq!(std::fs::read(&file).unwrap(), b"headerframe");
+    std::fs::remove_file(&file).unwrap();
+    let nowhere = node.isthmus(&["capture", "lsm0", "-w", "/nowhere/x.pcapng", "--count", "1"]);
+    assert_eq!(nowhere.status.code(), Some(5));
+    assert!(stderr(&nowhere).starts_with("isthmus: cannot write /nowhere/x.pcapng: No such file"));
+}
+
+#[test]
+fn without_a_node_the_cause_and_the_remedy_are_named() {
+    let path = unused_path();
+    let shown = isthmus(&path, &["show", "system"]);
+    assert_eq!(shown.status.code(), Some(3));
+    assert!(stderr(&shown).starts_with(&format!("isthmus: cannot connect to unix:{}: ", path.display())));
+    assert!(stderr(&shown).contains("is the node running?"));
+    let usage = isthmus(&path, &["show", "system", "--api", "localhost"]);
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(stderr(&usage).contains("write unix:/run/isthmus/node-1.sock or http://127.0.0.1:8080"));
+    assert_eq!(isthmus(&path, &["frobnicate"]).status.code(), Some(2));
+}
+
+#[test]
+fn commands_that_need_no_node() {
+    let path = unused_path();
+    let schema: Value = serde_json::from_str(stdout(&isthmus(&path, &["schema"]))).unwrap();
+    assert!(schema["properties"].is_object());
+    let version = isthmus(&path, &["version"]);
+    assert_eq!(stdout(&version), concat!("isthmus ", env!("CARGO_PKG_VERSION"), "\n"));
+    let refused = isthmus(&path, &["check", "/nowhere/node.yaml"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let report: Value =
+        serde_json::from_str(stdout(&isthmus(&path, &["check", "/nowhere/node.yaml", "-o", "json"])))
+            .unwrap();
+    assert_eq!(report["valid"], false);
+}
