@@ -1,6 +1,7 @@
 //! `lsm0` and `gsm0`: TAP ports as the kernel sees them, with addresses and routes.
 
 use std::net::UdpSocket;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use isthmus::port::tap::{TapConfig, TapPort};
 use isthmus::port::{OpenError, Port};
 
 use crate::namespace::{Namespace, can_run};
+use crate::nic::{Stop, relay, transfer};
 
 fn net(text: &str) -> Ipv4Net {
     text.parse().unwrap()
@@ -167,4 +169,35 @@ fn ours(namespace: &Namespace) -> Vec<String> {
         shown.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
     prefixes.sort();
     prefixes
+}
+
+#[test]
+fn bulk_tcp_between_two_kernels_arrives_in_frames_of_the_mtu() {
+    if !can_run() {
+        return;
+    }
+    let (client, server) = (Namespace::new(), Namespace::new());
+    let adapter = |namespace: &Namespace, node: u8| {
+        namespace.inside(|| {
+            let port = TapPort::open(&TapConfig::new("lsm0", node, 9000)).unwrap();
+            block_on(async {
+                let address = net(&format!("10.77.0.{node}/24"));
+                Kernel::connect().unwrap().configure(&Adapter::lsm("lsm0", 9000, address)).await.unwrap();
+            });
+            port
+        })
+    };
+    let (left, right) = (adapter(&client, 1), adapter(&server, 2));
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let relaying = scope.spawn(|| relay(left, right, 9000, &stop));
+        let running = Stop(&stop);
+        transfer(&client, &server, "10.77.0.2:7000");
+        drop(running);
+        let seen = relaying.join().unwrap();
+        println!("{} frames, {} super-frames, {} checksums", seen.frames, seen.segmented, seen.completed);
+        assert!(seen.faults.is_empty(), "{:?}", &seen.faults[..seen.faults.len().min(5)]);
+        assert!(seen.segmented > 0 && seen.completed > 0, "{seen:?}");
+        assert_eq!(seen.errors, 0);
+    });
 }

@@ -18,7 +18,7 @@ fn open(name: &str) -> PacketPort {
     PacketPort::open(name, CarrierFlag::new(true)).unwrap()
 }
 
-fn receive(port: &mut PacketPort, pool: &mut Pool) -> Vec<Vec<u8>> {
+fn receive(port: &mut dyn Port, pool: &mut Pool) -> Vec<Vec<u8>> {
     let mut batch = Vec::new();
     port.receive(&mut batch, pool, 32);
     batch
@@ -58,35 +58,34 @@ fn judge(frame: &[u8], mtu: usize) -> Result<(), String> {
 
 /// What a relay of two ports saw.
 #[derive(Debug, Default)]
-struct Seen {
-    faults: Vec<String>,
-    frames: usize,
-    segmented: u64,
-    completed: u64,
-    errors: u64,
+pub(crate) struct Seen {
+    pub(crate) faults: Vec<String>,
+    pub(crate) frames: usize,
+    pub(crate) segmented: u64,
+    pub(crate) completed: u64,
+    pub(crate) errors: u64,
 }
 
 /// Hands every frame of one port to the other, both ways, until told to stop.
-fn relay(mut left: PacketPort, mut right: PacketPort, stop: &AtomicBool) -> Seen {
+pub(crate) fn relay(mut left: impl Port, mut right: impl Port, mtu: usize, stop: &AtomicBool) -> Seen {
     let (mut seen, mut pool) = (Seen::default(), Pool::new(64));
     while !stop.load(Ordering::Relaxed) {
         let mut idle = true;
         for (from, to) in [(0, 1), (1, 0)] {
-            let frames = receive([&mut left, &mut right][from], &mut pool);
+            let frames = receive(side(&mut left, &mut right, from), &mut pool);
             idle &= frames.is_empty();
             for frame in &frames {
-                seen.faults.extend(judge(frame, 1500).err());
+                seen.faults.extend(judge(frame, mtu).err());
                 seen.frames += 1;
                 // A full queue costs a frame, as on any wire: TCP sends it again.
-                let _ = [&mut left, &mut right][to].transmit(frame);
+                let _ = side(&mut left, &mut right, to).transmit(frame);
             }
         }
         if idle && left.prepare_sleep() && right.prepare_sleep() {
             thread::yield_now();
         }
     }
-    for port in [&left, &right] {
-        let statistics = port.statistics();
+    for statistics in [left.statistics(), right.statistics()] {
         seen.segmented += statistics.segmented;
         seen.completed += statistics.checksums_completed;
         seen.errors += statistics.receive_errors;
@@ -94,7 +93,39 @@ fn relay(mut left: PacketPort, mut right: PacketPort, stop: &AtomicBool) -> Seen
     seen
 }
 
+fn side<'a>(left: &'a mut dyn Port, right: &'a mut dyn Port, number: usize) -> &'a mut dyn Port {
+    if number == 0 { left } else { right }
+}
+
 const SIZE: usize = 8 << 20;
+
+/// Stops a relay, also when the test that it serves fails.
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Sends a lot from one kernel to the other, and checks that it arrives as it was.
+pub(crate) fn transfer(client: &Namespace, server: &Namespace, address: &str) {
+    let listener = server.inside(|| TcpListener::bind(address).unwrap());
+    thread::scope(|scope| {
+        let receiving = scope.spawn(move || {
+            let mut received = Vec::with_capacity(SIZE);
+            listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
+            received
+        });
+        client.inside(|| {
+            let bytes: Vec<u8> = (0..SIZE).map(pattern).collect();
+            TcpStream::connect(address).unwrap().write_all(&bytes).unwrap();
+        });
+        let received = receiving.join().unwrap();
+        assert_eq!(received.len(), SIZE);
+        assert!(received.iter().enumerate().all(|(index, byte)| *byte == pattern(index)));
+    });
+}
 
 fn pattern(index: usize) -> u8 {
     (index % 251) as u8
@@ -112,19 +143,9 @@ fn bulk_tcp_arrives_as_correct_frames_of_the_mtu() {
     server.ip("addr add 10.99.0.2/24 dev eth0");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let relaying = scope.spawn(|| middle.inside(|| relay(open("left"), open("right"), &stop)));
-        let listener = server.inside(|| TcpListener::bind("10.99.0.2:7000").unwrap());
-        let receiving = scope.spawn(move || {
-            let mut received = Vec::with_capacity(SIZE);
-            listener.accept().unwrap().0.read_to_end(&mut received).unwrap();
-            received
-        });
-        client.inside(|| {
-            let mut stream = TcpStream::connect("10.99.0.2:7000").unwrap();
-            let bytes: Vec<u8> = (0..SIZE).map(pattern).collect();
-            stream.write_all(&bytes).unwrap();
-        });
-        let received = receiving.join().unwrap();
+        let relaying = scope.spawn(|| middle.inside(|| relay(open("left"), open("right"), 1500, &stop)));
+        let running = Stop(&stop);
+        transfer(&client, &server, "10.99.0.2:7000");
         let datagram = server.inside(|| UdpSocket::bind("10.99.0.2:7001").unwrap());
         datagram.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         client.inside(|| {
@@ -132,11 +153,9 @@ fn bulk_tcp_arrives_as_correct_frames_of_the_mtu() {
         });
         let mut into = [0; 2000];
         let udp = datagram.recv(&mut into);
-        stop.store(true, Ordering::Relaxed);
+        drop(running);
         let seen = relaying.join().unwrap();
         println!("{} frames, {} super-frames, {} checksums", seen.frames, seen.segmented, seen.completed);
-        assert_eq!(received.len(), SIZE);
-        assert!(received.iter().enumerate().all(|(index, byte)| *byte == pattern(index)));
         assert_eq!(udp.unwrap(), 1000);
         assert!(seen.faults.is_empty(), "{:?}", &seen.faults[..seen.faults.len().min(5)]);
         assert!(seen.segmented > 0 && seen.completed > 0, "{seen:?}");
