@@ -212,9 +212,16 @@ impl GroupEndpoint {
         self.reader.receive(self.id, into)
     }
 
+    /// Whether peers have sent what was not received yet, ordered or not. Looks at every lane.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.reader.has_unread()
+    }
+
     /// Delivers what lies in the lanes without waiting for the owner's order, at the next calls of [`receive`](Self::receive).
     ///
-    /// For a member that has seen an owner do nothing for too long. Exactly once and the order of each source still hold.
+    /// For a member that has had [unread](Self::has_unread) frames for too long since the owner orders nothing. Exactly once
+    /// and the order of each source still hold.
     pub fn sweep(&mut self) {
         self.reader.sweep();
     }

@@ -98,6 +98,9 @@ impl Lane {
     }
 }
 
+/// Sequences stay below this, which no honest source reaches: sums with them cannot overflow.
+const SEQUENCES: u64 = 1 << 47;
+
 /// What a lane slot says of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shape {
@@ -145,7 +148,7 @@ impl LaneView {
 
     /// The lane's tail and head, made plausible: never further apart than the lane is long, in the right order.
     pub(super) fn bounds(&self) -> (u64, u64) {
-        let head = self.area.load_u64(LANE_HEAD, Acquire);
+        let head = self.area.load_u64(LANE_HEAD, Acquire).min(SEQUENCES);
         let tail = self.area.load_u64(LANE_TAIL, Acquire);
         (tail.clamp(head.saturating_sub(self.geometry.lane_slots()), head), head)
     }
@@ -184,7 +187,7 @@ impl LaneView {
     fn shape(&self, seq: u64, index: u32) -> Option<Shape> {
         let slot = self.geometry.lane_slot(seq);
         // Pairs with the release of the word in `Lane::write`.
-        if seq == 0 || self.area.load_u64(slot, Acquire) != seq {
+        if !(1..SEQUENCES).contains(&seq) || self.area.load_u64(slot, Acquire) != seq {
             return None;
         }
         let incarnation = self.area.load_u64(slot + 8, Relaxed);

@@ -24,6 +24,12 @@
 //! The outcome: per source in order and exactly once, for live sources and readers that keep up, across any change of owner;
 //! a dead source's last frames at most once; one order for all within a generation, save for readers that were lapped.
 //!
+//! # Distrust
+//!
+//! Nothing in a peer's area is believed: bounds are clamped, shapes checked, and no call does more than a bounded number of
+//! steps. A hostile owner can withhold the order, or claim a generation so high that nobody can follow it; members then
+//! [sweep](GroupEndpoint::sweep) the lanes and go without. It cannot forge, alter, double or reorder another's frames.
+//!
 //! Sequences number lane slots, not frames: a frame that is longer than a slot takes consecutive ones.
 //!
 //! There is no clock in here: [`GroupEndpoint::poll_owner_duties`] and [`GroupEndpoint::receive`] are called by a worker.

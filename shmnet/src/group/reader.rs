@@ -130,6 +130,12 @@ impl GroupReader {
             || self.order.as_ref().is_some_and(OrderView::is_ready)
     }
 
+    /// Whether a lane holds frames that were not delivered, ordered or not.
+    pub(super) fn has_unread(&self) -> bool {
+        let attached = self.sources.iter().flatten().filter(|source| source.attached);
+        attached.into_iter().any(|source| source.lane.bounds().1 > source.next)
+    }
+
     /// Copies the next frame to the beginning of `into`.
     pub(super) fn receive(&mut self, own_id: u16, into: &mut [u8]) -> Option<Delivered> {
         // Enough for the whole order ring and every lane, and an end if a peer keeps feeding references to nothing.

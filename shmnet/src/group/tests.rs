@@ -196,13 +196,35 @@ fn sweeping_delivers_without_an_owner_and_never_twice() {
     poll(&mut nodes);
     nodes[2].send(b"stuck").unwrap();
     assert!(drain(&mut nodes[1]).is_empty(), "the owner has not ordered it");
+    assert!(nodes[1].has_unread() && !nodes[1].is_ready());
     nodes[1].sweep();
     assert!(nodes[1].is_ready());
     assert_eq!(drain(&mut nodes[1]), vec![(2, b"stuck".to_vec())]);
     assert!(nodes[0].is_ready(), "the owner has something to order");
     poll(&mut nodes);
     assert!(drain(&mut nodes[1]).is_empty());
+    assert!(!nodes[1].has_unread());
     assert_eq!(nodes[1].counters().received.duplicates, 1);
+}
+
+#[test]
+fn sequences_at_the_end_of_their_range_are_survived() {
+    let (areas, mut nodes) = group(small(), 2);
+    poll(&mut nodes);
+    for base in [u64::MAX, 1 << 47, (1 << 47) + 8] {
+        for seq in base - 4..=base - 1 {
+            let slot = small().lane_slot(seq);
+            areas[1].own.store_u64(slot, seq, Relaxed);
+            areas[1].own.store_u64(slot + 8, 1, Relaxed);
+            areas[1].own.store_u64(slot + 16, 300 << 32 | 3 << 16, Relaxed);
+        }
+        areas[1].own.store_u64(136, base, Relaxed);
+        areas[1].own.store_u64(128, base - 4, Relaxed);
+        nodes[0].attach_peer(1, 1, areas[1].peer.clone(), Start::Oldest).unwrap();
+        nodes[0].sweep();
+        assert!(drain(&mut nodes[0]).is_empty());
+        poll(&mut nodes[..1]);
+    }
 }
 
 #[test]
