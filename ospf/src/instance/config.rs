@@ -13,7 +13,7 @@
 use crate::Instance;
 use crate::area::Area;
 use crate::config::{InstanceConfig, InterfaceConfig, InterfaceType};
-use crate::interface::Interface;
+use crate::interface::{Destination, Interface};
 use crate::lsdb::Scope;
 use crate::neighbor::{Event, NeighborKey};
 use crate::timer::TimerId;
@@ -66,6 +66,8 @@ impl Instance {
         }
         self.send_flood_queues(now);
         for id in gone {
+            // As at shutdown: neighbors need not wait for RouterDeadInterval.
+            self.send_hello(id, Destination::AllRouters, true);
             self.interface_down(now, id);
             self.interfaces.remove(&id);
         }
@@ -109,6 +111,7 @@ impl Instance {
         let renegotiates = old.mtu != new.mtu || old.mtu_ignore != new.mtu_ignore;
         let hello_changed = old.hello_interval != new.hello_interval;
         if restarts {
+            self.send_hello(id, Destination::AllRouters, true);
             self.interface_down(now, id);
         }
         let Some(interface) = self.interfaces.get_mut(&id) else { return };

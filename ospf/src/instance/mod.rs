@@ -220,7 +220,8 @@ impl Instance {
             TimerId::Originate(scope, name) => self.advance_origination(now, scope, name),
             TimerId::FirstRouterLsa(area) => self.first_router_lsa_timer(area),
             TimerId::Stale(scope) => self.flush_stale(now, scope, true),
-            TimerId::Spf => self.calculate_routes(now),
+            // What it waits for is looked at when the call settles.
+            TimerId::Spf => {}
         }
     }
 
@@ -235,9 +236,7 @@ impl Instance {
                 self.originate_router_lsa(now, area);
             }
             self.follow_role(now);
-            if self.is_spf_due() {
-                self.calculate_routes(now);
-            }
+            self.schedule_spf(now);
             if std::mem::take(&mut self.pending.stale) {
                 for scope in self.scopes() {
                     self.flush_stale(now, scope, false);
@@ -247,18 +246,18 @@ impl Instance {
             if self.pending.flushed {
                 self.remove_flushed(now);
             }
-            if self.is_settled() {
+            if self.is_settled(now) {
                 return;
             }
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn is_settled(&self, now: Instant) -> bool {
         let pending = &self.pending;
         let queues_empty = self.interfaces.values().all(|interface| interface.flood_queue.is_empty());
         pending.requests.is_empty()
             && pending.router_lsas.is_empty()
-            && !self.is_spf_due()
+            && self.spf_due_at(now).is_none_or(|at| at > now)
             && !pending.stale
             && !pending.flushed
             && queues_empty

@@ -1,6 +1,7 @@
 //! When routes are calculated, and what follows from them: changes for the caller, summaries, the role.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::Instance;
 use crate::event::{Notification, Output};
@@ -13,6 +14,10 @@ use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::view::LsaIdView;
 use crate::wire::{Lsa, LsaKey};
+
+/// While databases are exchanged every packet brings a part of the truth: what advertisements change is then
+/// calculated no more often than this, and once more when the exchange is over.
+const PACE_DURING_EXCHANGE: Duration = Duration::from_millis(50);
 
 /// Counters of the instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,26 +37,51 @@ pub(crate) struct SpfRequest {
     at: Instant,
     /// By which advertisement's change, if by one.
     trigger: Option<(Scope, LsaKey)>,
+    /// Whether something here has changed: an adjacency, an interface, the configuration.
+    urgent: bool,
 }
 
 impl Instance {
-    /// Asks for a calculation of routes: at the end of this call, or after the configured delay.
+    /// How often routes were calculated.
+    pub fn spf_runs(&self) -> u64 {
+        self.statistics.spf_runs
+    }
+
+    /// Asks for a calculation of routes: at the end of this call, or after the configured delay. The `trigger` is the
+    /// advertisement that has changed, if it was one.
     pub(crate) fn request_spf(&mut self, now: Instant, trigger: Option<(Scope, LsaKey)>) {
-        let request = self.spf_request.get_or_insert(SpfRequest { at: now, trigger });
+        let request = self.spf_request.get_or_insert(SpfRequest { at: now, trigger, urgent: false });
         request.trigger = request.trigger.or(trigger);
-        if !self.config.spf_delay.is_zero() {
-            self.timers.arm_no_later(TimerId::Spf, now + self.config.spf_delay);
+        request.urgent |= trigger.is_none();
+    }
+
+    /// Calculates routes if that is due, else sees to it that the timer wakes us when it is.
+    pub(super) fn schedule_spf(&mut self, now: Instant) {
+        let Some(at) = self.spf_due_at(now) else { return };
+        if at <= now {
+            self.calculate_routes(now);
+        } else {
+            self.timers.arm(TimerId::Spf, at);
         }
     }
 
-    /// Whether routes are to be calculated before this call ends.
-    pub(super) fn is_spf_due(&self) -> bool {
-        self.spf_request.is_some() && self.timers.at(TimerId::Spf).is_none()
+    /// When routes are to be calculated, if that was asked for.
+    pub(super) fn spf_due_at(&self, now: Instant) -> Option<Instant> {
+        let request = self.spf_request?;
+        let delayed = request.at + self.config.spf_delay;
+        let paced = match self.spf_log.last() {
+            Some(last) if !request.urgent && self.is_any_neighbor_exchanging() => {
+                last.start_timestamp + PACE_DURING_EXCHANGE
+            }
+            _ => now,
+        };
+        Some(delayed.max(paced))
     }
 
     /// Calculates all routes, reports what differs, and brings the summaries in line.
-    pub(super) fn calculate_routes(&mut self, now: Instant) {
+    fn calculate_routes(&mut self, now: Instant) {
         let Some(request) = self.spf_request.take() else { return };
+        self.timers.cancel(TimerId::Spf);
         let routes = spf::calculate(&self.spf_input(now));
         for area in self.attached_areas() {
             if let Some(area) = self.areas.get_mut(&area) {

@@ -1,5 +1,6 @@
 //! Router-LSAs (RFC 2328 section 12.4.1).
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -51,7 +52,9 @@ impl Instance {
         let mut flags = RouterFlags::empty();
         flags.set(RouterFlags::B, self.is_area_border_router());
         let interfaces = self.interfaces.iter().filter(|(_, i)| i.config.area == area && i.is_up());
-        RouterLsa { flags, links: interfaces.flat_map(|(id, interface)| links(*id, interface)).collect() }
+        let mut links: Vec<_> = interfaces.flat_map(|(id, interface)| links(*id, interface)).collect();
+        keep_cheapest_stubs(&mut links);
+        RouterLsa { flags, links }
     }
 }
 
@@ -74,6 +77,23 @@ fn links(id: InterfaceId, interface: &Interface) -> Vec<RouterLink> {
     };
     let to_prefixes = interface_prefixes(interface).into_iter().map(stub);
     interface.full_neighbors().map(to_neighbor).chain(to_prefixes).collect()
+}
+
+/// A prefix that several interfaces announce is announced once, at its lowest cost.
+fn keep_cheapest_stubs(links: &mut Vec<RouterLink>) {
+    let mut cheapest: BTreeMap<(Ipv4Addr, Ipv4Addr), u16> = BTreeMap::new();
+    for link in links.iter().filter(|link| link.link_type == LinkType::Stub) {
+        let cost = cheapest.entry((link.id, link.data)).or_insert(link.metric);
+        *cost = link.metric.min(*cost);
+    }
+    links.retain(|link| {
+        let prefix = (link.id, link.data);
+        let is_cheapest = link.link_type != LinkType::Stub || cheapest.get(&prefix) == Some(&link.metric);
+        if is_cheapest && link.link_type == LinkType::Stub {
+            cheapest.remove(&prefix);
+        }
+        is_cheapest
+    });
 }
 
 /// The stub links of an interface which is up, with their costs.

@@ -6,5 +6,8 @@ mod bench;
 mod exchange;
 mod flooding;
 mod hello;
+mod networks;
+mod notifications;
 mod origination;
 mod refused;
+mod robust;

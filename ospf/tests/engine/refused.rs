@@ -37,7 +37,7 @@ fn case(name: &'static str, reason: &'static str, payload: Vec<u8>) -> Case {
 }
 
 /// Writes the right checksum into a packet that was changed.
-fn with_checksum(mut payload: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_checksum(mut payload: Vec<u8>) -> Vec<u8> {
     payload[12..14].fill(0);
     let covered: Vec<u8> = payload[..16].iter().chain(&payload[24..]).copied().collect();
     let mut sum: u32 = 0;

@@ -141,3 +141,34 @@ fn a_border_router_without_a_backbone_neighbor_still_reaches_the_outside() {
     let far = format!("172.20.{}.0/24", outside[1]).parse().expect("a prefix");
     assert!(network.nodes[borders[0]].fib.contains_key(&far));
 }
+
+#[test]
+fn an_area_that_leaves_the_configuration_and_comes_back() {
+    let Site { mut network, outside, borders, .. } = site(3, true);
+    network.start_all();
+    network.converge(seconds(20));
+    network.run_for(seconds(10));
+    let configs: Vec<_> = borders.iter().map(|border| network.nodes[*border].config.clone()).collect();
+    let members: Vec<_> = network.segments.iter().map(|segment| segment.members.clone()).collect();
+
+    network.remove_interfaces(borders[1], |interface| interface.unicast_to.is_some());
+    network.remove_area(borders[0], BACKBONE);
+    let took = network.converge_fast(seconds(20));
+    assert!(took < seconds(3), "nobody waits for a dead interval: {took:?}");
+    let gone = network.router_id(borders[0]);
+    let outer = network.nodes[outside[1]].instance.as_ref().expect("it runs");
+    assert!(
+        outer.view_database(network.now, Some(BACKBONE)).iter().all(|entry| entry.header.adv_router != gone)
+    );
+
+    for (segment, members) in network.segments.iter_mut().zip(members) {
+        segment.members = members;
+    }
+    for (border, config) in borders.iter().zip(configs) {
+        network.reconfigure(*border, |present| *present = config);
+        for id in network.nodes[*border].config.interfaces.keys().copied().collect::<Vec<_>>() {
+            network.with(*border, |instance, now| instance.handle_link(now, id, true));
+        }
+    }
+    network.converge(seconds(30));
+}

@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 
 use isthmus_ospf::types::{RouterId, SeqNum};
 use isthmus_ospf::wire::{
-    ALL_SPF_ROUTERS, Header, LinkType, LsType, Lsa, LsaBody, LsaKey, Options, Packet, PacketBody,
-    RouterFlags, RouterLink, RouterLsa, SummaryLsa,
+    ALL_SPF_ROUTERS, AsExternalLsa, Header, LinkType, LsType, Lsa, LsaBody, LsaKey, Options, Packet,
+    PacketBody, RouterFlags, RouterLink, RouterLsa, SummaryLsa,
 };
 
-use crate::network::{BACKBONE, Network, NodeId, Quality, seconds};
+use crate::network::{BACKBONE, CLUSTER, Network, NodeId, Quality, seconds};
 
 fn line(seed: u64) -> (Network, Vec<NodeId>) {
     let mut network = Network::new(seed);
@@ -185,4 +185,35 @@ fn another_router_id_is_another_router() {
     network.converge(seconds(30));
     assert_eq!(sequence(&network, nodes[3], old), None);
     assert!(sequence(&network, nodes[3], RouterId(Ipv4Addr::new(10, 9, 9, 9))).is_some());
+}
+
+#[test]
+fn as_external_advertisements_cross_areas_and_leave_when_flushed() {
+    let mut network = Network::new(6);
+    let nodes = network.routers(3);
+    network.link(nodes[0], nodes[1], BACKBONE, 10);
+    network.link(nodes[1], nodes[2], CLUSTER, 10);
+    network.start_all();
+    network.converge(seconds(20));
+    let asbr = RouterId(Ipv4Addr::new(10, 7, 7, 7));
+    let key =
+        LsaKey { ls_type: LsType::AS_EXTERNAL, id: Ipv4Addr::new(198, 51, 100, 0), advertising_router: asbr };
+    let external = AsExternalLsa {
+        network_mask: Ipv4Addr::new(255, 255, 255, 0),
+        e2: true,
+        metric: 20,
+        forwarding_address: Ipv4Addr::UNSPECIFIED,
+        tag: 7,
+    };
+    let body = LsaBody::AsExternal(external);
+    inject(&mut network, nodes[0], nodes[1], Lsa::build(1, Options::E, key, SeqNum::INITIAL, &body));
+    network.run_for(seconds(1));
+    let externals = |network: &Network, node: NodeId| {
+        network.nodes[node].instance.as_ref().map(|instance| instance.view_database(network.now, None).len())
+    };
+    assert_eq!(externals(&network, nodes[2]), Some(1));
+    network.run_for(seconds(2));
+    inject(&mut network, nodes[0], nodes[1], Lsa::build(3600, Options::E, key, SeqNum::INITIAL, &body));
+    network.run_for(seconds(10));
+    assert_eq!((externals(&network, nodes[1]), externals(&network, nodes[2])), (Some(0), Some(0)));
 }

@@ -259,13 +259,23 @@ impl Network {
 
     /// Takes interfaces away from a router that runs.
     pub(crate) fn remove_interfaces(&mut self, node: NodeId, which: impl Fn(&InterfaceConfig) -> bool) {
-        let config = &self.nodes[node].config;
-        let gone: Vec<_> =
-            config.interfaces.iter().filter(|(_, i)| which(i)).map(|(id, _)| (node, *id)).collect();
+        self.reconfigure(node, |config| config.interfaces.retain(|_, interface| !which(interface)));
+        self.forget_removed_interfaces();
+    }
+
+    /// Takes an area and its interfaces away from a router that runs.
+    pub(crate) fn remove_area(&mut self, node: NodeId, area: AreaId) {
+        self.reconfigure(node, |config| {
+            config.interfaces.retain(|_, interface| interface.area != area);
+            config.areas.remove(&area);
+        });
+        self.forget_removed_interfaces();
+    }
+
+    fn forget_removed_interfaces(&mut self) {
         for segment in &mut self.segments {
-            segment.members.retain(|member| !gone.contains(member));
+            segment.members.retain(|(node, id)| self.nodes[*node].config.interfaces.contains_key(id));
         }
-        self.reconfigure(node, |config| config.interfaces.retain(|id, _| !gone.contains(&(node, *id))));
     }
 
     /// Calls an entry point of a router, and does what the router says.
@@ -310,7 +320,7 @@ impl Network {
             packet.payload[11],
         ));
         receivers.retain(|(member, id)| {
-            let config = &self.nodes[*member].config.interfaces[id];
+            let Some(config) = self.nodes[*member].config.interfaces.get(id) else { return false };
             let is_for = packet.destination == ALL_SPF_ROUTERS || packet.destination == config.address.addr();
             // As the driver does: the interface of a multi-area adjacency takes what its peer sends in its area.
             is_for
