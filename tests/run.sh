@@ -27,7 +27,8 @@ install_packages() {
     done
     if [ ${#missing[@]} -eq 0 ]; then return; fi
     say "installing ${packages[*]} (missing: ${missing[*]})"
-    if [ -e "$policy" ]; then
+    # The first of interrupted runs has put the machine's own policy aside.
+    if [ -e "$policy" ] && [ ! -e "$policy.before-isthmus-tests" ]; then
         "${sudo[@]}" mv "$policy" "$policy.before-isthmus-tests"
     fi
     trap restore_policy EXIT

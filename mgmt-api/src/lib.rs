@@ -1,6 +1,6 @@
 //! HTTP surface of Isthmus: REST, metrics exposition, problem documents.
 //!
-//! The router implements [`Backend`]; [`app()`] turns it into an application; [`serve`] carries the application over
+//! The router implements [`Backend`]; [`app()`] turns it into an application; [`serve()`] carries the application over
 //! a loopback address, a unix socket, or a listener of the embedded stack.
 //!
 //! | module | subject |

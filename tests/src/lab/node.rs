@@ -291,18 +291,25 @@ impl Node {
         Ok(keys)
     }
 
-    /// Every packet that it has refused: drops of the data plane and bad packets of OSPF.
+    /// How many packets it has refused, by interface and reason: drops of the data plane and bad packets of OSPF.
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub fn refused_packets(&self) -> Result<u64, String> {
-        let drops = self.get("/counters/drops")?["total"].as_u64().unwrap_or_default();
-        let interfaces = self.list("/ospf/interfaces", "interface")?;
-        let bad = |interface: &Value| -> u64 {
+    pub fn refused_packets(&self) -> Result<BTreeMap<String, u64>, String> {
+        let mut refused = BTreeMap::new();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        for drop in self.list("/counters/drops", "drop")? {
+            let name = format!("{} {}", text(&drop["interface"]), text(&drop["reason"]));
+            refused.insert(name, drop["packets"].as_u64().unwrap_or_default());
+        }
+        for interface in self.list("/ospf/interfaces", "interface")? {
             let reasons = interface.pointer("/statistics/bad-packets").and_then(Value::as_object);
-            reasons.into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum()
-        };
-        Ok(drops + interfaces.iter().map(bad).sum::<u64>())
+            for (reason, count) in reasons.into_iter().flatten() {
+                let name = format!("{} ospf {reason}", text(&interface["name"]));
+                refused.insert(name, count.as_u64().unwrap_or_default());
+            }
+        }
+        Ok(refused)
     }
 
     /// The nodes that it takes for active.
