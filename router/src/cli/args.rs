@@ -22,8 +22,8 @@ Examples:
   isthmus route get 192.0.2.1 --explain
                                        what becomes of a packet, and why
 
-Exit codes: 0 done; 1 done, and the answer is no; 2 usage; 3 no node could be asked; 4 the node refused;
-5 something on this side failed."
+Exit codes: 0 done; 1 done, and the answer is no; 2 usage; 3 no node could be asked;
+4 the node refused; 5 something on this side failed."
 )]
 pub struct Args {
     /// Options of every command.
@@ -41,7 +41,14 @@ pub struct GlobalArgs {
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, help_heading = "Global options")]
     pub output: Format,
     /// API of the node: http://HOST:PORT or unix:PATH. The default is the only node that runs here.
-    #[arg(long, global = true, env = "ISTHMUS_API", value_name = "API", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        env = "ISTHMUS_API",
+        hide_env_values = true,
+        value_name = "API",
+        help_heading = "Global options"
+    )]
     pub api: Option<String>,
     /// Id of the node, where several run here.
     #[arg(short, long, global = true, value_name = "ID", help_heading = "Global options")]

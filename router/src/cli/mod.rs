@@ -9,12 +9,14 @@
 //! | `output` | the forms of output: table, wide, JSON, YAML |
 //! | `table`, `text` | columns, and how values are written in them |
 //! | `render` | each resource for people |
+//! | [`mod@reference`] | the page of the documentation made from the help |
 //! | `show`, `status`, `tools` | what the commands do |
 
 pub mod args;
 pub mod client;
 pub mod error;
 mod output;
+pub mod reference;
 mod render;
 mod show;
 mod status;
