@@ -13,13 +13,14 @@ use tower_http::trace::TraceLayer;
 
 use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
+use crate::guard;
 use crate::metrics::Metrics;
 use crate::routes;
 
 /// What a surface permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading, actions and tools: for this host.
+    /// Reading, actions and tools: for this host, addressed by a name or address of loopback.
     Full,
     /// `GET` and `HEAD` only: for the routed network, where nobody is known.
     ReadOnly,
@@ -40,8 +41,8 @@ pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(limits));
     let app = match access {
-        Access::Full => app,
-        Access::ReadOnly => app.layer(middleware::from_fn(read_only)),
+        Access::Full => app.layer(middleware::from_fn(guard::this_host_only)),
+        Access::ReadOnly => app.layer(middleware::from_fn(guard::read_only)),
     };
     app.layer(TraceLayer::new_for_http()).with_state(state)
 }
@@ -81,18 +82,6 @@ async fn limits(request: Request, next: Next) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
-}
-
-async fn read_only(request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
-    ApiError::new(
-        ProblemKind::ReadOnly,
-        format!("{} is not served inside the routed network", request.method()),
-        "use the node's unix socket or its loopback address on the node itself",
-    )
-    .into_response()
 }
 
 async fn not_found(uri: Uri) -> ApiError {
