@@ -20,8 +20,10 @@ use crate::routes;
 /// What a surface permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading, actions and tools: for this host, addressed by a name or address of loopback.
+    /// Reading, actions and tools: for a unix socket, whose file says who may use it.
     Full,
+    /// The same for a loopback address: only under a name or address of loopback, which web pages cannot have.
+    Loopback,
     /// `GET` and `HEAD` only: for the routed network, where nobody is known.
     ReadOnly,
 }
@@ -41,7 +43,8 @@ pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(limits));
     let app = match access {
-        Access::Full => app.layer(middleware::from_fn(guard::this_host_only)),
+        Access::Full => app,
+        Access::Loopback => app.layer(middleware::from_fn(guard::this_host_only)),
         Access::ReadOnly => app.layer(middleware::from_fn(guard::read_only)),
     };
     app.layer(TraceLayer::new_for_http()).with_state(state)

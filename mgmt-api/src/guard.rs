@@ -26,7 +26,7 @@ pub(crate) async fn read_only(request: Request, next: Next) -> Response {
     .into_response()
 }
 
-/// Lets pass what was addressed to this host, by no page of another.
+/// Lets pass what was addressed to this host, by no page of another host.
 pub(crate) async fn this_host_only(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let foreign = foreign_name(headers, &header::HOST).or_else(|| foreign_name(headers, &header::ORIGIN));
