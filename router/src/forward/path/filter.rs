@@ -1,4 +1,4 @@
-//! A quick answer to "is this address one of ours?", which for nearly every packet is no.
+//! A quick answer to "is this address one of ours, or a broadcast?", which for nearly every packet is no.
 
 use std::net::Ipv4Addr;
 
@@ -16,10 +16,13 @@ impl AddressFilter {
         Self { bits: [0; WORDS] }
     }
 
-    /// Makes it the set of the node's own and common addresses.
+    /// Makes it the set of the node's own and common addresses and of the broadcasts of its networks.
     pub(super) fn refresh(&mut self, state: &ForwardingState) {
         self.bits = [0; WORDS];
-        for &address in state.local.keys().chain(state.common.keys()) {
+        let networks = state.interfaces.iter().filter_map(|interface| interface.address);
+        let broadcasts = networks.flat_map(|own| [own.network(), own.broadcast()]);
+        let addresses = state.local.keys().chain(state.common.keys()).copied();
+        for address in addresses.chain(broadcasts).chain([Ipv4Addr::BROADCAST]) {
             let (word, bit) = place(address);
             self.bits[word] |= bit;
         }

@@ -22,7 +22,7 @@ impl Path {
         if self.is_martian(state, arrival, &header) {
             return self.discard(arrival.interface, DropReason::Martian, buffer);
         }
-        if header.destination.is_multicast() || is_broadcast(state, header.destination) {
+        if header.destination.is_multicast() || self.is_broadcast(state, header.destination) {
             return self.group_input(state, arrival, &header, buffer);
         }
         // RFC 1812 section 5.3.4: what the link carried to all stations is not for one host.
@@ -179,7 +179,17 @@ impl Path {
         // Nobody else sends from this node's addresses, nor from the cluster's outside of it.
         self.local_owner(state, source).is_some()
             || (arrival.source == Source::Nic && self.common_owner(state, source).is_some())
-            || is_broadcast(state, source)
+            || self.is_broadcast(state, source)
+    }
+
+    /// Whether an address is the limited broadcast, or the broadcast of an attached network, in today's or in the
+    /// all-zeroes form (RFC 1812 section 4.2.3.1).
+    fn is_broadcast(&self, state: &ForwardingState, address: Ipv4Addr) -> bool {
+        self.own.may_hold(address)
+            && (address == Ipv4Addr::BROADCAST
+                || state.interfaces.iter().filter_map(|interface| interface.address).any(|own| {
+                    own.prefix_len() < 31 && (address == own.broadcast() || address == own.network())
+                }))
     }
 }
 
@@ -192,17 +202,6 @@ pub(super) fn interface(state: &ForwardingState, index: InterfaceIndex) -> Optio
 fn find(state: &ForwardingState, kind: InterfaceKind) -> Option<InterfaceIndex> {
     let position = state.interfaces.iter().position(|interface| interface.kind == kind)?;
     u16::try_from(position).ok().map(InterfaceIndex)
-}
-
-/// Whether an address is the limited broadcast, or the broadcast of an attached network, in today's or in the
-/// all-zeroes form (RFC 1812 section 4.2.3.1).
-fn is_broadcast(state: &ForwardingState, address: Ipv4Addr) -> bool {
-    address == Ipv4Addr::BROADCAST
-        || state
-            .interfaces
-            .iter()
-            .filter_map(|interface| interface.address)
-            .any(|own| own.prefix_len() < 31 && (address == own.broadcast() || address == own.network()))
 }
 
 /// "This network", loopback and class E.
