@@ -156,7 +156,7 @@ impl Client {
     fn failed(&self, path: &str, error: ureq::Error) -> CliError {
         let cause = match error {
             ureq::Error::Io(cause) => cause,
-            ureq::Error::Timeout(ureq::Timeout::Connect) => io::ErrorKind::TimedOut.into(),
+            ureq::Error::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
             ureq::Error::HostNotFound => io::Error::other("there is no such host"),
             other => return self.bad_answer(path, other),
         };
