@@ -61,7 +61,7 @@ fn app() -> Router {
 }
 
 #[test]
-fn documents_come_over_one_connection_after_another() {
+fn documents_lines_and_streams_come_whole() {
     let server = Server::start();
     let client = Client::unix(&server.path);
     for _ in 0..3 {
