@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::facts::Facts;
 use crate::node::NodeId;
+use crate::ring::Geometry;
 
 /// Where the shared memory is.
 #[derive(Debug)]
@@ -64,3 +66,38 @@ pub struct NetworkParameters {
     /// Length of the prefix in bits.
     pub prefix_len: u8,
 }
+
+/// All that [`Fabric::join`](crate::Fabric::join) needs.
+#[derive(Debug)]
+pub struct FabricConfig {
+    /// This node's number, at most `max_nodes`.
+    pub node_id: NodeId,
+    /// The shared memory.
+    pub backing: Backing,
+    /// How many node ids the segment has room for; the same on all nodes.
+    pub max_nodes: u16,
+    /// Size of the first ring of each pair, in slots and buffers; the same on all nodes. [`DEFAULT_GEOMETRY`] suits most.
+    pub geometry: Geometry,
+    /// Heartbeat and timeouts.
+    pub timing: Timing,
+    /// What all nodes must agree on, for the LSM and the GSM.
+    pub parameters: [NetworkParameters; 2],
+    /// What this node says about itself at first.
+    pub facts: Facts,
+    /// Take the place of a process that holds this node id.
+    pub takeover: bool,
+    /// The most bytes that this node's arena may ever take; by default an eighth of what the backing has free, and at most
+    /// 64 MiB.
+    pub budget: Option<u64>,
+}
+
+/// The first ring of a pair: 64 slots with buffers of 2 KiB, 139,520 bytes. A frame of 9000 bytes takes five of its slots, and
+/// the longest frame is 64 KiB. A ring that stays full is replaced by one with four times the slots, up to
+/// [`MAX_RING_SLOTS`] (2.2 MiB, which lives in a processor's last cache).
+pub const DEFAULT_GEOMETRY: Geometry = match Geometry::new(64, 2048) {
+    Ok(geometry) => geometry,
+    Err(_) => unreachable!(),
+};
+
+/// The most slots that a ring grows to.
+pub const MAX_RING_SLOTS: u32 = 1024;

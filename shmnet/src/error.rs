@@ -150,6 +150,13 @@ pub enum JoinError {
     },
 }
 
+impl JoinError {
+    /// For `map_err` at a system call.
+    pub(crate) fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::System { what, error: error.into() }
+    }
+}
+
 /// Why a frame was not taken for transmission; each is a counted drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -166,6 +173,12 @@ pub enum TransmitError {
     /// The frame is empty.
     #[error("empty frame")]
     Empty,
+    /// The offload metadata points outside of the frame or is of an unknown kind.
+    #[error("metadata does not fit the frame")]
+    BadMetadata,
+    /// The node broke the rules of the ring; it is being closed.
+    #[error("ring quarantined")]
+    Quarantined,
     /// This node is not a member at the moment: peers closed it and it has not yet rejoined.
     #[error("not a member of the segment")]
     NotMember,
@@ -179,6 +192,8 @@ impl TransmitError {
             Self::RingFull => "ring-full",
             Self::TooLong => "too-long",
             Self::Empty => "empty",
+            Self::BadMetadata => "bad-metadata",
+            Self::Quarantined => "quarantined",
             Self::NotMember => "not-member",
         }
     }

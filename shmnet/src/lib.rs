@@ -18,19 +18,56 @@
 //! peer's arena is trusted: it is loaded once, checked, then used; a hostile peer can lose its own packets and nothing
 //! else.
 
-mod config;
-mod error;
-mod event;
-mod facts;
-mod node;
-
 pub mod group;
 pub mod memory;
 pub mod ring;
 pub mod sync;
 
-pub use crate::config::{Backing, NetworkParameters, Timing};
+// The model checker sees only the protocols between nodes; the rest needs the operating system.
+#[cfg(not(loom))]
+mod config;
+#[cfg(any(not(loom), test))]
+mod doorbell;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod event;
+#[cfg(not(loom))]
+mod fabric;
+#[cfg(not(loom))]
+mod facility;
+#[cfg(not(loom))]
+mod facts;
+#[cfg(not(loom))]
+mod layout;
+#[cfg(not(loom))]
+mod liveness;
+#[cfg(not(loom))]
+mod membership;
+#[cfg(not(loom))]
+mod node;
+#[cfg(not(loom))]
+mod sigbus;
+
+#[cfg(not(loom))]
+pub use crate::config::{Backing, DEFAULT_GEOMETRY, FabricConfig, MAX_RING_SLOTS, NetworkParameters, Timing};
+#[cfg(not(loom))]
 pub use crate::error::{JoinError, TransmitError};
+#[cfg(not(loom))]
 pub use crate::event::{Event, EventKind, FailureReason};
+#[cfg(not(loom))]
+pub use crate::fabric::Fabric;
+#[cfg(not(loom))]
+pub use crate::fabric::endpoint::{Destination, Endpoint, Received};
+#[cfg(not(loom))]
+pub use crate::fabric::snapshot::{GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot};
+#[cfg(not(loom))]
 pub use crate::facts::{Facts, SteeringEpoch};
+#[cfg(not(loom))]
+pub use crate::layout::ABI_VERSION;
+#[cfg(not(loom))]
+pub use crate::membership::active::{ActiveNode, ActiveNodes, NodeState};
+#[cfg(not(loom))]
 pub use crate::node::{Cast, Network, NodeId, mac_address, node_of_mac};
+#[cfg(not(loom))]
+pub use crate::ring::{Geometry, Metadata};

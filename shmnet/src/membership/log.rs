@@ -31,9 +31,9 @@ impl EventLog {
             inner.recent.pop_front();
         }
         // A listener that does not read loses events, and sees the gap in their numbers.
-        inner
-            .listeners
-            .retain(|listener| !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_))));
+        inner.listeners.retain(|listener| {
+            !matches!(listener.try_send(event.clone()), Err(TrySendError::Disconnected(_)))
+        });
         inner.recent.push_back(event);
     }
 

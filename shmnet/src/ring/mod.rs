@@ -38,7 +38,21 @@ pub use self::receiver::{Received, Receiver, ReceiverCounters, RingFault};
 pub use self::reservation::Reservation;
 pub use self::transmitter::{Occupancy, ReadPointerFault, SendError, Transmitter, TransmitterCounters};
 
-use crate::memory::SpanError;
+use crate::memory::{PeerSpan, SpanError};
+use crate::sync::Ordering;
+
+/// The write pointer that a ring's owner has published, in slots modulo 2^40.
+pub(crate) fn write_pointer(ring: &PeerSpan) -> u64 {
+    if ring.len() < layout::SLOTS {
+        return 0;
+    }
+    layout::pointer_parts(ring.load_u64(layout::WRITE_POINTER, Ordering::Relaxed)).1
+}
+
+/// The read pointer that a receiver has published in its line, in slots modulo 2^40.
+pub(crate) fn read_pointer(line: &PeerSpan) -> u64 {
+    layout::pointer_parts(line.load_u64(0, Ordering::Relaxed)).1
+}
 
 /// Why a ring could not be set up in the memory that was given for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

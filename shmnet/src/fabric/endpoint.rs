@@ -1,0 +1,462 @@
+//! A network's endpoint: what the data thread sends and receives frames with.
+//!
+//! Nothing here allocates, locks or waits while packets flow; what the control thread has prepared is taken over at a
+//! flag.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ends::{Ends, GroupEnds, Heard};
+use super::handover::{Beginning, Handover, Reply, Taker};
+use crate::doorbell::Bell;
+use crate::doorbell::attention::{self, Sleeper};
+use crate::error::TransmitError;
+use crate::liveness::heartbeat::BeatClock;
+use crate::membership::notice::{Notice, Notifier};
+use crate::node::{Cast, Network, NodeId, mac_address};
+use crate::ring::Metadata;
+
+/// Where a frame goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To one node.
+    Node(NodeId),
+    /// To all nodes, by the broadcast ring.
+    Broadcast,
+    /// To all nodes, by the multicast ring.
+    Multicast,
+}
+
+/// A frame was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its length in bytes.
+    pub len: usize,
+    /// The node that sent it: its ring or lane vouches for that, whatever the frame says.
+    pub from: NodeId,
+    /// How it came.
+    pub cast: Cast,
+    /// What came with it; the default for frames that came by a group ring.
+    pub metadata: Metadata,
+}
+
+/// One network's adapter, for one thread.
+///
+/// A worker's loop: [`receive`](Self::receive) until `None` or enough, [`transmit`](Self::transmit), then
+/// [`flush`](Self::flush) once per turn. When there was nothing to do for a while: [`prepare_sleep`](Self::prepare_sleep) on
+/// every endpoint that shares the doorbell; if all return `true`, wait for [`Fabric::doorbell`](crate::Fabric::doorbell) to be
+/// readable; then [`wake`](Self::wake).
+#[derive(Debug)]
+pub struct Endpoint {
+    network: Network,
+    me: NodeId,
+    taker: Taker,
+    notifier: Notifier,
+    clock: Arc<BeatClock>,
+    bell: Arc<Bell>,
+    late: Duration,
+    /// 0 while this node is not a member.
+    incarnation: u64,
+    sleeper: Option<Sleeper>,
+    groups: Option<Box<[GroupEnds; 2]>>,
+    members: Vec<u16>,
+    peers: Vec<Option<Box<Ends>>>,
+    /// Indices of `peers` that have a ring to receive from.
+    order: Vec<usize>,
+    cursor: usize,
+    burst: u32,
+    /// Peers that were sent to since the last flush.
+    dirty: Vec<usize>,
+    turns: u32,
+}
+
+/// What an endpoint is made of.
+pub(crate) struct Parts {
+    pub(crate) network: Network,
+    pub(crate) me: NodeId,
+    pub(crate) max_nodes: usize,
+    pub(crate) taker: Taker,
+    pub(crate) notifier: Notifier,
+    pub(crate) clock: Arc<BeatClock>,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) failed: Duration,
+}
+
+impl Endpoint {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            network: parts.network,
+            me: parts.me,
+            taker: parts.taker,
+            notifier: parts.notifier,
+            clock: parts.clock,
+            bell: parts.bell,
+            late: parts.failed / 2,
+            incarnation: 0,
+            sleeper: None,
+            groups: None,
+            members: Vec::with_capacity(parts.max_nodes),
+            peers: (0..parts.max_nodes).map(|_| None).collect(),
+            order: Vec::with_capacity(parts.max_nodes),
+            cursor: 0,
+            burst: 0,
+            dirty: Vec::with_capacity(parts.max_nodes),
+            turns: 0,
+        }
+    }
+
+    /// Which network this is.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    /// This node's Ethernet address on the network.
+    pub fn mac(&self) -> [u8; 6] {
+        mac_address(self.network, self.me)
+    }
+
+    /// Sends one frame. It is visible to its receiver when this returns, but a receiver that sleeps is only woken by the
+    /// next [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// The reason to drop the frame and count it.
+    pub fn transmit(
+        &mut self,
+        to: Destination,
+        frame: &[u8],
+        metadata: Metadata,
+    ) -> Result<(), TransmitError> {
+        if self.taker.has_news() {
+            self.take_handovers();
+        }
+        if self.incarnation == 0 {
+            return Err(TransmitError::NotMember);
+        }
+        match to {
+            Destination::Node(node) => self.unicast(node, frame, metadata),
+            Destination::Broadcast => self.cast(0, frame),
+            Destination::Multicast => self.cast(1, frame),
+        }
+    }
+
+    fn unicast(&mut self, node: NodeId, frame: &[u8], metadata: Metadata) -> Result<(), TransmitError> {
+        let index = node.index();
+        let ends = self.peers.get_mut(index).and_then(Option::as_mut).ok_or(TransmitError::NoSuchNode)?;
+        let sent = ends.send(frame, metadata);
+        if !ends.dirty {
+            ends.dirty = true;
+            self.dirty.push(index);
+        }
+        sent
+    }
+
+    fn cast(&mut self, kind: usize, frame: &[u8]) -> Result<(), TransmitError> {
+        let groups = self.groups.as_mut().ok_or(TransmitError::NotMember)?;
+        groups[kind].send(frame)
+    }
+
+    /// Copies the next frame to the beginning of `into`: round robin over the peers, then the group rings.
+    ///
+    /// A frame longer than `into` is dropped and counted.
+    pub fn receive(&mut self, into: &mut [u8]) -> Option<Received> {
+        if self.taker.has_news() {
+            self.take_handovers();
+        }
+        let mut dry = 0;
+        while dry < self.order.len() {
+            if self.cursor >= self.order.len() {
+                self.cursor = 0;
+            }
+            let index = self.order[self.cursor];
+            let heard = self.peers[index].as_mut().map_or(Heard::Nothing, |ends| ends.receive(into));
+            match heard {
+                Heard::Frame(len, metadata) => {
+                    self.burst += 1;
+                    if self.burst >= BURST {
+                        self.next_peer();
+                    }
+                    let from = self.peers[index].as_ref().map_or(self.me, |ends| ends.node);
+                    return Some(Received { len, from, cast: Cast::Unicast, metadata });
+                }
+                Heard::Nothing => {
+                    self.next_peer();
+                    dry += 1;
+                }
+                Heard::Fault(why) => {
+                    self.report_broken(index, why);
+                    self.order.remove(self.cursor);
+                }
+            }
+        }
+        self.receive_cast(into)
+    }
+
+    fn receive_cast(&mut self, into: &mut [u8]) -> Option<Received> {
+        let groups = self.groups.as_mut()?;
+        for (ends, cast) in groups.iter_mut().zip([Cast::Broadcast, Cast::Multicast]) {
+            while let Some((len, source)) = ends.receive(into) {
+                if let Some(from) = NodeId::new(source as u8) {
+                    return Some(Received { len, from, cast, metadata: Metadata::default() });
+                }
+            }
+        }
+        None
+    }
+
+    fn next_peer(&mut self) {
+        self.burst = 0;
+        self.cursor += 1;
+    }
+
+    /// Ends a turn: publishes pointers, orders broadcast and multicast frames where that is this node's duty, and rings the
+    /// doorbells of receivers that sleep.
+    pub fn flush(&mut self) {
+        if self.taker.has_news() {
+            self.take_handovers();
+        }
+        self.turns = self.turns.wrapping_add(1);
+        if self.incarnation != 0 && self.clock.age() > self.late {
+            self.look_whether_closed();
+        }
+        let wake_all = self.group_duties();
+        if self.dirty.is_empty() && wake_all.is_none() {
+            return;
+        }
+        for index in &self.dirty {
+            if let Some(ends) = &mut self.peers[*index] {
+                ends.publish(self.network, &self.notifier);
+            }
+        }
+        attention::published();
+        for index in self.dirty.drain(..) {
+            if let Some(ends) = &mut self.peers[index] {
+                ends.dirty = false;
+                ends.ring_if_asleep();
+            }
+        }
+        match wake_all {
+            Some(Wake::All) => {
+                for ends in self.peers.iter_mut().flatten() {
+                    ends.ring_if_asleep();
+                }
+            }
+            Some(Wake::Node(node)) => {
+                if let Some(ends) = self.peers.get_mut(node.index()).and_then(Option::as_mut) {
+                    ends.ring_if_asleep();
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Orders frames if this node owns a group ring; says who has to know.
+    fn group_duties(&mut self) -> Option<Wake> {
+        let groups = self.groups.as_mut()?;
+        let now_and_then = self.turns.is_multiple_of(DUTY_TURNS);
+        let mut wake = None;
+        for (kind, ends) in groups.iter_mut().enumerate() {
+            if !(ends.is_owner() || ends.has_sent() || now_and_then) {
+                continue;
+            }
+            let duties = ends.duties();
+            if let Some((owner, generation)) = duties.new_owner {
+                self.notifier.reply(self.network, Reply::Owner { kind, owner, generation });
+            }
+            if duties.ordered {
+                wake = Some(Wake::All);
+            } else if duties.sent {
+                // The owner has to order it. Two owners: both networks' groups usually have the same one.
+                wake = match (wake, ends.owner()) {
+                    (None, Some(owner)) if owner != self.me => Some(Wake::Node(owner)),
+                    (Some(Wake::Node(first)), Some(owner)) if first == owner => wake,
+                    _ => Some(Wake::All),
+                };
+            }
+        }
+        wake
+    }
+
+    /// Says "asleep" and looks once more at everything. `false` if there is work: then do not sleep.
+    pub fn prepare_sleep(&mut self) -> bool {
+        self.flush();
+        for ends in self.peers.iter_mut().flatten() {
+            ends.publish(self.network, &self.notifier);
+        }
+        let Some(sleeper) = &mut self.sleeper else { return !self.taker.has_news() };
+        sleeper.lie_down();
+        if self.has_work() {
+            self.get_up();
+            return false;
+        }
+        true
+    }
+
+    fn has_work(&mut self) -> bool {
+        if self.taker.has_news() || self.peers.iter().flatten().any(|ends| ends.is_ready()) {
+            return true;
+        }
+        // Whatever a source published before it looked whether this node sleeps is ordered or found here.
+        if let Some(wake) = self.group_duties() {
+            attention::published();
+            match wake {
+                Wake::All => self.peers.iter_mut().flatten().for_each(|ends| ends.ring_if_asleep()),
+                Wake::Node(node) => {
+                    if let Some(ends) = self.peers.get_mut(node.index()).and_then(Option::as_mut) {
+                        ends.ring_if_asleep();
+                    }
+                }
+            }
+        }
+        self.groups.as_mut().is_some_and(|groups| groups.iter_mut().any(GroupEnds::is_ready))
+    }
+
+    /// Says "awake" and silences the doorbell. Receive before the next sleep: what was rung for is not rung for again.
+    pub fn wake(&mut self) {
+        self.get_up();
+        self.bell.silence();
+    }
+
+    fn get_up(&mut self) {
+        if let Some(sleeper) = &mut self.sleeper {
+            sleeper.get_up();
+        }
+    }
+
+    /// This node was stopped for a while: peers may have closed it meanwhile, and must not get frames that are meant for its
+    /// next incarnation's peers.
+    #[cold]
+    fn look_whether_closed(&mut self) {
+        for ends in self.peers.iter().flatten() {
+            if ends.has_closed(self.incarnation) {
+                let reply = Reply::ClosedUs { by: ends.node, incarnation: self.incarnation };
+                self.notifier.reply(self.network, reply);
+                self.incarnation = 0;
+                return;
+            }
+        }
+    }
+
+    fn report_broken(&mut self, index: usize, why: String) {
+        if let Some(ends) = &self.peers[index] {
+            let reply = Reply::Broken { node: ends.node, incarnation: ends.incarnation, why };
+            self.notifier.reply(self.network, reply);
+        }
+    }
+
+    /// Takes what the control thread has handed over, in order.
+    #[cold]
+    fn take_handovers(&mut self) {
+        self.taker.begin();
+        while let Some(handover) = self.taker.take() {
+            match handover {
+                Handover::Begin(beginning) => self.begin(*beginning),
+                Handover::End => self.end(),
+                Handover::Meet(meeting) => {
+                    let index = meeting.node.index();
+                    if let Some(groups) = &mut self.groups {
+                        for (ends, area) in groups.iter_mut().zip(&meeting.groups) {
+                            ends.attach(&meeting, area);
+                        }
+                    }
+                    if let Some(place) = self.peers.get_mut(index) {
+                        *place = Some(Box::new(Ends::new(*meeting)));
+                    }
+                }
+                Handover::Transmitter { node, incarnation, epoch, ring, gauge } => {
+                    if let Some(ends) = self.ends(node, incarnation) {
+                        ends.set_transmitter(epoch, *ring, gauge);
+                    }
+                }
+                Handover::Receiver { node, incarnation, ring, gauge } => {
+                    if let Some(ends) = self.ends(node, incarnation) {
+                        ends.add_receiver(*ring, gauge);
+                        if !self.order.contains(&node.index()) {
+                            self.order.push(node.index());
+                        }
+                    }
+                }
+                Handover::Bell { node, incarnation, bell } => {
+                    if let Some(ends) = self.ends(node, incarnation) {
+                        ends.set_bell(bell);
+                    }
+                }
+                Handover::Members(members) => self.set_members(members),
+                Handover::Forget { node, incarnation } => self.forget(node, incarnation),
+            }
+        }
+        // Frames of a member that was gone, or an owner's duty that is now ours, wait for nobody's bell.
+        self.turns = DUTY_TURNS - 1;
+    }
+
+    fn begin(&mut self, beginning: Beginning) {
+        self.end();
+        self.incarnation = beginning.incarnation;
+        self.sleeper = Some(beginning.sleeper);
+        let [broadcast, multicast] = beginning.groups;
+        let [broadcast_gauge, multicast_gauge] = beginning.group_gauges;
+        self.groups = Some(Box::new([
+            GroupEnds::new(broadcast, broadcast_gauge),
+            GroupEnds::new(multicast, multicast_gauge),
+        ]));
+    }
+
+    fn end(&mut self) {
+        self.incarnation = 0;
+        self.sleeper = None;
+        self.groups = None;
+        self.peers.fill_with(|| None);
+        self.order.clear();
+        self.dirty.clear();
+        self.members.clear();
+    }
+
+    fn ends(&mut self, node: NodeId, incarnation: u64) -> Option<&mut Ends> {
+        let ends = self.peers.get_mut(node.index())?.as_mut()?;
+        (ends.incarnation == incarnation).then_some(ends)
+    }
+
+    fn set_members(&mut self, members: Vec<u16>) {
+        if let Some(groups) = &mut self.groups {
+            for ends in groups.iter_mut() {
+                ends.set_members(&members);
+            }
+        }
+        self.members = members;
+    }
+
+    fn forget(&mut self, node: NodeId, incarnation: u64) {
+        if self.ends(node, incarnation).is_some() {
+            let index = node.index();
+            self.peers[index] = None;
+            self.order.retain(|other| *other != index);
+            self.dirty.retain(|other| *other != index);
+            self.members.retain(|member| *member != u16::from(node.get()));
+            if let Some(groups) = &mut self.groups {
+                for ends in groups.iter_mut() {
+                    ends.detach(node);
+                    ends.set_members(&self.members);
+                }
+            }
+        }
+        self.notifier.reply(self.network, Reply::Forgotten { node, incarnation });
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.notifier.tell(Notice::EndpointDropped(self.network));
+    }
+}
+
+/// Who must be woken after group frames were sent or ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wake {
+    All,
+    Node(NodeId),
+}
+
+/// How many frames are taken from one peer before the next one is looked at.
+const BURST: u32 = 32;
+
+/// How often, in turns, a node that does not own a group ring looks whether it should.
+const DUTY_TURNS: u32 = 16;

@@ -1,0 +1,359 @@
+//! The ends of rings that an endpoint has: those toward one peer, and those of one group.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::handover::{GroupGauge, Meeting, Reply, RingGauge};
+use crate::doorbell::Bell;
+use crate::doorbell::attention::Waker;
+use crate::error::TransmitError;
+use crate::group::{GroupEndpoint, GroupRole, GroupSendError};
+use crate::membership::notice::Notifier;
+use crate::memory::PeerSpan;
+use crate::node::{Network, NodeId};
+use crate::ring::{Metadata, Receiver, SendError, Transmitter};
+use crate::sync::Ordering;
+
+/// What a look at a ring gave.
+pub(super) enum Heard {
+    Frame(usize, Metadata),
+    Nothing,
+    Fault(String),
+}
+
+/// The rings to and from one peer on one network.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) node: NodeId,
+    pub(super) incarnation: u64,
+    /// Sent to since the last flush.
+    pub(super) dirty: bool,
+    waker: Waker,
+    closed: PeerSpan,
+    bell: Option<Arc<Bell>>,
+    transmitter: Option<Transmitting>,
+    /// The ring before, until the peer has read it to its end.
+    retiring: Option<Transmitting>,
+    receiver: Option<(Receiver, Arc<RingGauge>)>,
+    /// Rings that take over when those before them have run dry.
+    next_receivers: VecDeque<(Receiver, Arc<RingGauge>)>,
+}
+
+#[derive(Debug)]
+struct Transmitting {
+    ring: Transmitter,
+    epoch: u32,
+    gauge: Arc<RingGauge>,
+    /// Rises with each turn in which the ring was full, and falls slowly.
+    pressure: u32,
+    turns: u32,
+    was_full: bool,
+    asked: bool,
+    broken: bool,
+}
+
+impl Ends {
+    pub(super) fn new(meeting: Meeting) -> Self {
+        Self {
+            node: meeting.node,
+            incarnation: meeting.incarnation,
+            dirty: false,
+            waker: meeting.waker,
+            closed: meeting.closed,
+            bell: None,
+            transmitter: None,
+            retiring: None,
+            receiver: None,
+            next_receivers: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn set_transmitter(&mut self, epoch: u32, ring: Transmitter, gauge: Arc<RingGauge>) {
+        let new = Transmitting {
+            ring,
+            epoch,
+            gauge,
+            pressure: 0,
+            turns: 0,
+            was_full: false,
+            asked: false,
+            broken: false,
+        };
+        // The control thread makes a third ring only after the first was drained.
+        self.retiring = self.transmitter.replace(new);
+    }
+
+    pub(super) fn add_receiver(&mut self, ring: Receiver, gauge: Arc<RingGauge>) {
+        if self.receiver.is_none() {
+            self.receiver = Some((ring, gauge));
+        } else {
+            self.next_receivers.push_back((ring, gauge));
+        }
+    }
+
+    pub(super) fn set_bell(&mut self, bell: Arc<Bell>) {
+        // What was rung before was perhaps not heard: better once too often.
+        bell.ring();
+        self.bell = Some(bell);
+    }
+
+    #[inline]
+    pub(super) fn send(&mut self, frame: &[u8], metadata: Metadata) -> Result<(), TransmitError> {
+        let end = self.transmitter.as_mut().ok_or(TransmitError::NoSuchNode)?;
+        match end.ring.send(&[frame], metadata) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full) => {
+                end.was_full = true;
+                Err(TransmitError::RingFull)
+            }
+            Err(SendError::TooLong { .. }) => {
+                end.was_full = true;
+                end.pressure = PRESSURE;
+                Err(TransmitError::TooLong)
+            }
+            Err(SendError::Empty) => Err(TransmitError::Empty),
+            Err(SendError::Metadata) => Err(TransmitError::BadMetadata),
+            // Reservations are not used here.
+            Err(SendError::NotContiguous) => Err(TransmitError::RingFull),
+            Err(SendError::Quarantined(_)) => Err(TransmitError::Quarantined),
+        }
+    }
+
+    #[inline]
+    pub(super) fn receive(&mut self, into: &mut [u8]) -> Heard {
+        loop {
+            let Some((ring, gauge)) = &mut self.receiver else { return Heard::Nothing };
+            match ring.receive(into) {
+                Ok(Some(received)) => return Heard::Frame(received.len, received.metadata),
+                Ok(None) => {
+                    publish_receiver(ring, gauge);
+                    // The transmitter has ceased to use a ring before it uses the next one: once that has a frame, this
+                    // one has all that it will ever have, but perhaps more than it had when it was found dry.
+                    let next_ready = self.next_receivers.front().is_some_and(|(next, _)| next.is_ready());
+                    if !next_ready || ring.is_ready() {
+                        return Heard::Nothing;
+                    }
+                    self.receiver = self.next_receivers.pop_front();
+                }
+                Err(fault) => {
+                    gauge.faults.store(1, Relaxed);
+                    self.receiver = None;
+                    return Heard::Fault(fault.to_string());
+                }
+            }
+        }
+    }
+
+    /// Whether there is something to receive.
+    pub(super) fn is_ready(&self) -> bool {
+        self.receiver.as_ref().is_some_and(|(ring, _)| ring.is_ready())
+            || self.next_receivers.iter().any(|(ring, _)| ring.is_ready())
+    }
+
+    /// Publishes pointers and counters, and tells the control thread what it must know.
+    pub(super) fn publish(&mut self, network: Network, notifier: &Notifier) {
+        let (node, incarnation) = (self.node, self.incarnation);
+        if let Some((ring, gauge)) = &mut self.receiver {
+            ring.publish();
+            publish_receiver(ring, gauge);
+        }
+        if let Some(end) = &mut self.transmitter {
+            end.publish();
+            if !end.broken
+                && let Some(fault) = end.ring.fault()
+            {
+                end.broken = true;
+                notifier.reply(network, Reply::Broken { node, incarnation, why: fault.to_string() });
+            }
+            let in_use = end.is_read();
+            if end.pressure >= PRESSURE && !end.asked && self.retiring.is_none() && in_use {
+                end.asked = true;
+                notifier.reply(network, Reply::Full { node, incarnation, epoch: end.epoch });
+            }
+            if in_use && let Some(old) = self.retiring.take() {
+                notifier.reply(network, Reply::Drained { node, incarnation, epoch: old.epoch });
+            }
+        }
+    }
+
+    /// Rings the peer's bell if it sleeps and was not yet rung. To be called after [`crate::doorbell::attention::published`].
+    pub(super) fn ring_if_asleep(&mut self) {
+        if let Some(bell) = &self.bell
+            && self.waker.must_ring()
+        {
+            bell.ring();
+        }
+    }
+
+    /// Whether the peer has closed this node's incarnation.
+    pub(super) fn has_closed(&self, incarnation: u64) -> bool {
+        self.closed.load_u64(0, Ordering::SeqCst) >= incarnation
+    }
+}
+
+impl Transmitting {
+    fn publish(&mut self) {
+        self.ring.publish();
+        self.turns = self.turns.wrapping_add(1);
+        if self.was_full {
+            self.pressure = (self.pressure + 1).min(PRESSURE);
+        } else if self.turns.is_multiple_of(RELIEF_TURNS) {
+            self.pressure = self.pressure.saturating_sub(1);
+        }
+        self.was_full = false;
+        let counters = self.ring.counters();
+        self.gauge.frames.store(counters.frames, Relaxed);
+        self.gauge.bytes.store(counters.bytes, Relaxed);
+        self.gauge.full.store(counters.full, Relaxed);
+        self.gauge.too_long.store(counters.too_long, Relaxed);
+        self.gauge.faults.store(counters.faults, Relaxed);
+    }
+
+    /// Whether the receiver is known to read this ring: it has then left the one before for good, and sees the one after.
+    fn is_read(&mut self) -> bool {
+        let frames = self.ring.counters().frames;
+        // Each frame takes a slot, so more frames than slots have been sent only if some were read.
+        frames > self.ring.geometry().slots().into()
+            || frames > 0 && self.ring.refresh().is_ok_and(|free| free == self.ring.geometry().slots())
+    }
+}
+
+fn publish_receiver(ring: &Receiver, gauge: &RingGauge) {
+    let counters = ring.counters();
+    gauge.frames.store(counters.frames, Relaxed);
+    gauge.bytes.store(counters.bytes, Relaxed);
+    gauge.too_long.store(counters.too_long, Relaxed);
+    gauge.faults.store(counters.faults, Relaxed);
+}
+
+/// In how many turns a ring must have been full before a larger one is asked for.
+const PRESSURE: u32 = 16;
+
+/// One of these turns is forgotten for so many turns in which frames were sent and the ring was not full.
+const RELIEF_TURNS: u32 = 64;
+
+/// One of a network's two groups.
+#[derive(Debug)]
+pub(super) struct GroupEnds {
+    group: GroupEndpoint,
+    gauge: Arc<GroupGauge>,
+    role: GroupRole,
+    sent: bool,
+    seen: (u16, u64),
+    ordered: u64,
+    /// A frame that was found when this node was about to sleep, and its length and source.
+    stash: Vec<u8>,
+    stashed: Option<(usize, u16)>,
+}
+
+/// What a turn of duties brought.
+pub(super) struct Duties {
+    /// This node has ordered frames: all must be told.
+    pub(super) ordered: bool,
+    /// This node has sent frames that the owner must order.
+    pub(super) sent: bool,
+    pub(super) new_owner: Option<(NodeId, u64)>,
+}
+
+impl GroupEnds {
+    pub(super) fn new(group: GroupEndpoint, gauge: Arc<GroupGauge>) -> Self {
+        let stash = vec![0; group.geometry().max_frame()];
+        Self {
+            group,
+            gauge,
+            role: GroupRole::Member,
+            sent: false,
+            seen: (0, 0),
+            ordered: 0,
+            stash,
+            stashed: None,
+        }
+    }
+
+    pub(super) fn attach(&mut self, meeting: &Meeting, area: &PeerSpan) {
+        let id = u16::from(meeting.node.get());
+        if let Err(error) = self.group.attach_peer(id, meeting.incarnation, area.clone(), meeting.start) {
+            // The peer's frames to the group are lost to us, and nothing else.
+            tracing::warn!(node = id, %error, "cannot attach to a group area");
+        }
+    }
+
+    pub(super) fn detach(&mut self, node: NodeId) {
+        self.group.detach_peer(node.get().into());
+        if let Some(lag) = self.gauge.lag.get(node.index()) {
+            lag.store(0, Relaxed);
+        }
+    }
+
+    pub(super) fn set_members(&mut self, members: &[u16]) {
+        self.group.set_active(members);
+    }
+
+    pub(super) fn send(&mut self, frame: &[u8]) -> Result<(), TransmitError> {
+        self.group.send(frame).map_err(|error| match error {
+            GroupSendError::Empty => TransmitError::Empty,
+            GroupSendError::TooLong { .. } => TransmitError::TooLong,
+        })?;
+        self.sent = true;
+        Ok(())
+    }
+
+    /// The next frame's length and source.
+    pub(super) fn receive(&mut self, into: &mut [u8]) -> Option<(usize, u16)> {
+        if let Some((len, source)) = self.stashed.take()
+            && let Some(room) = into.get_mut(..len)
+        {
+            room.copy_from_slice(&self.stash[..len]);
+            return Some((len, source));
+        }
+        let delivered = self.group.receive(into)?;
+        Some((delivered.len, delivered.source))
+    }
+
+    /// Whether a frame can be received. It is copied here: only receiving tells for sure.
+    pub(super) fn is_ready(&mut self) -> bool {
+        if self.stashed.is_none() {
+            self.stashed =
+                self.group.receive(&mut self.stash).map(|delivered| (delivered.len, delivered.source));
+        }
+        self.stashed.is_some()
+    }
+
+    pub(super) fn is_owner(&self) -> bool {
+        self.role == GroupRole::Owner
+    }
+
+    pub(super) fn has_sent(&self) -> bool {
+        self.sent
+    }
+
+    pub(super) fn owner(&self) -> Option<NodeId> {
+        NodeId::new(self.group.owner()? as u8)
+    }
+
+    pub(super) fn duties(&mut self) -> Duties {
+        self.role = self.group.poll_owner_duties();
+        let counters = self.group.counters();
+        let ordered = counters.ordered != std::mem::replace(&mut self.ordered, counters.ordered);
+        let seen = (self.group.owner().unwrap_or(0), self.group.generation());
+        let new_owner = (seen != std::mem::replace(&mut self.seen, seen))
+            .then(|| Some((NodeId::new(seen.0 as u8)?, seen.1)))
+            .flatten();
+        self.gauge.owner.store(seen.0.into(), Relaxed);
+        self.gauge.generation.store(seen.1, Relaxed);
+        self.gauge.sent.store(counters.sent, Relaxed);
+        self.gauge.received.store(counters.received.frames, Relaxed);
+        self.gauge.ordered.store(counters.ordered, Relaxed);
+        self.gauge.lost.store(counters.received.lost, Relaxed);
+        self.gauge.overwritten.store(counters.overwritten, Relaxed);
+        for lag in self.group.lag() {
+            if let Some(place) =
+                NodeId::new(lag.reader as u8).and_then(|node| self.gauge.lag.get(node.index()))
+            {
+                place.store(lag.lane_slots + 1, Relaxed);
+            }
+        }
+        Duties { ordered, sent: std::mem::take(&mut self.sent), new_owner }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the control thread hands to the data thread, and what the data thread says back.
+//!
+//! The data thread never waits for either: it looks at one flag, and takes what is there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use crate::doorbell::Bell;
+use crate::doorbell::attention::{Sleeper, Waker};
+use crate::group::{GroupEndpoint, Start};
+use crate::memory::PeerSpan;
+use crate::node::NodeId;
+use crate::ring;
+
+/// From the control thread to one network's endpoint.
+pub(crate) enum Handover {
+    /// This node has a new incarnation: everything before is void.
+    Begin(Box<Beginning>),
+    /// This node is not a member any more: everything before is void.
+    End,
+    /// A peer was met.
+    Meet(Box<Meeting>),
+    /// A ring to send to a peer, or its replacement by a larger one.
+    Transmitter {
+        node: NodeId,
+        incarnation: u64,
+        epoch: u32,
+        ring: Box<ring::Transmitter>,
+        gauge: Arc<RingGauge>,
+    },
+    /// A ring to receive from a peer, or its replacement by a larger one.
+    Receiver { node: NodeId, incarnation: u64, ring: Box<ring::Receiver>, gauge: Arc<RingGauge> },
+    /// The bell of a peer.
+    Bell { node: NodeId, incarnation: u64, bell: Arc<Bell> },
+    /// The members of the network's groups.
+    Members(Vec<u16>),
+    /// A peer's incarnation was closed.
+    Forget { node: NodeId, incarnation: u64 },
+}
+
+/// This node's part of a network, for an incarnation.
+pub(crate) struct Beginning {
+    pub(crate) incarnation: u64,
+    pub(crate) sleeper: Sleeper,
+    /// Broadcast and multicast.
+    pub(crate) groups: [GroupEndpoint; 2],
+    pub(crate) group_gauges: [Arc<GroupGauge>; 2],
+}
+
+/// A peer's part of a network, for an incarnation.
+pub(crate) struct Meeting {
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: u64,
+    pub(crate) waker: Waker,
+    /// The word that tells which incarnation of this node the peer has closed.
+    pub(crate) closed: PeerSpan,
+    /// Broadcast and multicast.
+    pub(crate) groups: [PeerSpan; 2],
+    pub(crate) start: Start,
+}
+
+/// From an endpoint to the control thread.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// A peer broke the rules of a ring.
+    Broken { node: NodeId, incarnation: u64, why: String },
+    /// The ring to a peer stays full.
+    Full { node: NodeId, incarnation: u64, epoch: u32 },
+    /// A replaced ring was read to its end: its memory is free.
+    Drained { node: NodeId, incarnation: u64, epoch: u32 },
+    /// Nothing of a closed incarnation is in use any more.
+    Forgotten { node: NodeId, incarnation: u64 },
+    /// Peers have closed this node's incarnation.
+    ClosedUs { by: NodeId, incarnation: u64 },
+    /// Another node owns a group ring.
+    Owner { kind: usize, owner: NodeId, generation: u64 },
+}
+
+/// A way from the control thread to an endpoint.
+#[derive(Debug)]
+pub(crate) struct Giver {
+    sender: Sender<Handover>,
+    news: Arc<AtomicBool>,
+    bell: Arc<Bell>,
+}
+
+impl Giver {
+    /// A giver and its taker; `bell` is rung for each handover.
+    pub(crate) fn new(bell: Arc<Bell>) -> (Self, Taker) {
+        let (sender, receiver) = mpsc::channel();
+        let news = Arc::new(AtomicBool::new(false));
+        (Self { sender, news: Arc::clone(&news), bell }, Taker { receiver, news })
+    }
+
+    pub(crate) fn give(&self, handover: Handover) {
+        // An endpoint that was dropped needs nothing any more.
+        if self.sender.send(handover).is_ok() {
+            self.news.store(true, Ordering::Release);
+            self.bell.ring();
+        }
+    }
+}
+
+/// An endpoint's side.
+#[derive(Debug)]
+pub(crate) struct Taker {
+    receiver: Receiver<Handover>,
+    news: Arc<AtomicBool>,
+}
+
+impl Taker {
+    /// Whether something was handed over.
+    #[inline]
+    pub(crate) fn has_news(&self) -> bool {
+        self.news.load(Ordering::Relaxed)
+    }
+
+    /// To be called before the handovers are taken.
+    pub(crate) fn begin(&self) {
+        self.news.swap(false, Ordering::AcqRel);
+    }
+
+    pub(crate) fn take(&self) -> Option<Handover> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+/// What a ring's end counts, for those who look at it from other threads.
+#[derive(Debug, Default)]
+pub(crate) struct RingGauge {
+    pub(crate) frames: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) full: AtomicU64,
+    pub(crate) too_long: AtomicU64,
+    pub(crate) faults: AtomicU64,
+}
+
+/// What an endpoint knows of a group ring, for those who look at it from other threads.
+#[derive(Debug)]
+pub(crate) struct GroupGauge {
+    /// Node id of the owner, 0 if there is none.
+    pub(crate) owner: AtomicU32,
+    pub(crate) generation: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    pub(crate) received: AtomicU64,
+    pub(crate) ordered: AtomicU64,
+    pub(crate) lost: AtomicU64,
+    pub(crate) overwritten: AtomicU64,
+    /// For each reader by node index: lane slots not yet acknowledged, plus one; 0 if it is not attached.
+    pub(crate) lag: Box<[AtomicU64]>,
+}
+
+impl GroupGauge {
+    pub(crate) fn new(max_nodes: usize) -> Self {
+        Self {
+            owner: AtomicU32::new(0),
+            generation: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            ordered: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            overwritten: AtomicU64::new(0),
+            lag: (0..max_nodes).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The fabric: a node's membership of a segment, as its user sees it.
+
+pub(crate) mod endpoint;
+mod ends;
+pub(crate) mod handover;
+pub(crate) mod snapshot;
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use self::endpoint::{Endpoint, Parts};
+use self::handover::Giver;
+use self::snapshot::Snapshot;
+use crate::config::FabricConfig;
+use crate::doorbell::Bell;
+use crate::error::JoinError;
+use crate::event::Event;
+use crate::facts::Facts;
+use crate::membership::active::ActiveNodes;
+use crate::membership::control::{Control, Seams};
+use crate::membership::notice::{Notice, Notifier};
+use crate::membership::shared::Shared;
+use crate::node::{Network, NodeId};
+
+/// A node's membership of a segment. Clones are handles to the same; dropping the last one leaves.
+#[derive(Clone, Debug)]
+pub struct Fabric {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    node: NodeId,
+    shared: Arc<Shared>,
+    bell: Arc<Bell>,
+    notifier: Notifier,
+    endpoints: Mutex<[Option<Endpoint>; 2]>,
+    control: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Fabric {
+    /// Joins a segment: takes the node id, prepares an arena, meets all members and announces itself to them.
+    ///
+    /// # Errors
+    /// Why this node cannot be a member of the segment, with what to do about it.
+    pub fn join(config: FabricConfig) -> Result<Self, JoinError> {
+        let node = config.node_id;
+        let system = JoinError::system("making a doorbell");
+        let bell = Arc::new(Bell::new().map_err(system)?);
+        let waker = Arc::new(Bell::new().map_err(JoinError::system("making a doorbell"))?);
+        let (notifier, notices) = Notifier::new(Arc::clone(&waker));
+        let shared = Arc::new(Shared::default());
+        let (lsm_giver, lsm_taker) = Giver::new(Arc::clone(&bell));
+        let (gsm_giver, gsm_taker) = Giver::new(Arc::clone(&bell));
+        let max_nodes = usize::from(config.max_nodes);
+        let control = Control::join(
+            config,
+            Seams {
+                shared: Arc::clone(&shared),
+                bell: Arc::clone(&bell),
+                waker,
+                notifier: notifier.clone(),
+                notices,
+                givers: [lsm_giver, gsm_giver],
+            },
+        )?;
+        let clock = control.clock();
+        let failed = control.timing().failed;
+        let endpoint = |network, taker| {
+            Some(Endpoint::new(Parts {
+                network,
+                me: node,
+                max_nodes,
+                taker,
+                notifier: notifier.clone(),
+                clock: Arc::clone(&clock),
+                bell: Arc::clone(&bell),
+                failed,
+            }))
+        };
+        let endpoints = [endpoint(Network::Lsm, lsm_taker), endpoint(Network::Gsm, gsm_taker)];
+        let thread = control.start().map_err(JoinError::system("starting the control thread"))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                node,
+                shared,
+                bell,
+                notifier,
+                endpoints: Mutex::new(endpoints),
+                control: Mutex::new(Some(thread)),
+            }),
+        })
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.inner.node
+    }
+
+    /// A network's endpoint, for the thread that moves frames; once each.
+    ///
+    /// From then on this node takes part in the network's broadcast and multicast rings.
+    pub fn endpoint(&self, network: Network) -> Option<Endpoint> {
+        let mut endpoints = self.inner.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        let endpoint = endpoints[network.index()].take()?;
+        self.inner.notifier.tell(Notice::EndpointTaken(network));
+        Some(endpoint)
+    }
+
+    /// The table of active nodes in local memory. A load without a lock.
+    pub fn active_nodes(&self) -> Arc<ActiveNodes> {
+        self.inner.shared.active.load_full()
+    }
+
+    /// What membership sees from now on, after what is still in the log. A listener that does not read loses events, and sees
+    /// the gap in their numbers.
+    pub fn events(&self) -> Receiver<Event> {
+        self.inner.shared.log.listen()
+    }
+
+    /// The last thousand events or so.
+    pub fn recent_events(&self) -> Vec<Event> {
+        self.inner.shared.log.recent()
+    }
+
+    /// Publishes what this node says about itself.
+    pub fn publish_facts(&self, facts: Facts) {
+        self.inner.notifier.tell(Notice::Facts(facts));
+    }
+
+    /// A picture of the segment. After this node has left it is an empty one.
+    pub fn snapshot(&self) -> Snapshot {
+        let (sender, receiver) = mpsc::channel();
+        self.inner.notifier.tell(Notice::Snapshot(sender));
+        receiver.recv().unwrap_or_else(|_| Snapshot::empty(self.inner.node))
+    }
+
+    /// Readable when a peer rang, or when the endpoints have something new to take over. For a thread that sleeps; see
+    /// [`Endpoint::prepare_sleep`].
+    pub fn doorbell(&self) -> BorrowedFd<'_> {
+        self.inner.bell.as_fd()
+    }
+
+    /// Leaves the segment: all peers see it at once. The endpoints send and receive nothing any more.
+    pub fn leave(&self) {
+        self.inner.leave();
+    }
+}
+
+impl Inner {
+    fn leave(&self) {
+        let thread = self.control.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            self.notifier.tell(Notice::Leave);
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,154 @@
+//! A picture of the segment as this node sees it, for people and for metrics.
+
+use std::time::Duration;
+
+use crate::config::Timing;
+use crate::facts::Facts;
+use crate::layout::ABI_VERSION;
+use crate::membership::active::NodeState;
+use crate::node::{Cast, Network, NodeId};
+
+/// Everything at one moment. Values written by peers are what the peers say.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The backing: its path or name.
+    pub place: String,
+    /// Version of the segment's layout.
+    pub abi_version: u32,
+    /// This node.
+    pub node: NodeId,
+    /// This node's incarnation; 0 while it is not a member.
+    pub incarnation: u64,
+    /// How many node ids the segment has room for.
+    pub max_nodes: u16,
+    /// Slots of the first ring of a pair.
+    pub ring_slots: u32,
+    /// Bytes of a ring's scribble buffer.
+    pub ring_buffer: u32,
+    /// Heartbeat and timeouts in force.
+    pub timing: Timing,
+    /// A CPU quota limits this process, and the failure timeout was raised for it.
+    pub cpu_quota: bool,
+    /// The most bytes that this node's arena may take.
+    pub bytes_budget: u64,
+    /// Bytes of this node's arena in use.
+    pub bytes_used: u64,
+    /// Bytes free in the backing.
+    pub bytes_free: u64,
+    /// All members, this node included.
+    pub nodes: Vec<NodeSnapshot>,
+    /// The rings to and from this node.
+    pub rings: Vec<RingSnapshot>,
+    /// The broadcast and multicast rings.
+    pub groups: Vec<GroupSnapshot>,
+}
+
+impl Snapshot {
+    /// Of a node that is in no segment.
+    pub(crate) fn empty(node: NodeId) -> Self {
+        Self {
+            place: String::new(),
+            abi_version: ABI_VERSION,
+            node,
+            incarnation: 0,
+            max_nodes: 0,
+            ring_slots: 0,
+            ring_buffer: 0,
+            timing: Timing::default(),
+            cpu_quota: false,
+            bytes_budget: 0,
+            bytes_used: 0,
+            bytes_free: 0,
+            nodes: Vec::new(),
+            rings: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+}
+
+/// A member.
+#[derive(Clone, Debug)]
+pub struct NodeSnapshot {
+    /// Its number.
+    pub id: NodeId,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// How it does.
+    pub state: NodeState,
+    /// This node itself.
+    pub is_self: bool,
+    /// Rings in both directions exist on both networks.
+    pub connected: bool,
+    /// Its process id, as it sees it.
+    pub pid: u32,
+    /// The name of its host.
+    pub hostname: String,
+    /// Length of its arena in bytes.
+    pub arena_bytes: u64,
+    /// How long its heart has been silent.
+    pub silence: Duration,
+    /// Its doorbell is at hand.
+    pub doorbell: bool,
+    /// What it says about itself.
+    pub facts: Facts,
+}
+
+/// A ring of a pair.
+#[derive(Clone, Debug)]
+pub struct RingSnapshot {
+    /// The network.
+    pub network: Network,
+    /// Who sends.
+    pub transmitter: NodeId,
+    /// Who receives.
+    pub receiver: NodeId,
+    /// Counts the rings of this pair of incarnations.
+    pub epoch: u32,
+    /// Bytes of memory.
+    pub bytes: u64,
+    /// Slots.
+    pub slots: u32,
+    /// Bytes of a slot's scribble buffer.
+    pub buffer: u32,
+    /// The write pointer as last published by the transmitter, in slots.
+    pub write_pointer: u64,
+    /// The read pointer as last published by the receiver, in slots.
+    pub read_pointer: u64,
+    /// Slots between the two.
+    pub occupancy: u64,
+    /// Frames that this node sent or received by it.
+    pub frames: u64,
+    /// Bytes of these frames.
+    pub frame_bytes: u64,
+    /// Frames refused since it was full.
+    pub full: u64,
+    /// Frames refused or dropped since they were too long.
+    pub too_long: u64,
+    /// Violations of the protocol: 0 or 1.
+    pub faults: u64,
+}
+
+/// One of the broadcast and multicast rings.
+#[derive(Clone, Debug)]
+pub struct GroupSnapshot {
+    /// The network.
+    pub network: Network,
+    /// Broadcast or multicast.
+    pub cast: Cast,
+    /// The node whose ring it is at the moment.
+    pub owner: Option<NodeId>,
+    /// Counts the owners.
+    pub generation: u64,
+    /// Frames ordered by this node as an owner: the ring's position.
+    pub position: u64,
+    /// Frames that this node sent.
+    pub sent: u64,
+    /// Frames that this node received.
+    pub received: u64,
+    /// Frames that were overwritten before this node read them.
+    pub lost: u64,
+    /// Frames of this node that were overwritten before every member had read them.
+    pub overwritten: u64,
+    /// For each reader, how many slots of this node's lane it has not yet read.
+    pub lag: Vec<(NodeId, u64)>,
+}

@@ -1,0 +1,143 @@
+//! The arena's layout: which byte of a node's shared memory means what.
+//!
+//! An arena is a header of fixed lines, then tables with one entry per possible node, then the areas of the
+//! broadcast and multicast rings, then the heap that pair rings are cut from. `docs/architecture/segment.md` has the
+//! same table in prose; a test holds the two together.
+//!
+//! Everything is little-endian. A word that readers poll is an aligned 32- or 64-bit word, stored and loaded atomically;
+//! a record of several words is guarded by a sequence word that is odd while the owner writes ([`guarded`]).
+
+mod guarded;
+mod heap;
+mod own;
+mod peer;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use crate::group::GroupGeometry;
+use crate::memory::LINE;
+use crate::node::{Network, NodeId};
+use crate::ring::Geometry;
+
+pub(crate) use self::heap::{Chunk, Heap};
+pub(crate) use self::own::OwnArena;
+pub(crate) use self::peer::PeerArena;
+pub(crate) use self::wire::{DirectoryEntry, GEOMETRY_FIELDS, Identity, Malformed, State, StateWord};
+
+/// The version of the layout; nodes of different versions do not share a segment.
+pub const ABI_VERSION: u32 = 1;
+
+/// The first eight bytes of an arena: `ISTHMUS` and a zero byte.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ISTHMUS\0");
+
+/// Offsets of the fixed part of an arena, in bytes from its beginning.
+pub(crate) mod at {
+    /// Who the owner is, and what it requires of its peers; written once per incarnation.
+    pub(crate) const IDENTITY: usize = 0x000;
+    /// The state word: incarnation and state in one.
+    pub(crate) const STATE: usize = 0x200;
+    /// The heartbeat, and the count of changes to what peers read.
+    pub(crate) const HEARTBEAT: usize = 0x280;
+    /// Within the heartbeat's line: the count of changes.
+    pub(crate) const CHANGES: usize = 0x288;
+    /// The robust futex word.
+    pub(crate) const LIVENESS: usize = 0x300;
+    /// One line per network: odd while the node's data thread sleeps.
+    pub(crate) const ATTENTION: usize = 0x380;
+    /// Which group rings the node reads.
+    pub(crate) const SUBSCRIPTIONS: usize = 0x480;
+    /// The guarded facts.
+    pub(crate) const FACTS: usize = 0x800;
+    /// One 64-bit word per node id, 256 of them: the last incarnation of that node that this node closed.
+    pub(crate) const CLOSED: usize = 0x1000;
+    /// The first table.
+    pub(crate) const TABLES: usize = 0x1800;
+}
+
+/// Bytes of a directory entry: one line.
+pub(crate) const DIRECTORY_STRIDE: usize = LINE;
+/// Bytes of a read pointer's line.
+pub(crate) const POINTER_STRIDE: usize = LINE;
+/// Bytes of an activity line.
+pub(crate) const ACTIVITY_STRIDE: usize = LINE;
+
+/// Slots of a group's lane, their bytes, and the references of its order ring: frames of up to 32 KiB.
+const LANE_SLOTS: u32 = 32;
+const LANE_SLOT_BYTES: u32 = 2048;
+const ORDER_SLOTS: u32 = 512;
+
+/// Where the variable part of an arena lies, for a number of nodes and a geometry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) max_nodes: usize,
+    /// Ring directory: entry `node.index() * 2 + network`.
+    pub(crate) directory: usize,
+    /// Read pointers: line `node.index() * 2 + network`.
+    pub(crate) pointers: usize,
+    /// Activity lines: line `node.index()`.
+    pub(crate) activity: usize,
+    /// Areas of the group rings: area `network * 2 + (0 broadcast, 1 multicast)`.
+    pub(crate) groups: usize,
+    pub(crate) group_len: usize,
+    pub(crate) group: GroupGeometry,
+    /// The heap; it ends with the file.
+    pub(crate) heap: usize,
+}
+
+impl Layout {
+    /// `None` if there can be no such number of nodes.
+    pub(crate) fn new(max_nodes: u16) -> Option<Self> {
+        let max_nodes = max_nodes.min(NodeId::MAX.into());
+        // Ids begin with 1, and a group's node numbers are below its number of nodes.
+        let group = GroupGeometry::new(max_nodes + 1, LANE_SLOTS, LANE_SLOT_BYTES, ORDER_SLOTS).ok()?;
+        let max_nodes = usize::from(max_nodes);
+        let directory = at::TABLES;
+        let pointers = directory + max_nodes * 2 * DIRECTORY_STRIDE;
+        let activity = pointers + max_nodes * 2 * POINTER_STRIDE;
+        let groups = (activity + max_nodes * ACTIVITY_STRIDE).next_multiple_of(PAGE);
+        let group_len = group.bytes().next_multiple_of(PAGE);
+        let heap = groups + 4 * group_len;
+        Some(Self { max_nodes, directory, pointers, activity, groups, group_len, group, heap })
+    }
+
+    /// The words of the geometry line, in the order of [`GEOMETRY_FIELDS`].
+    pub(crate) fn geometry_words(&self, geometry: Geometry) -> [u64; GEOMETRY_FIELDS.len()] {
+        [
+            self.max_nodes as u64,
+            u64::from(geometry.slots()),
+            u64::from(geometry.buffer()),
+            self.directory as u64,
+            self.pointers as u64,
+            self.activity as u64,
+            self.groups as u64,
+            self.group_len as u64,
+            self.heap as u64,
+        ]
+    }
+
+    pub(crate) fn directory_entry(&self, node: NodeId, network: Network) -> usize {
+        self.directory + (node.index() * 2 + network.index()) * DIRECTORY_STRIDE
+    }
+
+    pub(crate) fn read_pointer(&self, node: NodeId, network: Network) -> usize {
+        self.pointers + (node.index() * 2 + network.index()) * POINTER_STRIDE
+    }
+
+    pub(crate) fn attention(network: Network) -> usize {
+        at::ATTENTION + network.index() * LINE
+    }
+
+    pub(crate) fn closed(node: NodeId) -> usize {
+        at::CLOSED + usize::from(node.get()) * 8
+    }
+
+    /// `kind` is 0 for broadcast and 1 for multicast.
+    pub(crate) fn group(&self, network: Network, kind: usize) -> usize {
+        self.groups + (network.index() * 2 + kind) * self.group_len
+    }
+}
+
+/// Areas and the heap begin at a multiple of this.
+pub(crate) const PAGE: usize = 4096;

@@ -1,0 +1,105 @@
+//! This node's own arena: the only memory of the segment that it writes.
+
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::wire::FactsWire;
+use super::{DirectoryEntry, Identity, Layout, State, StateWord, at, guarded};
+use crate::facts::Facts;
+use crate::memory::{LINE, OwnSpan, SpanError};
+use crate::node::{Network, NodeId};
+use crate::sync::Ordering;
+
+/// The header of this node's arena.
+///
+/// Each line has one writing thread: the heartbeat thread writes [`beat`](Self::beat), a network's endpoint its
+/// attention line and read pointers, the liveness thread its word, and the control thread all the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnArena {
+    span: OwnSpan,
+    layout: Layout,
+}
+
+impl OwnArena {
+    /// Takes a span that begins with the arena and is at least as long as its header.
+    pub(crate) fn new(span: OwnSpan, layout: Layout) -> Result<Self, SpanError> {
+        span.sub_aligned(0, layout.heap, LINE)?;
+        Ok(Self { span, layout })
+    }
+
+    /// Clears what a former incarnation left, then writes the identity and [`State::Joining`].
+    pub(crate) fn initialise(&self, identity: &Identity, facts: &Facts) {
+        self.span.store_u64(at::STATE, 0, Ordering::SeqCst);
+        self.span.zero(at::HEARTBEAT, at::FACTS - at::HEARTBEAT);
+        self.span.zero(at::CLOSED, self.layout.heap - at::CLOSED);
+        self.span.copy_in(at::IDENTITY, identity.to_wire().as_bytes());
+        self.publish_facts(facts);
+        self.set_state(identity.incarnation, State::Joining);
+    }
+
+    pub(crate) fn set_state(&self, incarnation: u64, state: State) {
+        self.span.store_u64(at::STATE, StateWord { incarnation, state }.to_word(), Ordering::SeqCst);
+    }
+
+    /// One more heartbeat.
+    pub(crate) fn beat(&self) {
+        let count = self.span.load_u64(at::HEARTBEAT, Ordering::Relaxed);
+        self.span.store_u64(at::HEARTBEAT, count.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Tells peers that something they read has changed: to be called after the change.
+    pub(crate) fn changed(&self) {
+        let count = self.span.load_u64(at::CHANGES, Ordering::Relaxed);
+        self.span.store_u64(at::CHANGES, count.wrapping_add(1), Ordering::Release);
+    }
+
+    pub(crate) fn publish_facts(&self, facts: &Facts) {
+        guarded::write(&self.span, at::FACTS, FactsWire::from_facts(facts).as_bytes());
+    }
+
+    pub(crate) fn close(&self, node: NodeId, incarnation: u64) {
+        self.span.store_u64(Layout::closed(node), incarnation, Ordering::SeqCst);
+    }
+
+    /// Which networks' group rings this node reads: bit 0 for the LSM, bit 1 for the GSM.
+    pub(crate) fn set_subscriptions(&self, bitmap: u64) {
+        self.span.store_u64(at::SUBSCRIPTIONS, bitmap, Ordering::Release);
+    }
+
+    pub(crate) fn set_directory(&self, node: NodeId, network: Network, entry: DirectoryEntry) {
+        guarded::write(&self.span, self.layout.directory_entry(node, network), entry.to_wire().as_bytes());
+    }
+
+    pub(crate) fn clear_directory(&self, node: NodeId) {
+        for network in Network::ALL {
+            let empty = super::wire::DirectoryWire::new_zeroed();
+            guarded::write(&self.span, self.layout.directory_entry(node, network), empty.as_bytes());
+        }
+    }
+
+    /// The line that says whether this node's data thread sleeps.
+    pub(crate) fn attention(&self, network: Network) -> Result<OwnSpan, SpanError> {
+        self.span.sub_aligned(Layout::attention(network), LINE, LINE)
+    }
+
+    /// The line of the read pointer for the ring from a node.
+    pub(crate) fn read_pointer(&self, node: NodeId, network: Network) -> Result<OwnSpan, SpanError> {
+        self.span.sub_aligned(self.layout.read_pointer(node, network), LINE, LINE)
+    }
+
+    /// The line of the liveness word.
+    pub(crate) fn liveness(&self) -> Result<OwnSpan, SpanError> {
+        self.span.sub_aligned(at::LIVENESS, LINE, LINE)
+    }
+
+    /// A ring's memory.
+    pub(crate) fn heap(&self, offset: u64, len: u64) -> Result<OwnSpan, SpanError> {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        self.span.sub_aligned(offset, len, LINE)
+    }
+
+    /// The area of one of the four group rings; `kind` is 0 for broadcast and 1 for multicast.
+    pub(crate) fn group(&self, network: Network, kind: usize) -> Result<OwnSpan, SpanError> {
+        self.span.sub_aligned(self.layout.group(network, kind), self.layout.group_len, LINE)
+    }
+}

@@ -1,0 +1,132 @@
+//! A peer's arena: read only, and not trusted in any way.
+
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use super::wire::{DirectoryWire, FactsWire, IdentityWire};
+use super::{DirectoryEntry, Identity, Layout, Malformed, StateWord, at, guarded};
+use crate::facts::Facts;
+use crate::memory::{LINE, PeerSpan, SpanError};
+use crate::node::{Network, NodeId};
+use crate::sync::Ordering;
+
+/// The header of a peer's arena.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerArena {
+    span: PeerSpan,
+    layout: Layout,
+}
+
+impl PeerArena {
+    /// Takes a span that begins with the arena and is at least as long as a header in our own layout.
+    pub(crate) fn new(span: PeerSpan, layout: Layout) -> Result<Self, SpanError> {
+        span.sub_aligned(0, layout.heap, LINE)?;
+        Ok(Self { span, layout })
+    }
+
+    /// The identity alone, from an arena whose layout may be another than ours.
+    pub(crate) fn identity_of(span: &PeerSpan) -> Result<Identity, Malformed> {
+        let mut wire = IdentityWire::new_zeroed();
+        if span.len() < at::STATE {
+            return Err(Malformed::NotAnArena);
+        }
+        span.copy_out(at::IDENTITY, wire.as_mut_bytes());
+        Identity::from_wire(&wire)
+    }
+
+    /// The state word alone, from an arena whose layout may be another than ours.
+    pub(crate) fn state_of(span: &PeerSpan) -> Option<StateWord> {
+        let line = span.sub_aligned(at::STATE, LINE, LINE).ok()?;
+        Some(StateWord::from_word(line.load_u64(0, Ordering::SeqCst)))
+    }
+
+    /// The liveness word alone, from an arena whose layout may be another than ours.
+    pub(crate) fn liveness_of(span: &PeerSpan) -> Option<u32> {
+        let line = span.sub_aligned(at::LIVENESS, LINE, LINE).ok()?;
+        Some(line.load_u32(0, Ordering::SeqCst))
+    }
+
+    /// The heartbeat alone, from an arena whose layout may be another than ours.
+    pub(crate) fn heartbeat_of(span: &PeerSpan) -> Option<u64> {
+        let line = span.sub_aligned(at::HEARTBEAT, LINE, LINE).ok()?;
+        Some(line.load_u64(0, Ordering::Acquire))
+    }
+
+    pub(crate) fn state(&self) -> StateWord {
+        StateWord::from_word(self.span.load_u64(at::STATE, Ordering::SeqCst))
+    }
+
+    pub(crate) fn heartbeat(&self) -> u64 {
+        self.span.load_u64(at::HEARTBEAT, Ordering::Acquire)
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.span.load_u64(at::CHANGES, Ordering::Acquire)
+    }
+
+    /// Whether the peer reads a network's group rings.
+    pub(crate) fn is_subscribed(&self, network: Network) -> bool {
+        self.span.load_u64(at::SUBSCRIPTIONS, Ordering::Acquire) >> network.index() & 1 == 1
+    }
+
+    /// The word of the last incarnation of a node that this peer has closed.
+    pub(crate) fn closed_word(&self, node: NodeId) -> Result<PeerSpan, SpanError> {
+        self.span.sub_aligned(Layout::closed(node), 8, 8)
+    }
+
+    /// The facts and their sequence; `None` while they cannot be read whole.
+    pub(crate) fn facts(&self) -> Option<(u64, Facts)> {
+        let mut wire = FactsWire::new_zeroed();
+        let sequence = guarded::read(&self.span, at::FACTS, wire.as_mut_bytes())?;
+        Some((sequence, wire.to_facts()))
+    }
+
+    /// The last incarnation of a node that this peer has closed.
+    pub(crate) fn closed(&self, node: NodeId) -> u64 {
+        self.span.load_u64(Layout::closed(node), Ordering::SeqCst)
+    }
+
+    pub(crate) fn directory(&self, node: NodeId, network: Network) -> Option<DirectoryEntry> {
+        let mut bytes = [0; size_of::<DirectoryWire>()];
+        guarded::read(&self.span, self.layout.directory_entry(node, network), &mut bytes)?;
+        let wire = DirectoryWire::read_from_bytes(&bytes).ok()?;
+        Some(DirectoryEntry::from_wire(&wire))
+    }
+
+    /// The line that says whether the peer's data thread sleeps.
+    pub(crate) fn attention(&self, network: Network) -> Result<PeerSpan, SpanError> {
+        self.span.sub_aligned(Layout::attention(network), LINE, LINE)
+    }
+
+    /// The line of the peer's read pointer for the ring from a node.
+    pub(crate) fn read_pointer(&self, node: NodeId, network: Network) -> Result<PeerSpan, SpanError> {
+        self.span.sub_aligned(self.layout.read_pointer(node, network), LINE, LINE)
+    }
+
+    /// The liveness word.
+    pub(crate) fn liveness_word(&self) -> u32 {
+        self.span.load_u32(at::LIVENESS, Ordering::SeqCst)
+    }
+
+    /// A ring's memory, at the place that the peer's directory gives: it must lie in the peer's heap.
+    pub(crate) fn heap(&self, entry: &DirectoryEntry) -> Option<PeerSpan> {
+        let offset = usize::try_from(entry.offset).ok()?;
+        let len = usize::try_from(entry.len).ok()?;
+        if offset < self.layout.heap {
+            return None;
+        }
+        self.span.sub_aligned(offset, len, LINE).ok()
+    }
+
+    /// The area of one of the four group rings; `kind` is 0 for broadcast and 1 for multicast.
+    pub(crate) fn group(&self, network: Network, kind: usize) -> Result<PeerSpan, SpanError> {
+        self.span.sub_aligned(self.layout.group(network, kind), self.layout.group_len, LINE)
+    }
+
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.span.mapping().is_quarantined()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.span.len()
+    }
+}

@@ -1,0 +1,182 @@
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::wire::FactsWire;
+use super::*;
+use crate::config::{DEFAULT_GEOMETRY, NetworkParameters, Timing};
+use crate::facts::{Facts, SteeringEpoch};
+use crate::memory::Mapping;
+
+fn layout() -> Layout {
+    Layout::new(64).unwrap()
+}
+
+fn identity() -> Identity {
+    let parameters = NetworkParameters {
+        area_id: 1,
+        network_type: 2,
+        hello_interval: 3,
+        dead_interval: 4,
+        cost: 5,
+        mtu: 6,
+        prefix: Ipv4Addr::new(10, 0, 0, 0),
+        prefix_len: 8,
+    };
+    Identity {
+        node: NodeId::new(7).unwrap(),
+        incarnation: 9,
+        arena_len: 1 << 20,
+        pid: 1234,
+        timing: Timing { failed: Duration::from_millis(500), ..Timing::default() },
+        hostname: "host".into(),
+        geometry: layout().geometry_words(DEFAULT_GEOMETRY),
+        parameters: [parameters, NetworkParameters { cost: 50, ..parameters }],
+    }
+}
+
+fn arenas() -> (OwnArena, PeerArena) {
+    let (own, peer) = Mapping::anonymous(layout().heap).unwrap();
+    let own = OwnArena::new(own.own().unwrap(), layout()).unwrap();
+    (own, PeerArena::new(peer.peer(), layout()).unwrap())
+}
+
+#[test]
+fn a_peer_reads_what_the_owner_published() {
+    let (mapping, view) = Mapping::anonymous(layout().heap).unwrap();
+    let own = OwnArena::new(mapping.own().unwrap(), layout()).unwrap();
+    let peer = PeerArena::new(view.peer(), layout()).unwrap();
+    let mut facts = Facts { hostname: "grün".into(), weight: 3, abr: true, ..Facts::default() };
+    for number in 0..10 {
+        let mut epoch = SteeringEpoch { number, ..SteeringEpoch::default() };
+        epoch.insert(NodeId::new(number as u8 + 60).unwrap());
+        facts.steering.push(epoch);
+    }
+    own.initialise(&identity(), &facts);
+    assert_eq!(PeerArena::identity_of(&view.peer()), Ok(identity()));
+    assert_eq!(peer.state(), StateWord { incarnation: 9, state: State::Joining });
+    // The newest eight epochs are kept.
+    facts.steering.drain(..2);
+    assert_eq!(peer.facts().unwrap().1, facts);
+
+    let node = NodeId::new(64).unwrap();
+    let entry = DirectoryEntry { tx_incarnation: 9, rx_incarnation: 4, offset: 8192, len: 4096, epoch: 2 };
+    own.set_directory(node, Network::Gsm, entry);
+    assert_eq!(peer.directory(node, Network::Gsm), Some(entry));
+    assert_eq!(peer.directory(node, Network::Lsm), Some(DirectoryEntry::default()));
+    own.clear_directory(node);
+    assert_eq!(peer.directory(node, Network::Gsm), Some(DirectoryEntry::default()));
+    own.close(node, 77);
+    assert_eq!(peer.closed(node), 77);
+    own.beat();
+    own.changed();
+    assert_eq!((peer.heartbeat(), peer.changes()), (1, 1));
+    own.set_subscriptions(2);
+    assert!(!peer.is_subscribed(Network::Lsm) && peer.is_subscribed(Network::Gsm));
+}
+
+#[test]
+fn a_record_that_is_being_written_is_not_read() {
+    let (own, peer) = arenas();
+    own.initialise(&identity(), &Facts::default());
+    let (mapping, view) = Mapping::anonymous(4096).unwrap();
+    mapping.own().unwrap().store_u64(0, 3, crate::sync::Ordering::Release);
+    assert_eq!(guarded::read(&view.peer(), 0, &mut [0; 64]), None);
+    guarded::write(&mapping.own().unwrap(), 0, b"whole");
+    let mut record = [0; 5];
+    assert_eq!(guarded::read(&view.peer(), 0, &mut record), Some(4));
+    assert_eq!(&record, b"whole");
+    assert!(peer.facts().is_some());
+}
+
+#[test]
+fn zeroed_memory_is_an_empty_segment() {
+    let (_, peer) = Mapping::anonymous(layout().heap).unwrap();
+    assert_eq!(PeerArena::identity_of(&peer.peer()), Err(Malformed::NotAnArena));
+    assert_eq!(PeerArena::state_of(&peer.peer()).unwrap().state, State::Empty);
+}
+
+#[test]
+fn a_ring_must_lie_in_the_heap() {
+    let layout = layout();
+    let (_, view) = Mapping::anonymous(layout.heap + 8192).unwrap();
+    let peer = PeerArena::new(view.peer(), layout).unwrap();
+    let entry = |offset: u64, len: u64| DirectoryEntry { offset, len, ..DirectoryEntry::default() };
+    let heap = layout.heap as u64;
+    assert!(peer.heap(&entry(heap, 8192)).is_some());
+    for (offset, len) in [
+        (heap - 128, 128),
+        (heap + 1, 128),
+        (heap, 8193),
+        (0, 128),
+        (u64::MAX, 128),
+        (heap, u64::MAX),
+        (heap + 9000, 0),
+    ] {
+        assert!(peer.heap(&entry(offset, len)).is_none(), "{offset} {len}");
+    }
+}
+
+#[test]
+fn sections_do_not_overlap_for_any_number_of_nodes() {
+    for max_nodes in 1..=254 {
+        let layout = Layout::new(max_nodes).unwrap();
+        let last = NodeId::new(max_nodes as u8).unwrap();
+        assert!(layout.directory_entry(last, Network::Gsm) + DIRECTORY_STRIDE <= layout.pointers);
+        assert!(layout.read_pointer(last, Network::Gsm) + POINTER_STRIDE <= layout.activity);
+        assert!(layout.activity + usize::from(max_nodes) * ACTIVITY_STRIDE <= layout.groups);
+        assert!(layout.group(Network::Gsm, 1) + layout.group_len <= layout.heap);
+        assert!(layout.groups.is_multiple_of(PAGE) && layout.heap.is_multiple_of(PAGE));
+    }
+}
+
+/// The page that describes the segment byte by byte says what the code does.
+#[test]
+fn the_documented_offsets_are_those_of_the_code() {
+    let page = include_str!("../../../docs/architecture/segment.md");
+    let layout = layout();
+    let rows = [
+        (at::IDENTITY, "identity"),
+        (at::STATE, "state"),
+        (at::HEARTBEAT, "heartbeat"),
+        (at::LIVENESS, "liveness"),
+        (at::ATTENTION, "attention LSM"),
+        (at::ATTENTION + LINE, "attention GSM"),
+        (at::SUBSCRIPTIONS, "subscriptions"),
+        (at::FACTS, "facts"),
+        (at::CLOSED, "closed"),
+        (layout.directory, "directory"),
+        (layout.pointers, "read pointers"),
+        (layout.activity, "activity"),
+        (layout.groups, "group areas"),
+        (layout.heap, "heap"),
+    ];
+    for (offset, name) in rows {
+        let row = format!("| `0x{offset:05x}` | {name} |");
+        assert!(page.contains(&row), "the page lacks the row {row}");
+    }
+    assert!(page.contains(&format!("{} bytes each", layout.group_len)));
+    assert!(page.contains(&format!("ABI version {ABI_VERSION}")));
+    for (number, field) in GEOMETRY_FIELDS.iter().enumerate() {
+        assert!(page.contains(&format!("| {} | {field} |", number * 8 + 128)), "{field}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_parsing_fail(bytes in proptest::collection::vec(any::<u8>(), 512)) {
+        let (own, peer) = Mapping::anonymous(4096).unwrap();
+        own.own().unwrap().copy_in(0, &bytes);
+        let _ = PeerArena::identity_of(&peer.peer());
+        own.own().unwrap().copy_in(0, b"ISTHMUS\0\x01\0\0\0\x07\x02");
+        let _ = PeerArena::identity_of(&peer.peer());
+        let mut wire = FactsWire::new_zeroed();
+        let len = wire.as_bytes().len();
+        wire.as_mut_bytes().copy_from_slice(&bytes[..len]);
+        let facts = wire.to_facts();
+        prop_assert!(facts.steering.len() <= Facts::MAX_EPOCHS);
+        prop_assert!(!facts.hostname.chars().any(char::is_control));
+    }
+}

@@ -1,0 +1,193 @@
+//! The thread that beats for this node, and counts how long each peer has been silent.
+//!
+//! Silence is counted in this thread's own ticks: if it was stopped itself (by a debugger, a pause of the machine, a CPU
+//! quota), the time that it missed is not held against the peers.
+
+#![allow(unsafe_code)]
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::roster::{Roster, Watched};
+use crate::config::Timing;
+use crate::layout::OwnArena;
+use crate::node::NodeId;
+
+/// What the thread tells about a peer, in an incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulse {
+    /// Silent for longer than the suspicion timeout.
+    Late,
+    /// Not silent any more.
+    Back,
+    /// Silent for longer than the failure timeout.
+    Lost,
+    /// Something that the peer publishes has changed.
+    Changed,
+    /// The peer has closed this node's incarnation.
+    ClosedUs,
+}
+
+/// Runs until dropped.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread needs.
+pub(crate) struct Beating {
+    pub(crate) me: NodeId,
+    pub(crate) incarnation: u64,
+    pub(crate) arena: OwnArena,
+    pub(crate) timing: Timing,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) clock: Arc<BeatClock>,
+}
+
+/// When this node last beat, for those who must know whether they were stopped.
+#[derive(Debug)]
+pub(crate) struct BeatClock {
+    origin: Instant,
+    last: AtomicU64,
+}
+
+impl BeatClock {
+    pub(crate) fn new() -> Self {
+        Self { origin: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    /// How long ago the last heartbeat was.
+    pub(crate) fn age(&self) -> Duration {
+        self.origin.elapsed().saturating_sub(Duration::from_nanos(self.last.load(Ordering::Relaxed)))
+    }
+
+    fn beat(&self) {
+        let nanos = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last.store(nanos, Ordering::Relaxed);
+    }
+}
+
+impl Heartbeat {
+    /// Starts the thread; `tell` is called for each news of a peer.
+    pub(crate) fn start(
+        beating: Beating,
+        tell: impl Fn(NodeId, u64, Pulse) + Send + 'static,
+    ) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        // Before the arena is shown: a peer that finds it finds a beating heart.
+        beating.arena.beat();
+        beating.clock.beat();
+        let thread = Builder::new().name("shm-beat".into()).stack_size(STACK).spawn(move || {
+            if !become_real_time() {
+                tracing::debug!("the heartbeat thread has no permission to be real-time");
+            }
+            let mut silences = HashMap::new();
+            let mut last = Instant::now();
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::park_timeout(beating.timing.heartbeat);
+                let now = Instant::now();
+                let passed = now.duration_since(last).min(2 * beating.timing.heartbeat);
+                last = now;
+                beating.arena.beat();
+                beating.clock.beat();
+                tick(&beating, passed, &mut silences, &tell);
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What is remembered of a peer between two ticks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    incarnation: u64,
+    beats: u64,
+    changes: u64,
+    silence: Duration,
+    late: bool,
+    lost: bool,
+    closed_us: bool,
+}
+
+fn tick(
+    beating: &Beating,
+    passed: Duration,
+    memories: &mut HashMap<NodeId, Memory>,
+    tell: &dyn Fn(NodeId, u64, Pulse),
+) {
+    let peers = beating.roster.peers();
+    for peer in peers.iter() {
+        let memory = memories.entry(peer.node).or_default();
+        if memory.incarnation != peer.incarnation {
+            *memory = Memory { incarnation: peer.incarnation, ..Memory::default() };
+        }
+        listen(peer, beating, passed, memory, &|pulse| tell(peer.node, peer.incarnation, pulse));
+    }
+    if memories.len() > peers.len() {
+        memories.retain(|node, _| peers.iter().any(|peer| peer.node == *node));
+    }
+}
+
+fn listen(peer: &Watched, beating: &Beating, passed: Duration, memory: &mut Memory, tell: &dyn Fn(Pulse)) {
+    let beats = peer.arena.heartbeat();
+    if beats == memory.beats {
+        memory.silence = memory.silence.saturating_add(passed);
+    } else {
+        memory.beats = beats;
+        memory.silence = Duration::ZERO;
+        if std::mem::take(&mut memory.late) {
+            tell(Pulse::Back);
+        }
+    }
+    let micros = u64::try_from(memory.silence.as_micros()).unwrap_or(u64::MAX);
+    peer.silence.store(micros, Ordering::Relaxed);
+    if memory.silence >= beating.timing.suspect && !memory.late {
+        memory.late = true;
+        tell(Pulse::Late);
+    }
+    if memory.silence >= beating.timing.failed && !memory.lost {
+        memory.lost = true;
+        tell(Pulse::Lost);
+    }
+    let changes = peer.arena.changes();
+    if changes != memory.changes {
+        memory.changes = changes;
+        tell(Pulse::Changed);
+    }
+    if !memory.closed_us && peer.arena.closed(beating.me) >= beating.incarnation {
+        memory.closed_us = true;
+        tell(Pulse::ClosedUs);
+    }
+}
+
+/// Asks for real-time scheduling of the calling thread; it works for a few microseconds a hundred times a second.
+fn become_real_time() -> bool {
+    // SAFETY: all bytes zero is a valid value of this plain C structure.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = PRIORITY;
+    // SAFETY: the parameters outlive the call; 0 means the calling thread.
+    unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameters) == 0
+    }
+}
+
+/// Above ordinary threads, below what an administrator puts above it.
+const PRIORITY: libc::c_int = 10;
+
+const STACK: usize = 128 << 10;

@@ -1,0 +1,589 @@
+//! The control thread: the loop, joining, leaving and rejoining.
+//!
+//! What is done about a single peer is in [`super::meeting`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::agree::Requirements;
+use super::life::{Life, Setup};
+use super::notice::{Notice, Notifier};
+use super::peer::Peer;
+use super::shared::Shared;
+use super::survey;
+use crate::config::{FabricConfig, Timing};
+use crate::doorbell::Bell;
+use crate::doorbell::attention::Sleeper;
+use crate::doorbell::link::{Link, Said, Speaker};
+use crate::error::JoinError;
+use crate::event::{EventKind, FailureReason};
+use crate::fabric::handover::{Beginning, Giver, GroupGauge, Handover, Reply};
+use crate::facility::{self, IdLock};
+use crate::facts::Facts;
+use crate::group::GroupEndpoint;
+use crate::layout::{Chunk, Layout, State};
+use crate::liveness::heartbeat::{BeatClock, Pulse};
+use crate::liveness::quota;
+use crate::node::{Cast, Network, NodeId};
+
+/// What connects the control thread with the rest of the process.
+pub(crate) struct Seams {
+    pub(crate) shared: Arc<Shared>,
+    /// The data thread's doorbell.
+    pub(crate) bell: Arc<Bell>,
+    /// The control thread's own.
+    pub(crate) waker: Arc<Bell>,
+    pub(crate) notifier: Notifier,
+    pub(crate) notices: Receiver<Notice>,
+    /// To the LSM's and the GSM's endpoint.
+    pub(crate) givers: [Giver; 2],
+}
+
+/// All that membership knows.
+pub(crate) struct Control {
+    pub(super) setup: Setup,
+    pub(super) seams: Seams,
+    pub(super) lock: Box<dyn IdLock>,
+    pub(super) facts: Facts,
+    /// `None` while this node is not a member.
+    pub(super) life: Option<Life>,
+    pub(super) peers: BTreeMap<NodeId, Peer>,
+    /// The last incarnation of each node that this node has closed.
+    pub(super) closed: BTreeMap<NodeId, u64>,
+    /// Those that were refused, so that each is complained about once.
+    pub(super) refused: BTreeMap<NodeId, u64>,
+    /// Rings of closed incarnations that an endpoint may still use.
+    pub(super) unforgotten: Vec<Unforgotten>,
+    pub(super) group_gauges: [Option<[Arc<GroupGauge>; 2]>; 2],
+    taken: [bool; 2],
+    callers: Vec<Caller>,
+    retry: bool,
+}
+
+/// See [`Control::unforgotten`].
+pub(super) struct Unforgotten {
+    pub(super) node: NodeId,
+    pub(super) incarnation: u64,
+    pub(super) network: Network,
+    pub(super) chunks: Vec<Chunk>,
+}
+
+/// Someone who connected to our doorbell.
+struct Caller {
+    link: Link,
+    node: Option<NodeId>,
+}
+
+impl Control {
+    /// Joins the segment; the thread is not yet started.
+    pub(crate) fn join(config: FabricConfig, seams: Seams) -> Result<Self, JoinError> {
+        let FabricConfig {
+            node_id: me,
+            backing,
+            max_nodes,
+            geometry,
+            timing,
+            parameters,
+            facts,
+            takeover,
+            budget,
+        } = config;
+        if u16::from(me.get()) > max_nodes {
+            return Err(JoinError::IdOutOfRange { node: me, max_nodes });
+        }
+        check_timing(timing)?;
+        let layout = Layout::new(max_nodes).ok_or_else(|| JoinError::BadValue {
+            field: "max-nodes",
+            value: max_nodes.to_string(),
+            allowed: "1 to 254",
+        })?;
+        let facility = facility::facility(backing)?;
+        let cpu_quota = quota::is_limited();
+        let timing =
+            if cpu_quota { Timing { failed: timing.failed.max(QUOTA_FAILED), ..timing } } else { timing };
+        let setup = Setup {
+            me,
+            facility,
+            layout,
+            geometry,
+            requirements: Requirements { geometry: layout.geometry_words(geometry), parameters },
+            timing,
+            cpu_quota,
+            hostname: hostname(),
+            budget,
+            notifier: seams.notifier.clone(),
+            clock: Arc::new(BeatClock::new()),
+        };
+        let lock = setup.facility.lock(me, takeover)?;
+        let mut control = Self {
+            setup,
+            seams,
+            lock,
+            facts,
+            life: None,
+            peers: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            unforgotten: Vec::new(),
+            group_gauges: [None, None],
+            taken: [false; 2],
+            callers: Vec::new(),
+            retry: false,
+        };
+        control.enter()?;
+        Ok(control)
+    }
+
+    pub(crate) fn clock(&self) -> Arc<BeatClock> {
+        Arc::clone(&self.setup.clock)
+    }
+
+    pub(crate) fn timing(&self) -> Timing {
+        self.setup.timing
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(mut self) -> io::Result<JoinHandle<()>> {
+        Builder::new().name("shm-control".into()).spawn(move || self.run())
+    }
+
+    /// Becomes a member, in the next incarnation.
+    fn enter(&mut self) -> Result<(), JoinError> {
+        let me = self.setup.me;
+        let survey = survey::survey(&self.setup)?;
+        let former = survey.remembered.max(self.lock.previous());
+        if self.setup.facility.reuses_memory() {
+            survey::await_closing(&self.setup, &survey.live, former)?;
+        }
+        if survey.live.is_empty() {
+            self.setup.facility.sweep(me);
+        }
+        // What our own former incarnation took is given back before more is asked for.
+        self.setup.facility.remove(me);
+
+        let life = Life::begin(&self.setup, former + 1, survey.live.len(), &self.facts)?;
+        for (node, incarnation) in &self.closed {
+            life.arena.close(*node, *incarnation);
+        }
+        self.life = Some(life);
+        self.subscribe();
+        let entered = self.show(&survey.live);
+        if entered.is_err() {
+            self.end_life();
+            self.setup.facility.remove(me);
+        }
+        entered
+    }
+
+    /// Allocates rings for the live members, shows the arena, and announces it to all.
+    fn show(&mut self, live: &[NodeId]) -> Result<(), JoinError> {
+        self.begin_endpoints()?;
+        for node in live {
+            self.meet(*node);
+        }
+        let Some(life) = &mut self.life else { return Ok(()) };
+        self.setup.facility.show(self.setup.me)?;
+        life.shown = true;
+        life.arena.set_state(life.incarnation, State::Active);
+        life.arena.changed();
+        self.lock.record(life.incarnation, &self.setup.hostname);
+        self.look_at_segment();
+        self.publish();
+        Ok(())
+    }
+
+    fn begin_endpoints(&mut self) -> Result<(), JoinError> {
+        let Some(life) = &self.life else { return Ok(()) };
+        let broken = |error: &dyn std::fmt::Display| JoinError::System {
+            what: "laying out the arena",
+            error: io::Error::other(error.to_string()),
+        };
+        for network in Network::ALL {
+            let group = |kind| {
+                let area = life.arena.group(network, kind).map_err(|error| broken(&error))?;
+                let id = u16::from(self.setup.me.get());
+                GroupEndpoint::new(area, id, life.incarnation, self.setup.layout.group)
+                    .map_err(|error| broken(&error))
+            };
+            let gauge = || Arc::new(GroupGauge::new(self.setup.layout.max_nodes));
+            let gauges = [gauge(), gauge()];
+            let beginning = Beginning {
+                incarnation: life.incarnation,
+                sleeper: Sleeper::new(life.arena.attention(network).map_err(|error| broken(&error))?),
+                groups: [group(0)?, group(1)?],
+                group_gauges: gauges.clone(),
+            };
+            self.group_gauges[network.index()] = Some(gauges);
+            self.seams.givers[network.index()].give(Handover::Begin(Box::new(beginning)));
+        }
+        Ok(())
+    }
+
+    fn run(&mut self) {
+        let mut next_survey = Instant::now() + SURVEY;
+        loop {
+            self.wait(next_survey.saturating_duration_since(Instant::now()));
+            self.seams.waker.silence();
+            self.accept_callers();
+            self.hear_callers();
+            self.hear_peers();
+            while let Ok(notice) = self.seams.notices.try_recv() {
+                if matches!(notice, Notice::Leave) {
+                    self.leave();
+                    return;
+                }
+                self.handle(notice);
+            }
+            if Instant::now() >= next_survey {
+                next_survey = Instant::now() + SURVEY;
+                self.survey();
+            }
+        }
+    }
+
+    /// Waits for anything to happen.
+    fn wait(&self, timeout: Duration) {
+        let mut fds = vec![PollFd::from_borrowed_fd(self.seams.waker.as_fd(), PollFlags::IN)];
+        if let Some(life) = &self.life {
+            fds.push(PollFd::from_borrowed_fd(life.listener.as_fd(), PollFlags::IN));
+        }
+        let links = self.peers.values().filter_map(|peer| peer.link.as_ref());
+        for link in links.chain(self.callers.iter().map(|caller| &caller.link)) {
+            fds.push(PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN));
+        }
+        let timeout =
+            Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
+        // Interrupted or not, everything is looked at next.
+        let _ = poll(&mut fds, Some(&timeout));
+    }
+
+    fn handle(&mut self, notice: Notice) {
+        match notice {
+            Notice::Pulse(node, incarnation, pulse) => self.on_pulse(node, incarnation, pulse),
+            Notice::Gone(node, incarnation) => {
+                if self.is_current(node, incarnation) {
+                    self.look(node);
+                    if self.is_current(node, incarnation) {
+                        self.fail(node, FailureReason::ProcessDeath);
+                    }
+                }
+            }
+            Notice::Reply(network, reply) => self.on_reply(network, reply),
+            Notice::EndpointTaken(network) => {
+                self.taken[network.index()] = true;
+                self.subscribe();
+            }
+            Notice::EndpointDropped(network) => {
+                self.taken[network.index()] = false;
+                self.subscribe();
+            }
+            Notice::Facts(facts) => {
+                self.facts = facts;
+                if let Some(life) = &self.life {
+                    life.arena.publish_facts(&self.facts);
+                    self.tell_peers();
+                }
+                self.publish();
+            }
+            Notice::Snapshot(sender) => {
+                let _ = sender.send(self.snapshot());
+            }
+            // Handled by the loop.
+            Notice::Leave => {}
+        }
+    }
+
+    fn on_pulse(&mut self, node: NodeId, incarnation: u64, pulse: Pulse) {
+        if !self.is_current(node, incarnation) {
+            return;
+        }
+        match pulse {
+            Pulse::Late | Pulse::Back => {
+                if let Some(peer) = self.peers.get_mut(&node) {
+                    peer.suspect = pulse == Pulse::Late;
+                }
+                self.publish();
+                let kind = if pulse == Pulse::Late { EventKind::Suspected } else { EventKind::Recovered };
+                self.log(node, incarnation, kind);
+            }
+            Pulse::Lost => self.fail(node, FailureReason::HeartbeatLost),
+            Pulse::Changed => self.look(node),
+            Pulse::ClosedUs => self.on_closed(node),
+        }
+    }
+
+    fn on_reply(&mut self, network: Network, reply: Reply) {
+        match reply {
+            Reply::Broken { node, incarnation, why } => {
+                if self.is_current(node, incarnation) {
+                    tracing::warn!(node = node.get(), %network, why, "a peer broke the rules of a ring");
+                    self.fail(node, FailureReason::Quarantined);
+                }
+            }
+            Reply::Full { node, incarnation, epoch } => {
+                if self.is_current(node, incarnation) {
+                    self.grow(node, network, epoch);
+                }
+            }
+            Reply::Drained { node, incarnation, epoch } => {
+                if self.is_current(node, incarnation) {
+                    self.drained(node, network, epoch);
+                }
+            }
+            Reply::Forgotten { node, incarnation } => self.forgotten(node, incarnation, network),
+            Reply::ClosedUs { by, incarnation } => {
+                if self.life.as_ref().is_some_and(|life| life.incarnation == incarnation) {
+                    self.on_closed(by);
+                }
+            }
+            Reply::Owner { kind, owner, generation } => {
+                let cast = if kind == 0 { Cast::Broadcast } else { Cast::Multicast };
+                let incarnation = match &self.life {
+                    Some(life) if owner == self.setup.me => life.incarnation,
+                    _ => self.peers.get(&owner).map_or(0, |peer| peer.incarnation),
+                };
+                self.log(owner, incarnation, EventKind::OwnerChanged { network, cast, generation });
+            }
+        }
+    }
+
+    /// A peer has closed this node's incarnation: it ends here, and the next one begins.
+    fn on_closed(&mut self, by: NodeId) {
+        let Some(life) = &self.life else { return };
+        self.log(self.setup.me, life.incarnation, EventKind::SelfClosed { by });
+        self.end_life();
+        self.publish();
+        self.rejoin();
+    }
+
+    fn rejoin(&mut self) {
+        let me = self.setup.me;
+        if !self.lock.still_held() {
+            let why = format!("another process has taken node id {me}");
+            self.retry = false;
+            self.log(me, 0, EventKind::RejoinFailed { why });
+            return;
+        }
+        match self.enter() {
+            Ok(()) => {
+                self.retry = false;
+                let incarnation = self.life.as_ref().map_or(0, |life| life.incarnation);
+                self.log(me, incarnation, EventKind::Rejoined);
+            }
+            Err(error) => {
+                let first = !std::mem::replace(&mut self.retry, true);
+                if first {
+                    self.log(me, 0, EventKind::RejoinFailed { why: error.to_string() });
+                }
+            }
+        }
+    }
+
+    /// Ends this incarnation, without a word to the peers.
+    fn end_life(&mut self) {
+        for giver in &self.seams.givers {
+            giver.give(Handover::End);
+        }
+        self.peers.clear();
+        self.callers.clear();
+        self.unforgotten.clear();
+        self.group_gauges = [None, None];
+        self.life = None;
+    }
+
+    fn leave(&mut self) {
+        if let Some(life) = &self.life {
+            life.arena.set_state(life.incarnation, State::Left);
+            self.tell_peers();
+            let still_ours = self.lock.still_held();
+            self.end_life();
+            if still_ours {
+                self.setup.facility.remove(self.setup.me);
+            }
+        }
+        self.publish();
+    }
+
+    /// Says in the arena which networks' groups this node reads.
+    fn subscribe(&mut self) {
+        if let Some(life) = &self.life {
+            let bitmap = u64::from(self.taken[0]) | u64::from(self.taken[1]) << 1;
+            life.arena.set_subscriptions(bitmap);
+            self.tell_peers();
+        }
+    }
+
+    /// Makes peers look at this node's arena.
+    pub(super) fn tell_peers(&self) {
+        let Some(life) = &self.life else { return };
+        life.arena.changed();
+        let me = Speaker { node: self.setup.me, incarnation: life.incarnation };
+        for link in self.peers.values().filter_map(|peer| peer.link.as_ref()) {
+            link.look(me);
+        }
+    }
+
+    fn accept_callers(&mut self) {
+        let Some(life) = &self.life else { return };
+        let me = Speaker { node: self.setup.me, incarnation: life.incarnation };
+        while let Some(link) = life.listener.accept() {
+            if self.callers.len() < MAX_CALLERS && link.pass(me, &self.seams.bell).is_ok() {
+                self.callers.push(Caller { link, node: None });
+            }
+        }
+    }
+
+    fn hear_callers(&mut self) {
+        let mut heard = Vec::new();
+        self.callers.retain_mut(|caller| {
+            for _ in 0..HEAR_AT_ONCE {
+                match caller.link.hear() {
+                    Said::Hello(speaker) => {
+                        caller.node = Some(speaker.node);
+                        heard.push(speaker.node);
+                    }
+                    Said::Look => heard.extend(caller.node),
+                    Said::Nothing => return true,
+                    // Bells are not taken from callers.
+                    Said::Bell(..) | Said::Gone => {
+                        heard.extend(caller.node);
+                        return false;
+                    }
+                }
+            }
+            true
+        });
+        heard.sort_unstable();
+        heard.dedup();
+        for node in heard {
+            self.look(node);
+        }
+    }
+
+    fn hear_peers(&mut self) {
+        let nodes: Vec<NodeId> = self.peers.keys().copied().collect();
+        for node in nodes {
+            for _ in 0..HEAR_AT_ONCE {
+                let Some(link) = self.peers.get(&node).and_then(|peer| peer.link.as_ref()) else { break };
+                match link.hear() {
+                    Said::Bell(speaker, bell) => self.take_bell(node, speaker, bell),
+                    Said::Nothing => break,
+                    Said::Hello(_) | Said::Look => {}
+                    Said::Gone => {
+                        self.hung_up(node);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at the whole segment for what was missed.
+    fn survey(&mut self) {
+        if self.life.is_none() {
+            if self.retry {
+                self.rejoin();
+            }
+            return;
+        }
+        if !self.lock.still_held() {
+            let me = self.setup.me;
+            let why = format!("another process has taken node id {me}");
+            self.end_life();
+            self.publish();
+            self.log(me, 0, EventKind::RejoinFailed { why });
+            return;
+        }
+        if self.life.as_ref().is_some_and(|life| life.file.mapping.is_quarantined()) {
+            tracing::error!("this node's own arena was cut short by somebody; rejoining with a new one");
+            self.on_closed(self.setup.me);
+            return;
+        }
+        self.look_at_segment();
+    }
+
+    /// Meets whoever is new, and looks at everybody else.
+    pub(super) fn look_at_segment(&mut self) {
+        let present = match self.setup.facility.present() {
+            Ok(present) => present,
+            Err(error) => {
+                tracing::warn!(%error, "cannot look at the segment");
+                return;
+            }
+        };
+        for (node, stamp) in present {
+            if node == self.setup.me {
+                continue;
+            }
+            if self.peers.get(&node).is_some_and(|peer| peer.stamp != stamp) {
+                self.replaced(node);
+            }
+            self.look(node);
+        }
+    }
+
+    pub(super) fn is_current(&self, node: NodeId, incarnation: u64) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.incarnation == incarnation)
+    }
+
+    pub(super) fn log(&self, node: NodeId, incarnation: u64, kind: EventKind) {
+        self.seams.shared.log.write(node, incarnation, kind);
+    }
+
+    /// Shows the table of active nodes, and tells the endpoints and threads who the members are.
+    pub(super) fn publish(&self) {
+        self.seams.shared.active.store(Arc::new(self.active_nodes()));
+    }
+
+    /// Hands the peers to the threads that look after them.
+    pub(super) fn publish_peers(&self) {
+        if let Some(life) = &self.life {
+            life.roster.replace(self.peers.values().map(Peer::watched).collect());
+        }
+        for network in Network::ALL {
+            let subscribed = self.peers.values().filter(|peer| peer.subscribed[network.index()]);
+            let members = subscribed.map(|peer| u16::from(peer.node.get())).collect();
+            self.seams.givers[network.index()].give(Handover::Members(members));
+        }
+        self.publish();
+    }
+}
+
+fn check_timing(timing: Timing) -> Result<(), JoinError> {
+    let wrong = |field, value: Duration, allowed| {
+        Err(JoinError::BadValue { field, value: format!("{value:?}"), allowed })
+    };
+    if timing.heartbeat < Duration::from_millis(1) || timing.heartbeat > Duration::from_secs(1) {
+        return wrong("heartbeat", timing.heartbeat, "1 ms to 1 s");
+    }
+    if timing.suspect < timing.heartbeat {
+        return wrong("suspect", timing.suspect, "at least the heartbeat");
+    }
+    if timing.failed <= timing.suspect || timing.failed > Duration::from_secs(60) {
+        return wrong("failed", timing.failed, "more than suspect, at most 60 s");
+    }
+    Ok(())
+}
+
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// How often the whole segment is looked at for what no doorbell told.
+const SURVEY: Duration = Duration::from_secs(1);
+
+/// The least failure timeout where a CPU quota can stop a healthy process.
+const QUOTA_FAILED: Duration = Duration::from_millis(500);
+
+/// Connections to our doorbell: two for each possible node.
+const MAX_CALLERS: usize = 512;
+
+/// Messages heard from one connection before the others are heard.
+const HEAR_AT_ONCE: usize = 16;

@@ -1,0 +1,199 @@
+//! One incarnation of this node: its arena, and the threads that keep it alive.
+
+use std::sync::Arc;
+
+use super::agree::Requirements;
+use super::notice::{Notice, Notifier};
+use crate::config::{MAX_RING_SLOTS, Timing};
+use crate::doorbell::link::Listener;
+use crate::error::JoinError;
+use crate::facility::{Facility, OwnFile};
+use crate::facts::Facts;
+use crate::layout::{Chunk, Heap, Identity, Layout, OwnArena};
+use crate::liveness::heartbeat::{BeatClock, Beating, Heartbeat};
+use crate::liveness::holder::Holder;
+use crate::liveness::roster::Roster;
+use crate::liveness::watcher::Watcher;
+use crate::memory::OwnSpan;
+use crate::node::NodeId;
+use crate::ring::Geometry;
+use crate::sigbus;
+
+/// What stays the same over all incarnations.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) me: NodeId,
+    pub(super) facility: Arc<dyn Facility>,
+    pub(super) layout: Layout,
+    pub(super) geometry: Geometry,
+    pub(super) requirements: Requirements,
+    pub(super) timing: Timing,
+    pub(super) cpu_quota: bool,
+    pub(super) hostname: String,
+    pub(super) budget: Option<u64>,
+    pub(super) notifier: Notifier,
+    pub(super) clock: Arc<BeatClock>,
+}
+
+/// See the module. The threads end in the order of the fields: the heart first, the liveness word last.
+#[derive(Debug)]
+pub(super) struct Life {
+    _heartbeat: Heartbeat,
+    _watcher: Watcher,
+    _holder: Holder,
+    pub(super) incarnation: u64,
+    pub(super) arena: OwnArena,
+    pub(super) roster: Arc<Roster>,
+    pub(super) listener: Listener,
+    pub(super) file: OwnFile,
+    heap: Heap,
+    /// Peers can find the arena.
+    pub(super) shown: bool,
+}
+
+impl Life {
+    /// Prepares an arena for an incarnation and brings it to life. Peers do not see it yet.
+    pub(super) fn begin(
+        setup: &Setup,
+        incarnation: u64,
+        peers: usize,
+        facts: &Facts,
+    ) -> Result<Self, JoinError> {
+        let Setup { me, facility, layout, .. } = setup;
+        let rings = 2 * setup.geometry.bytes().next_multiple_of(crate::layout::PAGE) * peers.max(1);
+        let needed = (layout.heap + rings) as u64;
+        let len = arena_len(setup, needed)?;
+        let file = facility.create(*me, len, needed)?;
+        let span = |error: crate::memory::SpanError| JoinError::System {
+            what: "laying out the arena",
+            error: std::io::Error::other(error),
+        };
+        sigbus::guard(&file.mapping).map_err(JoinError::system("guarding memory"))?;
+        let arena = OwnArena::new(file.mapping.own().map_err(span)?, *layout).map_err(span)?;
+        let identity = Identity {
+            node: *me,
+            incarnation,
+            arena_len: file.len,
+            pid: std::process::id(),
+            timing: setup.timing,
+            hostname: setup.hostname.clone(),
+            geometry: setup.requirements.geometry,
+            parameters: setup.requirements.parameters,
+        };
+        arena.initialise(&identity, facts);
+
+        let line = arena.liveness().map_err(span)?;
+        let holder = Holder::start(Arc::clone(&file.mapping), line)
+            .map_err(JoinError::system("holding the liveness word"))?;
+        let roster = Arc::new(Roster::default());
+        let heartbeat = start_heartbeat(setup, incarnation, &arena, &roster)?;
+        let watcher = start_watcher(setup, &roster)?;
+        facility.clear_doorbell(*me);
+        let listener = facility
+            .doorbell(*me)
+            .and_then(|address| Listener::bind(&address))
+            .map_err(JoinError::system("listening for doorbells"))?;
+        let heap = Heap::new(layout.heap as u64, file.len);
+        Ok(Self {
+            _heartbeat: heartbeat,
+            _watcher: watcher,
+            _holder: holder,
+            incarnation,
+            arena,
+            roster,
+            listener,
+            file,
+            heap,
+            shown: false,
+        })
+    }
+
+    /// Memory for a ring, with pages behind it.
+    pub(super) fn take(&mut self, setup: &Setup, bytes: usize) -> Result<(Chunk, OwnSpan), JoinError> {
+        let Some(chunk) = self.heap.take(bytes as u64) else {
+            return Err(JoinError::NoRoom {
+                place: format!("the arena in {}", self.file.place()),
+                needed: bytes as u64,
+                free: self.file.len.saturating_sub(setup.layout.heap as u64 + self.heap.used()),
+            });
+        };
+        let taken = self
+            .file
+            .allocate(chunk.offset, chunk.len)
+            .map_err(|no_room| no_room.into_join_error(&*setup.facility))
+            .and_then(|()| {
+                self.arena.heap(chunk.offset, chunk.len).map_err(|error| JoinError::System {
+                    what: "laying out a ring",
+                    error: std::io::Error::other(error),
+                })
+            });
+        match taken {
+            Ok(span) => Ok((chunk, span)),
+            Err(error) => {
+                self.heap.give(chunk);
+                Err(error)
+            }
+        }
+    }
+
+    /// Memory of a ring that nobody uses any more.
+    pub(super) fn give(&mut self, chunk: Chunk) {
+        self.heap.give(chunk);
+    }
+
+    /// Bytes of the heap in use.
+    pub(super) fn heap_used(&self) -> u64 {
+        self.heap.used()
+    }
+}
+
+/// The geometry of the ring that replaces one that stays full, if there is a larger one.
+pub(super) fn larger(geometry: Geometry) -> Option<Geometry> {
+    let slots = geometry.slots().saturating_mul(4).min(MAX_RING_SLOTS);
+    Geometry::new(slots, geometry.buffer()).ok().filter(|larger| larger.slots() > geometry.slots())
+}
+
+/// How long the arena may grow.
+fn arena_len(setup: &Setup, needed: u64) -> Result<u64, JoinError> {
+    let len = match setup.budget {
+        Some(budget) if budget < needed => return Err(JoinError::BudgetTooSmall { budget, needed }),
+        Some(budget) => budget,
+        None => {
+            let free = setup.facility.free().map_err(JoinError::system("asking for free memory"))?;
+            (free / 8).min(DEFAULT_BUDGET).max(needed)
+        }
+    };
+    Ok(len.next_multiple_of(crate::layout::PAGE as u64))
+}
+
+fn start_heartbeat(
+    setup: &Setup,
+    incarnation: u64,
+    arena: &OwnArena,
+    roster: &Arc<Roster>,
+) -> Result<Heartbeat, JoinError> {
+    let notifier = setup.notifier.clone();
+    let beating = Beating {
+        me: setup.me,
+        incarnation,
+        arena: arena.clone(),
+        timing: setup.timing,
+        roster: Arc::clone(roster),
+        clock: Arc::clone(&setup.clock),
+    };
+    Heartbeat::start(beating, move |node, incarnation, pulse| {
+        notifier.tell(Notice::Pulse(node, incarnation, pulse));
+    })
+    .map_err(JoinError::system("starting the heartbeat"))
+}
+
+fn start_watcher(setup: &Setup, roster: &Arc<Roster>) -> Result<Watcher, JoinError> {
+    let notifier = setup.notifier.clone();
+    Watcher::start(Arc::clone(roster), setup.timing.heartbeat, move |node, incarnation| {
+        notifier.tell(Notice::Gone(node, incarnation));
+    })
+    .map_err(JoinError::system("starting the watcher"))
+}
+
+/// The most that an arena takes unless configured.
+const DEFAULT_BUDGET: u64 = 64 << 20;

@@ -1,0 +1,416 @@
+//! What the control thread does about one peer: meeting it, connecting to its rings, allocating rings for it, closing it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::agree;
+use super::control::{Control, Unforgotten};
+use super::life::larger;
+use super::peer::{Peer, RingFrom, RingTo};
+use crate::doorbell::Bell;
+use crate::doorbell::attention::Waker;
+use crate::doorbell::link::{Link, Speaker};
+use crate::error::JoinError;
+use crate::event::{EventKind, FailureReason};
+use crate::fabric::handover::{Handover, Meeting, RingGauge};
+use crate::facility::PeerFile;
+use crate::facts::Facts;
+use crate::group::Start;
+use crate::layout::{DirectoryEntry, Identity, PeerArena, State};
+use crate::liveness::word_is_held;
+use crate::memory::SpanError;
+use crate::node::{Network, NodeId};
+use crate::ring::{Geometry, Limits, Receiver, RingKey, Transmitter};
+use crate::sigbus;
+
+impl Control {
+    /// Looks at a node's arena and does whatever it calls for.
+    pub(super) fn look(&mut self, node: NodeId) {
+        let Some(peer) = self.peers.get(&node) else {
+            self.meet(node);
+            return;
+        };
+        if peer.arena.is_quarantined() {
+            self.fail(node, FailureReason::Quarantined);
+            return;
+        }
+        let state = peer.arena.state();
+        if state.incarnation != peer.incarnation {
+            self.replaced(node);
+            return;
+        }
+        match state.state {
+            State::Left => self.part(node, EventKind::Left),
+            State::Joining | State::Active => self.attend(node),
+            State::Empty => self.fail(node, FailureReason::Quarantined),
+        }
+    }
+
+    /// Another incarnation of a node is there, whose end nobody told of.
+    pub(super) fn replaced(&mut self, node: NodeId) {
+        let left = self.peers.get(&node).is_some_and(|peer| peer.arena.state().state == State::Left);
+        if left {
+            self.part(node, EventKind::Left);
+        } else {
+            self.fail(node, FailureReason::Replaced);
+        }
+        self.meet(node);
+    }
+
+    /// Meets a node that is not known, if it is a living member.
+    pub(super) fn meet(&mut self, node: NodeId) {
+        if node == self.setup.me || node.index() >= self.setup.layout.max_nodes || self.life.is_none() {
+            return;
+        }
+        let file = match self.setup.facility.open(node) {
+            Ok(Some(file)) => file,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(node = node.get(), %error, "cannot open an arena");
+                return;
+            }
+        };
+        if let Err(error) = sigbus::guard(&file.mapping) {
+            tracing::warn!(node = node.get(), %error, "cannot guard an arena");
+            return;
+        }
+        let span = file.mapping.peer();
+        let (Some(word), Some(liveness)) = (PeerArena::state_of(&span), PeerArena::liveness_of(&span)) else {
+            return;
+        };
+        let takes_part = matches!(word.state, State::Joining | State::Active);
+        let closed = self.closed.get(&node).copied().unwrap_or(0);
+        if !takes_part || !word_is_held(liveness) || word.incarnation <= closed {
+            return;
+        }
+        let identity = PeerArena::identity_of(&span);
+        match agree::check(node, &identity, &self.setup.requirements) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                if self.refused.insert(node, word.incarnation) != Some(word.incarnation) {
+                    self.log(node, word.incarnation, EventKind::Refused { why: error.to_string() });
+                }
+                return;
+            }
+        }
+        let Ok(identity) = identity else { return };
+        // The header is written before the state word.
+        if identity.incarnation == word.incarnation
+            && let Err(error) = self.greet(node, file, identity)
+        {
+            tracing::warn!(node = node.get(), %error, "cannot use an arena");
+        }
+    }
+
+    /// Makes a peer of a node whose arena was checked.
+    fn greet(&mut self, node: NodeId, file: PeerFile, identity: Identity) -> Result<(), SpanError> {
+        let arena = PeerArena::new(file.mapping.peer(), self.setup.layout)?;
+        let incarnation = identity.incarnation;
+        for network in Network::ALL {
+            let meeting = Meeting {
+                node,
+                incarnation,
+                waker: Waker::new(arena.attention(network)?),
+                closed: arena.closed_word(self.setup.me)?,
+                groups: [arena.group(network, 0)?, arena.group(network, 1)?],
+                start: self.start_with(&arena),
+            };
+            self.seams.givers[network.index()].give(Handover::Meet(Box::new(meeting)));
+        }
+        let (facts_sequence, facts) = arena.facts().unwrap_or((0, Facts::default()));
+        let subscribed = Network::ALL.map(|network| arena.is_subscribed(network));
+        let peer = Peer {
+            node,
+            incarnation,
+            arena,
+            mapping: file.mapping,
+            stamp: file.stamp,
+            identity,
+            silence: Arc::new(AtomicU64::new(0)),
+            suspect: false,
+            facts,
+            facts_sequence,
+            subscribed,
+            to: [None, None],
+            from: [None, None],
+            link: None,
+            bell: None,
+            complained: false,
+        };
+        self.peers.insert(node, peer);
+        self.log(node, incarnation, EventKind::Announced);
+        self.attend(node);
+        self.publish_peers();
+        Ok(())
+    }
+
+    /// A joiner begins with the next frame of each lane. A member hears a joiner from its first frame on.
+    fn start_with(&self, peer: &PeerArena) -> Start {
+        let joining = self.life.as_ref().is_some_and(|life| !life.shown);
+        if joining && peer.state().state == State::Active { Start::Next } else { Start::Oldest }
+    }
+
+    /// Connects to what the peer allocated, allocates what it lacks, and takes note of what it says.
+    fn attend(&mut self, node: NodeId) {
+        let mut changed = false;
+        for network in Network::ALL {
+            changed |= self.connect(node, network);
+        }
+        let mut allocated = false;
+        for network in Network::ALL {
+            allocated |= self.allocate(node, network);
+        }
+        if self.life.as_ref().is_some_and(|life| life.shown) {
+            self.call(node);
+        }
+        if allocated {
+            self.tell_peers();
+        }
+        let noted = self.take_note(node);
+        if changed || allocated || noted {
+            self.publish_peers();
+        }
+    }
+
+    /// Attaches to the peer's ring, or to the one that replaces it.
+    fn connect(&mut self, node: NodeId, network: Network) -> bool {
+        let (Some(life), Some(peer)) = (&self.life, self.peers.get_mut(&node)) else { return false };
+        let Some(entry) = peer.arena.directory(self.setup.me, network) else { return false };
+        let known = peer.from[network.index()].as_ref().map_or(0, |from| from.entry.epoch);
+        let ours = entry.tx_incarnation == peer.incarnation && entry.rx_incarnation == life.incarnation;
+        if !ours || entry.epoch <= known {
+            return false;
+        }
+        let key = RingKey {
+            tx_incarnation: entry.tx_incarnation,
+            rx_incarnation: entry.rx_incarnation,
+            epoch: entry.epoch,
+        };
+        let Some(memory) = peer.arena.heap(&entry) else {
+            tracing::warn!(node = node.get(), ?entry, "a ring that does not lie in its owner's heap");
+            self.fail(node, FailureReason::Quarantined);
+            return true;
+        };
+        let Ok(pointer) = life.arena.read_pointer(node, network) else { return false };
+        let ring = match Receiver::new(memory, pointer, key, Limits::default()) {
+            Ok(ring) => ring,
+            Err(error) => {
+                tracing::warn!(node = node.get(), %error, "a ring that cannot be attached to");
+                self.fail(node, FailureReason::Quarantined);
+                return true;
+            }
+        };
+        let incarnation = peer.incarnation;
+        let gauge = Arc::new(RingGauge::default());
+        let geometry = ring.geometry();
+        peer.from[network.index()] = Some(RingFrom { entry, geometry, gauge: Arc::clone(&gauge) });
+        self.seams.givers[network.index()].give(Handover::Receiver {
+            node,
+            incarnation,
+            ring: Box::new(ring),
+            gauge,
+        });
+        self.log(node, incarnation, EventKind::Connected { network });
+        true
+    }
+
+    /// Allocates our first ring for a peer.
+    fn allocate(&mut self, node: NodeId, network: Network) -> bool {
+        let Some(peer) = self.peers.get(&node) else { return false };
+        if peer.to[network.index()].is_some() {
+            return false;
+        }
+        match self.make_ring(node, network, 1, self.setup.geometry) {
+            Ok(()) => true,
+            Err(error) => {
+                if let Some(peer) = self.peers.get_mut(&node)
+                    && !std::mem::replace(&mut peer.complained, true)
+                {
+                    let incarnation = peer.incarnation;
+                    self.log(node, incarnation, EventKind::Refused { why: error.to_string() });
+                }
+                false
+            }
+        }
+    }
+
+    /// Replaces a ring that stays full by a larger one, as far as the budget goes.
+    pub(super) fn grow(&mut self, node: NodeId, network: Network, epoch: u32) {
+        let Some(to) = self.peers.get(&node).and_then(|peer| peer.to[network.index()].as_ref()) else {
+            return;
+        };
+        if to.epoch != epoch || to.former.is_some() {
+            return;
+        }
+        let Some(geometry) = larger(to.geometry) else { return };
+        // The backing's last room is left to others.
+        let free = self.setup.facility.free().unwrap_or(0);
+        if free < 4 * geometry.bytes() as u64 {
+            tracing::info!(node = node.get(), %network, free, "a full ring is not enlarged: too little room");
+            return;
+        }
+        match self.make_ring(node, network, epoch.wrapping_add(1), geometry) {
+            Ok(()) => self.tell_peers(),
+            Err(error) => tracing::info!(node = node.get(), %network, %error, "a full ring is not enlarged"),
+        }
+    }
+
+    /// Allocates a ring, announces it in the directory and hands it to the endpoint.
+    fn make_ring(
+        &mut self,
+        node: NodeId,
+        network: Network,
+        epoch: u32,
+        geometry: Geometry,
+    ) -> Result<(), JoinError> {
+        let (Some(life), Some(peer)) = (&mut self.life, self.peers.get_mut(&node)) else { return Ok(()) };
+        let (chunk, memory) = life.take(&self.setup, geometry.bytes())?;
+        let key = RingKey { tx_incarnation: life.incarnation, rx_incarnation: peer.incarnation, epoch };
+        let made = peer.arena.read_pointer(self.setup.me, network).map_err(std::io::Error::other).and_then(
+            |pointer| Transmitter::new(memory, pointer, key, geometry).map_err(std::io::Error::other),
+        );
+        let ring = match made {
+            Ok(ring) => ring,
+            Err(error) => {
+                life.give(chunk);
+                return Err(JoinError::System { what: "laying out a ring", error });
+            }
+        };
+        let incarnation = peer.incarnation;
+        let gauge = Arc::new(RingGauge::default());
+        let former = peer.to[network.index()].take().map(|former| (former.epoch, former.chunk));
+        peer.to[network.index()] = Some(RingTo { epoch, chunk, geometry, gauge: Arc::clone(&gauge), former });
+        let entry = DirectoryEntry {
+            tx_incarnation: key.tx_incarnation,
+            rx_incarnation: key.rx_incarnation,
+            offset: chunk.offset,
+            len: chunk.len,
+            epoch,
+        };
+        life.arena.set_directory(node, network, entry);
+        self.seams.givers[network.index()].give(Handover::Transmitter {
+            node,
+            incarnation,
+            epoch,
+            ring: Box::new(ring),
+            gauge,
+        });
+        let bytes = geometry.bytes() as u64;
+        self.log(node, incarnation, EventKind::Allocated { network, epoch, bytes });
+        Ok(())
+    }
+
+    /// A replaced ring was read to its end.
+    pub(super) fn drained(&mut self, node: NodeId, network: Network, epoch: u32) {
+        let (Some(life), Some(peer)) = (&mut self.life, self.peers.get_mut(&node)) else { return };
+        let Some(to) = &mut peer.to[network.index()] else { return };
+        if let Some((former, chunk)) = to.former
+            && former == epoch
+        {
+            to.former = None;
+            life.give(chunk);
+        }
+    }
+
+    /// Connects to the peer's doorbell, which is also how it learns of this node.
+    fn call(&mut self, node: NodeId) {
+        let (Some(life), Some(peer)) = (&self.life, self.peers.get_mut(&node)) else { return };
+        if peer.link.is_some() {
+            return;
+        }
+        let called = self.setup.facility.doorbell(node).and_then(|address| Link::connect(&address));
+        match called {
+            Ok(link) => {
+                link.hello(Speaker { node: self.setup.me, incarnation: life.incarnation });
+                peer.link = Some(link);
+            }
+            // It is tried again at the next survey; until then the peer polls and looks around by itself.
+            Err(error) => tracing::debug!(node = node.get(), %error, "cannot reach a doorbell"),
+        }
+    }
+
+    pub(super) fn take_bell(&mut self, node: NodeId, speaker: Speaker, bell: Bell) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        if speaker != (Speaker { node, incarnation: peer.incarnation }) {
+            // It answered for another incarnation, which will be met on its own.
+            peer.link = None;
+            return;
+        }
+        let bell = Arc::new(bell);
+        peer.bell = Some(Arc::clone(&bell));
+        let incarnation = peer.incarnation;
+        for giver in &self.seams.givers {
+            giver.give(Handover::Bell { node, incarnation, bell: Arc::clone(&bell) });
+        }
+    }
+
+    /// The peer's doorbell connection ended.
+    pub(super) fn hung_up(&mut self, node: NodeId) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        peer.link = None;
+        let (incarnation, held) = (peer.incarnation, word_is_held(peer.arena.liveness_word()));
+        self.look(node);
+        if !held && self.is_current(node, incarnation) {
+            self.fail(node, FailureReason::HungUp);
+        }
+    }
+
+    /// Takes over facts and subscriptions; whether there was anything new.
+    fn take_note(&mut self, node: NodeId) -> bool {
+        let Some(peer) = self.peers.get_mut(&node) else { return false };
+        let subscribed = Network::ALL.map(|network| peer.arena.is_subscribed(network));
+        let mut news = std::mem::replace(&mut peer.subscribed, subscribed) != subscribed;
+        if let Some((sequence, facts)) = peer.arena.facts()
+            && sequence != peer.facts_sequence
+        {
+            peer.facts_sequence = sequence;
+            if facts != peer.facts {
+                peer.facts = facts;
+                news = true;
+                let incarnation = peer.incarnation;
+                self.publish();
+                self.log(node, incarnation, EventKind::FactsChanged);
+            }
+        }
+        news
+    }
+
+    /// Closes a peer's incarnation since it is dead, or as good as dead.
+    pub(super) fn fail(&mut self, node: NodeId, reason: FailureReason) {
+        self.part(node, EventKind::Failed { reason });
+    }
+
+    /// Closes a peer's incarnation: its rings are never read again.
+    pub(super) fn part(&mut self, node: NodeId, why: EventKind) {
+        let Some(peer) = self.peers.remove(&node) else { return };
+        let incarnation = peer.incarnation;
+        self.closed.insert(node, incarnation);
+        if let Some(life) = &mut self.life {
+            life.arena.close(node, incarnation);
+            life.arena.clear_directory(node);
+        }
+        for (network, to) in Network::ALL.into_iter().zip(peer.to) {
+            let chunks = to.map_or(Vec::new(), |to| {
+                to.former.map(|(_, chunk)| chunk).into_iter().chain([to.chunk]).collect()
+            });
+            self.unforgotten.push(Unforgotten { node, incarnation, network, chunks });
+            self.seams.givers[network.index()].give(Handover::Forget { node, incarnation });
+        }
+        self.publish_peers();
+        self.tell_peers();
+        self.log(node, incarnation, why);
+    }
+
+    /// An endpoint has let go of a closed incarnation: its rings' memory is free.
+    pub(super) fn forgotten(&mut self, node: NodeId, incarnation: u64, network: Network) {
+        let Some(life) = &mut self.life else { return };
+        self.unforgotten.retain(|part| {
+            let done = part.node == node && part.incarnation == incarnation && part.network == network;
+            if done {
+                part.chunks.iter().for_each(|chunk| life.give(*chunk));
+            }
+            !done
+        });
+    }
+}

@@ -1,0 +1,76 @@
+//! What the control thread knows of a peer, for one incarnation.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::doorbell::Bell;
+use crate::doorbell::link::Link;
+use crate::fabric::handover::RingGauge;
+use crate::facility::Stamp;
+use crate::facts::Facts;
+use crate::layout::{Chunk, DirectoryEntry, Identity, PeerArena};
+use crate::liveness::roster::Watched;
+use crate::memory::Mapping;
+use crate::node::NodeId;
+use crate::ring::Geometry;
+
+/// A peer that was met.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) node: NodeId,
+    pub(super) incarnation: u64,
+    pub(super) arena: PeerArena,
+    pub(super) mapping: Arc<Mapping>,
+    pub(super) stamp: Stamp,
+    pub(super) identity: Identity,
+    pub(super) silence: Arc<AtomicU64>,
+    pub(super) suspect: bool,
+    pub(super) facts: Facts,
+    pub(super) facts_sequence: u64,
+    pub(super) subscribed: [bool; 2],
+    /// Our rings to the peer.
+    pub(super) to: [Option<RingTo>; 2],
+    /// The peer's rings to us.
+    pub(super) from: [Option<RingFrom>; 2],
+    /// Our connection to the peer's doorbell, and the bell that came over it.
+    pub(super) link: Option<Link>,
+    pub(super) bell: Option<Arc<Bell>>,
+    /// The ring that could not be allocated was complained about.
+    pub(super) complained: bool,
+}
+
+/// A ring of ours.
+#[derive(Debug)]
+pub(super) struct RingTo {
+    pub(super) epoch: u32,
+    pub(super) chunk: Chunk,
+    pub(super) geometry: Geometry,
+    pub(super) gauge: Arc<RingGauge>,
+    /// The ring before, until the peer has read it to its end.
+    pub(super) former: Option<(u32, Chunk)>,
+}
+
+/// A ring of the peer's.
+#[derive(Debug)]
+pub(super) struct RingFrom {
+    pub(super) entry: DirectoryEntry,
+    pub(super) geometry: Geometry,
+    pub(super) gauge: Arc<RingGauge>,
+}
+
+impl Peer {
+    pub(super) fn watched(&self) -> Watched {
+        Watched {
+            node: self.node,
+            incarnation: self.incarnation,
+            arena: self.arena.clone(),
+            mapping: Arc::clone(&self.mapping),
+            silence: Arc::clone(&self.silence),
+        }
+    }
+
+    /// Whether frames can be exchanged on both networks.
+    pub(super) fn is_connected(&self) -> bool {
+        self.to.iter().all(Option::is_some) && self.from.iter().all(Option::is_some)
+    }
+}

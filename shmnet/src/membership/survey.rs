@@ -1,0 +1,104 @@
+//! Looking at a segment before this node is in it: who is alive there, and what they remember of this node.
+
+use std::time::{Duration, Instant};
+
+use super::agree;
+use super::life::Setup;
+use crate::error::JoinError;
+use crate::facility::PeerFile;
+use crate::layout::{Layout, PeerArena, State};
+use crate::liveness::word_is_held;
+use crate::node::NodeId;
+use crate::sigbus;
+use crate::sync::Ordering;
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// Members whose processes live, and with whom we agree.
+    pub(super) live: Vec<NodeId>,
+    /// The highest incarnation of this node that anybody remembers.
+    pub(super) remembered: u64,
+}
+
+/// Looks at every arena; refuses to join live members who disagree.
+pub(super) fn survey(setup: &Setup) -> Result<Survey, JoinError> {
+    let mut found = Survey { live: Vec::new(), remembered: 0 };
+    let present = setup.facility.present().map_err(JoinError::system("looking at the segment"))?;
+    for (node, _) in present {
+        let Ok(Some(file)) = setup.facility.open(node) else { continue };
+        sigbus::guard(&file.mapping).map_err(JoinError::system("guarding memory"))?;
+        if node == setup.me {
+            found.remembered = found.remembered.max(own_former(&file));
+            continue;
+        }
+        found.remembered = found.remembered.max(closed(&file, setup.me));
+        if !is_member(&file) {
+            continue;
+        }
+        let identity = PeerArena::identity_of(&file.mapping.peer());
+        match agree::check(node, &identity, &setup.requirements) {
+            Ok(true) => found.live.push(node),
+            Ok(false) => {}
+            // Only a beating heart refuses: a marked word can be missing where the kernel or the machine died.
+            Err(error) if beats(&file, 2 * setup.timing.failed) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Waits until all live members have closed an incarnation of this node whose memory is to be used again.
+pub(super) fn await_closing(setup: &Setup, live: &[NodeId], former: u64) -> Result<(), JoinError> {
+    let give_up = Instant::now() + CLOSING + 4 * setup.timing.failed;
+    for peer in live {
+        let Ok(Some(file)) = setup.facility.open(*peer) else { continue };
+        sigbus::guard(&file.mapping).map_err(JoinError::system("guarding memory"))?;
+        while closed(&file, setup.me) < former && is_member(&file) {
+            if Instant::now() >= give_up {
+                return Err(JoinError::StillOpen { peer: *peer, incarnation: former });
+            }
+            std::thread::sleep(setup.timing.heartbeat);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a node says that it takes part, and its process lives.
+fn is_member(file: &PeerFile) -> bool {
+    let span = file.mapping.peer();
+    let state = PeerArena::state_of(&span).map(|word| word.state);
+    matches!(state, Some(State::Joining | State::Active))
+        && PeerArena::liveness_of(&span).is_some_and(word_is_held)
+}
+
+fn own_former(file: &PeerFile) -> u64 {
+    PeerArena::state_of(&file.mapping.peer()).map_or(0, |word| plausible(word.incarnation))
+}
+
+fn closed(file: &PeerFile, me: NodeId) -> u64 {
+    let word = file.mapping.peer().sub_aligned(Layout::closed(me), 8, 8);
+    word.map_or(0, |word| plausible(word.load_u64(0, Ordering::SeqCst)))
+}
+
+/// A number that no honest history reaches would leave no room for the next one.
+fn plausible(incarnation: u64) -> u64 {
+    if incarnation < 1 << 48 { incarnation } else { 0 }
+}
+
+/// Whether a heart is seen to beat within a time.
+fn beats(file: &PeerFile, within: Duration) -> bool {
+    let span = file.mapping.peer();
+    let first = PeerArena::heartbeat_of(&span);
+    let give_up = Instant::now() + within;
+    while Instant::now() < give_up {
+        if PeerArena::heartbeat_of(&span) != first {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+/// Beyond the failure timeout, the time that peers get to close a dead incarnation.
+const CLOSING: Duration = Duration::from_secs(2);

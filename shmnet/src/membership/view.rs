@@ -1,0 +1,194 @@
+//! What the control thread shows: the table of active nodes, and the snapshot.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::active::{ActiveNode, ActiveNodes, NodeState};
+use super::control::Control;
+use super::life::Life;
+use super::peer::Peer;
+use crate::fabric::handover::RingGauge;
+use crate::fabric::snapshot::{GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot};
+use crate::layout::ABI_VERSION;
+use crate::node::{Cast, Network, NodeId};
+use crate::ring::{self, Geometry};
+
+impl Control {
+    /// The table of active nodes as it is now.
+    pub(super) fn active_nodes(&self) -> ActiveNodes {
+        let Some(life) = &self.life else { return ActiveNodes::default() };
+        let mut nodes: Vec<ActiveNode> = self.peers.values().map(active_node).collect();
+        nodes.push(ActiveNode {
+            id: self.setup.me,
+            incarnation: life.incarnation,
+            state: NodeState::Active,
+            is_self: true,
+            connected: true,
+            facts: self.facts.clone(),
+        });
+        nodes.sort_by_key(|node| node.id);
+        ActiveNodes { nodes }
+    }
+
+    /// Everything.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let setup = &self.setup;
+        let mut snapshot = Snapshot {
+            place: setup.facility.place(),
+            max_nodes: setup.layout.max_nodes as u16,
+            ring_slots: setup.geometry.slots(),
+            ring_buffer: setup.geometry.buffer(),
+            timing: setup.timing,
+            cpu_quota: setup.cpu_quota,
+            bytes_free: setup.facility.free().unwrap_or(0),
+            abi_version: ABI_VERSION,
+            ..Snapshot::empty(setup.me)
+        };
+        let Some(life) = &self.life else { return snapshot };
+        snapshot.incarnation = life.incarnation;
+        snapshot.bytes_budget = life.file.len;
+        snapshot.bytes_used = setup.layout.heap as u64 + life.heap_used();
+        snapshot.nodes = self.node_snapshots(life);
+        snapshot.rings = self.peers.values().flat_map(|peer| ring_snapshots(setup.me, life, peer)).collect();
+        snapshot.groups = self.group_snapshots();
+        snapshot
+    }
+
+    fn node_snapshots(&self, life: &Life) -> Vec<NodeSnapshot> {
+        let mut nodes: Vec<NodeSnapshot> = self.peers.values().map(node_snapshot).collect();
+        nodes.push(NodeSnapshot {
+            id: self.setup.me,
+            incarnation: life.incarnation,
+            state: NodeState::Active,
+            is_self: true,
+            connected: true,
+            pid: std::process::id(),
+            hostname: self.setup.hostname.clone(),
+            arena_bytes: life.file.len,
+            silence: self.setup.clock.age(),
+            doorbell: true,
+            facts: self.facts.clone(),
+        });
+        nodes.sort_by_key(|node| node.id);
+        nodes
+    }
+
+    fn group_snapshots(&self) -> Vec<GroupSnapshot> {
+        let mut groups = Vec::new();
+        for network in Network::ALL {
+            let Some(gauges) = &self.group_gauges[network.index()] else { continue };
+            for (gauge, cast) in gauges.iter().zip([Cast::Broadcast, Cast::Multicast]) {
+                let lag = gauge.lag.iter().enumerate().filter_map(|(index, lag)| {
+                    Some((NodeId::from_index(index)?, lag.load(Relaxed).checked_sub(1)?))
+                });
+                groups.push(GroupSnapshot {
+                    network,
+                    cast,
+                    owner: u8::try_from(gauge.owner.load(Relaxed)).ok().and_then(NodeId::new),
+                    generation: gauge.generation.load(Relaxed),
+                    position: gauge.ordered.load(Relaxed),
+                    sent: gauge.sent.load(Relaxed),
+                    received: gauge.received.load(Relaxed),
+                    lost: gauge.lost.load(Relaxed),
+                    overwritten: gauge.overwritten.load(Relaxed),
+                    lag: lag.collect(),
+                });
+            }
+        }
+        groups
+    }
+}
+
+fn active_node(peer: &Peer) -> ActiveNode {
+    ActiveNode {
+        id: peer.node,
+        incarnation: peer.incarnation,
+        state: state(peer),
+        is_self: false,
+        connected: peer.is_connected(),
+        facts: peer.facts.clone(),
+    }
+}
+
+fn node_snapshot(peer: &Peer) -> NodeSnapshot {
+    NodeSnapshot {
+        id: peer.node,
+        incarnation: peer.incarnation,
+        state: state(peer),
+        is_self: false,
+        connected: peer.is_connected(),
+        pid: peer.identity.pid,
+        hostname: peer.identity.hostname.clone(),
+        arena_bytes: peer.arena.bytes() as u64,
+        silence: Duration::from_micros(peer.silence.load(Relaxed)),
+        doorbell: peer.bell.is_some(),
+        facts: peer.facts.clone(),
+    }
+}
+
+fn state(peer: &Peer) -> NodeState {
+    if peer.suspect { NodeState::Suspect } else { NodeState::Active }
+}
+
+fn ring_snapshots(me: NodeId, life: &Life, peer: &Peer) -> Vec<RingSnapshot> {
+    let mut rings = Vec::new();
+    for network in Network::ALL {
+        if let Some(to) = &peer.to[network.index()] {
+            let write = life.arena.heap(to.chunk.offset, to.chunk.len).ok();
+            let write = write.map_or(0, |ring| ring::write_pointer(&ring.as_peer()));
+            let read = peer.arena.read_pointer(me, network).ok();
+            let read = read.map_or(0, |line| ring::read_pointer(&line));
+            rings.push(ring_snapshot(
+                network,
+                (me, peer.node),
+                to.epoch,
+                to.geometry,
+                (write, read),
+                &to.gauge,
+            ));
+        }
+        if let Some(from) = &peer.from[network.index()] {
+            let write = peer.arena.heap(&from.entry).map_or(0, |ring| ring::write_pointer(&ring));
+            let read = life.arena.read_pointer(peer.node, network).ok();
+            let read = read.map_or(0, |line| ring::read_pointer(&line.as_peer()));
+            let epoch = from.entry.epoch;
+            rings.push(ring_snapshot(
+                network,
+                (peer.node, me),
+                epoch,
+                from.geometry,
+                (write, read),
+                &from.gauge,
+            ));
+        }
+    }
+    rings
+}
+
+fn ring_snapshot(
+    network: Network,
+    (transmitter, receiver): (NodeId, NodeId),
+    epoch: u32,
+    geometry: Geometry,
+    (write_pointer, read_pointer): (u64, u64),
+    gauge: &RingGauge,
+) -> RingSnapshot {
+    RingSnapshot {
+        network,
+        transmitter,
+        receiver,
+        epoch,
+        bytes: geometry.bytes() as u64,
+        slots: geometry.slots(),
+        buffer: geometry.buffer(),
+        write_pointer,
+        read_pointer,
+        // Both are published lazily and by different nodes: for a moment either may be the older.
+        occupancy: write_pointer.saturating_sub(read_pointer).min(geometry.slots().into()),
+        frames: gauge.frames.load(Relaxed),
+        frame_bytes: gauge.bytes.load(Relaxed),
+        full: gauge.full.load(Relaxed),
+        too_long: gauge.too_long.load(Relaxed),
+        faults: gauge.faults.load(Relaxed),
+    }
+}

@@ -1,0 +1,467 @@
+//! Nodes as real processes: each is this very test program, started again as the test `child`.
+//!
+//! A node reads commands from its standard input and writes what it sees to its standard output, one line each, with a
+//! mark in front. Tests wait for lines, up to a deadline, and never for a time.
+
+#![allow(dead_code, missing_docs, unreachable_pub, reason = "each test program uses a part of this module")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use isthmus_shmnet::{
+    Backing, Cast, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts, Metadata, Network,
+    NetworkParameters, NodeId, Timing,
+};
+use rustix::event::{PollFd, PollFlags, poll};
+
+pub fn node(id: u8) -> NodeId {
+    NodeId::new(id).unwrap()
+}
+
+/// A directory on tmpfs that is removed at the end.
+pub struct Segment {
+    path: PathBuf,
+}
+
+impl Segment {
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let base =
+            if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = base.join(format!("isthmus-test-{}-{count}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self { path }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn arena(&self, id: u8) -> PathBuf {
+        self.path.join(format!("node-{id:03}.arena"))
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+pub fn config(directory: &Path, id: u8) -> FabricConfig {
+    let parameters = |third, cost| NetworkParameters {
+        area_id: 1,
+        network_type: 3,
+        hello_interval: 1,
+        dead_interval: 4,
+        cost,
+        mtu: 9000,
+        prefix: Ipv4Addr::new(10, 77, third, 0),
+        prefix_len: 24,
+    };
+    FabricConfig {
+        node_id: node(id),
+        backing: Backing::Directory(directory.to_owned()),
+        max_nodes: 64,
+        geometry: DEFAULT_GEOMETRY,
+        // The machine that runs the tests may be busy: only the tests about lateness are about lateness.
+        timing: Timing { failed: Duration::from_secs(5), ..Timing::default() },
+        parameters: [parameters(1, 2), parameters(2, 3)],
+        facts: Facts { lsm_address: Ipv4Addr::new(10, 77, 1, id), ..Facts::default() },
+        takeover: false,
+        budget: None,
+    }
+}
+
+/// A node in a process of its own.
+pub struct Node {
+    pub id: u8,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Arc<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    seen: Mutex<(Vec<String>, bool)>,
+    changed: Condvar,
+}
+
+impl Node {
+    /// Starts a process that joins; `options` are words of [`child`].
+    pub fn start(segment: &Segment, id: u8, options: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "child", "--nocapture", "--ignored", "--test-threads=1"]);
+        Self::spawn(command, segment.path(), id, options)
+    }
+
+    /// The same through another program that starts ours.
+    pub fn start_under(program: &mut Command, directory: &Path, id: u8, options: &str) -> Self {
+        let mut command = Command::new(program.get_program());
+        command.args(program.get_args());
+        Self::spawn(command, directory, id, options)
+    }
+
+    fn spawn(mut command: Command, directory: &Path, id: u8, options: &str) -> Self {
+        let mut child = command
+            .env("ISTHMUS_TEST_DIRECTORY", directory)
+            .env("ISTHMUS_TEST_NODE", id.to_string())
+            .env("ISTHMUS_TEST_OPTIONS", options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let lines = Arc::new(Lines::default());
+        let reader = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some((_, line)) = line.split_once("@ ") {
+                    reader.seen.lock().unwrap().0.push(line.to_owned());
+                    reader.changed.notify_all();
+                }
+            }
+            reader.seen.lock().unwrap().1 = true;
+            reader.changed.notify_all();
+        });
+        let stdin = child.stdin.take();
+        Self { id, child, stdin, lines }
+    }
+
+    /// Starts a node and waits until it is a member.
+    pub fn join(segment: &Segment, id: u8) -> Self {
+        Self::join_with(segment, id, "")
+    }
+
+    pub fn join_with(segment: &Segment, id: u8, options: &str) -> Self {
+        let node = Self::start(segment, id, options);
+        node.await_line("to join", |line| line.starts_with("joined"));
+        node
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    pub fn say(&mut self, command: &str) {
+        let stdin = self.stdin.as_mut().unwrap();
+        writeln!(stdin, "{command}").unwrap();
+        stdin.flush().unwrap();
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.seen.lock().unwrap().0.clone()
+    }
+
+    /// How many lines there are now: to look only at later ones.
+    pub fn mark(&self) -> usize {
+        self.lines.seen.lock().unwrap().0.len()
+    }
+
+    pub fn await_line(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        self.await_line_after(0, what, wanted)
+    }
+
+    pub fn await_line_after(&self, mark: usize, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let mut found = None;
+        self.await_lines(what, |lines| {
+            found = lines.iter().skip(mark).find(|line| wanted(line)).cloned();
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Waits until the lines are as wanted.
+    pub fn await_lines(&self, what: &str, mut wanted: impl FnMut(&[String]) -> bool) {
+        let give_up = Instant::now() + DEADLINE;
+        let mut known = usize::MAX;
+        loop {
+            let (lines, ended) = {
+                let mut seen = self.lines.seen.lock().unwrap();
+                while seen.0.len() == known && !seen.1 && Instant::now() < give_up {
+                    seen = self.lines.changed.wait_timeout(seen, Duration::from_millis(100)).unwrap().0;
+                }
+                seen.clone()
+            };
+            known = lines.len();
+            if wanted(&lines) {
+                return;
+            }
+            assert!(
+                !ended && Instant::now() < give_up,
+                "node {} was to {what}; {} its lines:\n{}",
+                self.id,
+                if ended { "it ended;" } else { "" },
+                lines[lines.len().saturating_sub(60)..].join("\n")
+            );
+        }
+    }
+
+    /// Waits until the node's table lists exactly these nodes, all active and connected.
+    pub fn await_members(&self, members: &[u8]) {
+        let mut table = String::from("table");
+        for member in members {
+            let _ = write!(table, " {member}");
+        }
+        self.await_lines(&format!("see {members:?}"), |lines| {
+            let last = lines.iter().rev().find(|line| line.starts_with("table"));
+            last.is_some_and(|last| {
+                let words: Vec<&str> = last.split(' ').skip(1).collect();
+                words.len() == members.len()
+                    && words
+                        .iter()
+                        .zip(members)
+                        .all(|(word, id)| word.starts_with(&format!("{id}/")) && word.ends_with("+"))
+            })
+        });
+    }
+
+    /// The incarnation of a node in the last table.
+    pub fn incarnation_of(&self, id: u8) -> u64 {
+        let lines = self.lines();
+        let last = lines.iter().rev().find(|line| line.starts_with("table")).unwrap();
+        let word = last.split(' ').find(|word| word.starts_with(&format!("{id}/"))).unwrap();
+        word.trim_end_matches(['+', '-', '?']).split_once('/').unwrap().1.parse().unwrap()
+    }
+
+    /// The texts of all frames received by a network and kind, with their senders.
+    pub fn received(&self, network: &str, cast: &str) -> Vec<(u8, String)> {
+        let prefix = format!("rx {network} {cast} ");
+        self.lines()
+            .iter()
+            .filter_map(|line| line.strip_prefix(&prefix))
+            .map(|rest| {
+                let (from, text) = rest.split_once(' ').unwrap();
+                (from.parse().unwrap(), text.to_owned())
+            })
+            .collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Long enough for any machine that works at all.
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// The body of the test `child`: a node that does as it is told.
+///
+/// Options: `takeover`, `fast` (default timing), `cost=N` (of the LSM), `budget=N`, `slots=N`.
+/// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
+/// `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`.
+pub fn child() {
+    let Ok(directory) = std::env::var("ISTHMUS_TEST_DIRECTORY") else { return };
+    let id: u8 = std::env::var("ISTHMUS_TEST_NODE").unwrap().parse().unwrap();
+    let options = std::env::var("ISTHMUS_TEST_OPTIONS").unwrap();
+    let mut config = config(Path::new(&directory), id);
+    for option in options.split_whitespace() {
+        match option.split_once('=').unwrap_or((option, "")) {
+            ("takeover", _) => config.takeover = true,
+            ("fast", _) => config.timing = Timing::default(),
+            ("cost", value) => config.parameters[0].cost = value.parse().unwrap(),
+            ("budget", value) => config.budget = Some(value.parse().unwrap()),
+            ("slots", value) => {
+                config.geometry = isthmus_shmnet::Geometry::new(value.parse().unwrap(), 2048).unwrap();
+            }
+            other => panic!("unknown option {other:?}"),
+        }
+    }
+    match Fabric::join(config) {
+        Ok(fabric) => Driver::new(fabric).run(),
+        Err(error) => println!("@ refused {error}"),
+    }
+}
+
+struct Driver {
+    endpoints: [Endpoint; 2],
+    events: std::sync::mpsc::Receiver<isthmus_shmnet::Event>,
+    fabric: Fabric,
+    table: String,
+    input: Vec<u8>,
+}
+
+impl Driver {
+    fn new(fabric: Fabric) -> Self {
+        println!("@ joined");
+        let endpoints = Network::ALL.map(|network| fabric.endpoint(network).unwrap());
+        Self { endpoints, events: fabric.events(), fabric, table: String::new(), input: Vec::new() }
+    }
+
+    fn run(mut self) {
+        let mut frame = vec![0; 1 << 16];
+        loop {
+            for endpoint in &mut self.endpoints {
+                let network = endpoint.network();
+                while let Some(received) = endpoint.receive(&mut frame) {
+                    let cast = match received.cast {
+                        Cast::Unicast => "unicast",
+                        Cast::Broadcast => "broadcast",
+                        Cast::Multicast => "multicast",
+                    };
+                    let text = String::from_utf8_lossy(&frame[..received.len]);
+                    println!("@ rx {network} {cast} {} {text}", received.from);
+                }
+                endpoint.flush();
+            }
+            self.report();
+            let both = self.endpoints[0].prepare_sleep() & self.endpoints[1].prepare_sleep();
+            if both {
+                // The table is shown without a ring of the doorbell where only a state changed.
+                let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+                let stdin = std::io::stdin();
+                let mut fds = [
+                    PollFd::from_borrowed_fd(self.fabric.doorbell(), PollFlags::IN),
+                    PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN),
+                ];
+                let _ = poll(&mut fds, Some(&timeout));
+                let readable = !fds[1].revents().is_empty();
+                if readable && !self.read_commands() {
+                    return;
+                }
+            }
+            self.endpoints.iter_mut().for_each(Endpoint::wake);
+        }
+    }
+
+    fn report(&mut self) {
+        for event in self.events.try_iter() {
+            println!("@ event {} {}/{} {:?}", event.number, event.node, event.incarnation, event.kind);
+        }
+        let mut table = String::from("table");
+        for node in &self.fabric.active_nodes().nodes {
+            let connected = if node.connected { "+" } else { "-" };
+            let sign = if node.state == isthmus_shmnet::NodeState::Suspect { "?" } else { connected };
+            let _ = write!(table, " {}/{}{sign}", node.id, node.incarnation);
+        }
+        if table != self.table {
+            println!("@ {table}");
+            self.table = table;
+        }
+    }
+
+    /// `false` at the end of the input.
+    fn read_commands(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        match rustix::io::read(std::io::stdin().as_fd(), &mut chunk) {
+            Ok(0) => return false,
+            Ok(len) => self.input.extend_from_slice(&chunk[..len]),
+            Err(_) => {}
+        }
+        while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.input.drain(..=end).collect();
+            let line = String::from_utf8(line).unwrap();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            self.command(&words);
+        }
+        true
+    }
+
+    fn command(&mut self, words: &[&str]) {
+        match words {
+            ["send", network, to, text] => {
+                let to = Destination::Node(node(to.parse().unwrap()));
+                let sent = self.endpoint(network).transmit(to, text.as_bytes(), Metadata::default());
+                println!("@ sent {sent:?}");
+            }
+            ["flood", network, to, count] => self.flood(network, to.parse().unwrap(), count.parse().unwrap()),
+            ["big", network, to, len] => {
+                let frame = vec![b'x'; len.parse().unwrap()];
+                let to = Destination::Node(node(to.parse().unwrap()));
+                let sent = self.endpoint(network).transmit(to, &frame, Metadata::default());
+                println!("@ sent {sent:?}");
+            }
+            [kind @ ("broadcast" | "multicast"), network, first, count] => {
+                let to = if *kind == "broadcast" { Destination::Broadcast } else { Destination::Multicast };
+                let first: u32 = first.parse().unwrap();
+                for number in first..first + count.parse::<u32>().unwrap() {
+                    let text = format!("n{number}");
+                    let endpoint = self.endpoint(network);
+                    if let Err(error) = endpoint.transmit(to, text.as_bytes(), Metadata::default()) {
+                        println!("@ not sent: {error}");
+                    }
+                    endpoint.flush();
+                }
+                println!("@ sent {kind}");
+            }
+            ["accept"] => {
+                self.fabric.publish_facts(Facts { accepting: true, weight: 7, ..Facts::default() });
+            }
+            ["leave"] => {
+                self.fabric.leave();
+                println!("@ left");
+            }
+            ["snapshot"] => {
+                let snapshot = self.fabric.snapshot();
+                for ring in &snapshot.rings {
+                    println!(
+                        "@ ring {} {}>{} epoch {} slots {} w {} r {} frames {}",
+                        ring.network,
+                        ring.transmitter,
+                        ring.receiver,
+                        ring.epoch,
+                        ring.slots,
+                        ring.write_pointer,
+                        ring.read_pointer,
+                        ring.frames
+                    );
+                }
+                for group in &snapshot.groups {
+                    println!(
+                        "@ group {} {:?} owner {:?} lag {:?}",
+                        group.network, group.cast, group.owner, group.lag
+                    );
+                }
+                println!("@ snapshot used {} budget {}", snapshot.bytes_used, snapshot.bytes_budget);
+            }
+            other => panic!("unknown command {other:?}"),
+        }
+    }
+
+    /// Sends numbered frames, waiting for room where the ring is full.
+    fn flood(&mut self, network: &str, to: u8, count: u32) {
+        let mut full = 0;
+        for number in 0..count {
+            let text = format!("{number} {}", "-".repeat(1000));
+            let give_up = Instant::now() + DEADLINE;
+            loop {
+                let to = Destination::Node(node(to));
+                let sent = self.endpoint(network).transmit(to, text.as_bytes(), Metadata::default());
+                self.endpoint(network).flush();
+                if sent.is_ok() {
+                    break;
+                }
+                assert!(Instant::now() < give_up, "{sent:?}");
+                full += 1;
+                std::thread::yield_now();
+            }
+        }
+        println!("@ flooded full {full}");
+    }
+
+    fn endpoint(&mut self, network: &str) -> &mut Endpoint {
+        &mut self.endpoints[usize::from(network == "gsm")]
+    }
+}

@@ -1,0 +1,100 @@
+//! Peers that break every rule: their memory is cut short, overwritten at random, their doorbell abused. The others live on.
+
+#![cfg(not(loom))]
+
+mod common;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+
+use common::{Node, Segment};
+
+/// Not a test: the body of each node's process.
+#[test]
+#[ignore = "started by the other tests"]
+fn child() {
+    common::child();
+}
+
+/// Two honest nodes still exchange frames.
+fn still_work(first: &mut Node, second: &mut Node, text: &str) {
+    let ids = (first.id, second.id);
+    first.await_lines("have a table with the other", |lines| {
+        let last = lines.iter().rev().find(|line| line.starts_with("table"));
+        last.is_some_and(|last| {
+            last.split(' ').any(|word| word.starts_with(&format!("{}/", ids.1)) && word.ends_with('+'))
+        })
+    });
+    first.say(&format!("send lsm {} {text}", ids.1));
+    second.await_line("receive", |line| line == format!("rx lsm unicast {} {text}", ids.0));
+    second.say(&format!("broadcast gsm {} 1", text.len()));
+    first.await_line("receive", |line| line == format!("rx gsm broadcast {} n{}", ids.1, text.len()));
+}
+
+#[test]
+fn a_peer_whose_file_is_cut_short_is_quarantined_and_others_live_on() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    let third = Node::join(&segment, 3);
+    for node in [&first, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    OpenOptions::new().write(true).open(segment.arena(3)).unwrap().set_len(0).unwrap();
+    for node in [&first, &second] {
+        node.await_line("close it", |line| line.contains(" 3/1 Failed"));
+    }
+    still_work(&mut first, &mut second, "alive");
+    // The victim noticed that its own memory was taken, and came back with a new arena.
+    third.await_line("rejoin", |line| line.contains("Rejoined"));
+    first.await_members(&[1, 2, 3]);
+}
+
+#[test]
+fn random_scribbles_over_a_peers_arena_hurt_nobody_else() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    let mut victim = Node::join(&segment, 3);
+    for node in [&first, &second, &victim] {
+        node.await_members(&[1, 2, 3]);
+    }
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    for round in 0..40 {
+        let len = std::fs::metadata(segment.arena(3)).map_or(0, |metadata| metadata.len());
+        if let Ok(arena) = OpenOptions::new().write(true).open(segment.arena(3)) {
+            for _ in 0..400 {
+                // Mostly in the header, its tables and the group areas; within what has memory behind it.
+                let at = next() % (len.min(1 << 20) - 8);
+                arena.write_all_at(&next().to_le_bytes(), at & !7).unwrap();
+            }
+        }
+        victim.say(&format!("broadcast lsm {round} 1"));
+        still_work(&mut first, &mut second, &"x".repeat(round + 1));
+    }
+    let panicked = |node: &Node| node.lines().iter().any(|line| line.contains("panicked"));
+    assert!(!panicked(&first) && !panicked(&second));
+}
+
+#[test]
+fn garbage_files_and_doorbells_are_passed_over() {
+    let segment = Segment::new();
+    std::fs::write(segment.arena(7), b"not an arena").unwrap();
+    std::fs::write(segment.arena(8), vec![0xff; 1 << 20]).unwrap();
+    std::fs::write(segment.arena(9), vec![0; 1 << 20]).unwrap();
+    std::fs::create_dir(segment.arena(10)).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", segment.arena(11)).unwrap();
+    let mut first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    first.await_members(&[1, 2]);
+    // A stream socket cannot even connect to a doorbell.
+    assert!(UnixStream::connect(segment.path().join("node-001.sock")).is_err());
+    still_work(&mut first, &mut second, "fine");
+}

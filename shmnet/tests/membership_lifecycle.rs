@@ -1,0 +1,144 @@
+//! Coming and going of real processes: announcement, death, restart, leaving, being stopped.
+
+#![cfg(not(loom))]
+
+mod common;
+
+use common::{Node, Segment};
+use rustix::process::Signal;
+
+/// Not a test: the body of each node's process.
+#[test]
+#[ignore = "started by the other tests"]
+fn child() {
+    common::child();
+}
+
+#[test]
+fn a_member_hears_the_announcement_connects_and_allocates_in_this_order() {
+    let segment = Segment::new();
+    let first = Node::join(&segment, 1);
+    let second = Node::join(&segment, 2);
+    first.await_members(&[1, 2]);
+    second.await_members(&[1, 2]);
+    let events: Vec<String> = first
+        .lines()
+        .into_iter()
+        .filter(|line| line.starts_with("event") && line.contains(" 2/1 "))
+        .collect();
+    let kinds: Vec<&str> = events.iter().filter_map(|line| line.split(' ').nth(3)).collect();
+    assert_eq!(kinds[..5], ["Announced", "Connected", "Connected", "Allocated", "Allocated"], "{events:?}");
+}
+
+#[test]
+fn a_killed_node_is_closed_and_met_again_as_the_next_incarnation() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let second = Node::join(&segment, 2);
+    let third = Node::join(&segment, 3);
+    for node in [&first, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    second.kill();
+    for node in [&first, &third] {
+        let line = node.await_line("see the death", |line| line.contains(" 2/1 Failed"));
+        // The kernel's mark, or where it came first the hang-up of the socket: never the five seconds of silence.
+        assert!(line.contains("ProcessDeath") || line.contains("HungUp"), "{line}");
+        node.await_members(&[1, 3]);
+    }
+    first.say("send lsm 2 late");
+    first.await_line("refuse", |line| line == "sent Err(NoSuchNode)");
+
+    let mut again = Node::join(&segment, 2);
+    for node in [&first, &again, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    assert_eq!(first.incarnation_of(2), 2);
+    again.say("send gsm 1 back");
+    first.await_line("receive", |line| line == "rx gsm unicast 2 back");
+    first.say("send lsm 2 welcome");
+    again.await_line("receive", |line| line == "rx lsm unicast 1 welcome");
+}
+
+#[test]
+fn the_group_rings_move_to_another_owner_when_theirs_is_killed_and_lose_nothing() {
+    let segment = Segment::new();
+    let owner = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    let mut third = Node::join(&segment, 3);
+    for node in [&owner, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    second.say("broadcast lsm 0 10");
+    third.await_lines("receive", |_| third.received("lsm", "broadcast").len() == 10);
+    owner.kill();
+    second.say("broadcast lsm 10 10");
+    third.say("broadcast lsm 100 10");
+    second.await_line("be the owner", |line| {
+        line.contains(" 2/1 OwnerChanged { network: Lsm, cast: Broadcast")
+    });
+    third.await_lines("receive the rest", |_| third.received("lsm", "broadcast").len() >= 20);
+    second.await_lines("receive", |_| second.received("lsm", "broadcast").len() >= 10);
+    let texts =
+        |node: &Node| node.received("lsm", "broadcast").into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    assert_eq!(texts(&third), (0..20).map(|number| format!("n{number}")).collect::<Vec<_>>());
+    assert_eq!(texts(&second), (100..110).map(|number| format!("n{number}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_leaver_is_seen_to_leave_and_takes_its_memory_with_it() {
+    let segment = Segment::new();
+    let first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    first.await_members(&[1, 2]);
+    second.say("leave");
+    first.await_line("see it leave", |line| line.ends_with(" 2/1 Left"));
+    second.await_line("have left", |line| line == "left");
+    assert!(!segment.arena(2).exists());
+    assert!(!first.lines().iter().any(|line| line.contains(" 2/1 Failed")));
+    let again = Node::join(&segment, 2);
+    again.await_members(&[1, 2]);
+    first.await_members(&[1, 2]);
+    assert_eq!(first.incarnation_of(2), 2);
+}
+
+#[test]
+fn facts_reach_the_peers() {
+    let segment = Segment::new();
+    let first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    first.await_members(&[1, 2]);
+    second.say("accept");
+    first.await_line("see the facts", |line| line.ends_with(" 2/1 FactsChanged"));
+}
+
+#[test]
+fn a_stopped_node_is_closed_and_comes_back_as_its_next_incarnation_by_itself() {
+    let segment = Segment::new();
+    let first = Node::join_with(&segment, 1, "fast");
+    let mut second = Node::join_with(&segment, 2, "fast");
+    first.await_members(&[1, 2]);
+    second.await_members(&[1, 2]);
+    let before = first.incarnation_of(2);
+    second.signal(Signal::STOP);
+    first.await_line("close it", |line| {
+        line.contains(&format!(" 2/{before} Failed {{ reason: HeartbeatLost }}"))
+    });
+    second.signal(Signal::CONT);
+    second.await_line("see itself closed", |line| line.contains("SelfClosed"));
+    first.await_members(&[1, 2]);
+    second.await_members(&[1, 2]);
+    assert!(first.incarnation_of(2) > before);
+    second.say("send lsm 1 again");
+    first.await_line("receive", |line| line == "rx lsm unicast 2 again");
+}
+
+#[test]
+fn simultaneous_joiners_all_meet() {
+    let segment = Segment::new();
+    let nodes: Vec<Node> = (1..=5).map(|id| Node::start(&segment, id, "")).collect();
+    for node in &nodes {
+        node.await_members(&[1, 2, 3, 4, 5]);
+    }
+    assert_eq!(nodes[0].incarnation_of(5), 1);
+}
