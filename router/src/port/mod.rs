@@ -5,6 +5,7 @@
 //!
 //! | module | medium |
 //! |---|---|
+//! | [`shm`] | the other nodes, over the shared memory |
 //! | [`packet`] | a NIC, by `AF_PACKET` |
 //! | [`tap`] | this node's kernel, by a TAP device |
 //! | [`socket`] | another process on this host, without privileges |
@@ -18,6 +19,7 @@ pub mod mem;
 pub mod offload;
 pub mod packet;
 pub mod pcap;
+pub mod shm;
 pub mod socket;
 pub(crate) mod sys;
 pub(crate) mod sys_bpf;
