@@ -115,8 +115,8 @@ mod tests {
             let mut sleeper = Sleeper::new(sleeper_line.own().unwrap());
             sleeper.lie_down();
             let found = slot_peer.peer().load_u64(0, Ordering::Acquire) == 1;
-            sleeper.get_up();
             let rung = transmitter.join().unwrap();
+            sleeper.get_up();
             assert!(found || rung, "the receiver sleeps and nobody rings");
         });
     }

@@ -17,7 +17,7 @@ use crate::facility::PeerFile;
 use crate::facts::Facts;
 use crate::group::Start;
 use crate::layout::{DirectoryEntry, Identity, PeerArena, State};
-use crate::liveness::word_is_held;
+use crate::liveness::{word_is_dead, word_is_held};
 use crate::memory::SpanError;
 use crate::node::{Network, NodeId};
 use crate::ring::{Geometry, Limits, Receiver, RingKey, Transmitter};
@@ -349,10 +349,11 @@ impl Control {
     pub(super) fn hung_up(&mut self, node: NodeId) {
         let Some(peer) = self.peers.get_mut(&node) else { return };
         peer.link = None;
-        let (incarnation, held) = (peer.incarnation, word_is_held(peer.arena.liveness_word()));
+        let (incarnation, word) = (peer.incarnation, peer.arena.liveness_word());
         self.look(node);
-        if !held && self.is_current(node, incarnation) {
-            self.fail(node, FailureReason::HungUp);
+        if !word_is_held(word) && self.is_current(node, incarnation) {
+            let marked = word_is_dead(word);
+            self.fail(node, if marked { FailureReason::ProcessDeath } else { FailureReason::HungUp });
         }
     }
 

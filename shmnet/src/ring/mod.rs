@@ -38,10 +38,14 @@ pub use self::receiver::{Received, Receiver, ReceiverCounters, RingFault};
 pub use self::reservation::Reservation;
 pub use self::transmitter::{Occupancy, ReadPointerFault, SendError, Transmitter, TransmitterCounters};
 
-use crate::memory::{PeerSpan, SpanError};
+#[cfg(not(loom))]
+use crate::memory::PeerSpan;
+use crate::memory::SpanError;
+#[cfg(not(loom))]
 use crate::sync::Ordering;
 
 /// The write pointer that a ring's owner has published, in slots modulo 2^40.
+#[cfg(not(loom))]
 pub(crate) fn write_pointer(ring: &PeerSpan) -> u64 {
     if ring.len() < layout::SLOTS {
         return 0;
@@ -50,6 +54,7 @@ pub(crate) fn write_pointer(ring: &PeerSpan) -> u64 {
 }
 
 /// The read pointer that a receiver has published in its line, in slots modulo 2^40.
+#[cfg(not(loom))]
 pub(crate) fn read_pointer(line: &PeerSpan) -> u64 {
     layout::pointer_parts(line.load_u64(0, Ordering::Relaxed)).1
 }
