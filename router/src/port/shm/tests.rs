@@ -79,9 +79,11 @@ impl Pair {
             frame(pair.two.info().mac, pair.one.info().mac, 0),
             frame(pair.one.info().mac, pair.two.info().mac, 0),
         ];
+        // Each way is tried until it works once: nobody empties the rings here.
+        let (mut forth, mut back) = (false, false);
         pair.until(|pair| {
-            let forth = pair.one.transmit(&hello[0]).is_ok();
-            let back = pair.two.transmit(&hello[1]).is_ok();
+            forth = forth || pair.one.transmit(&hello[0]).is_ok();
+            back = back || pair.two.transmit(&hello[1]).is_ok();
             forth && back
         });
         pair
