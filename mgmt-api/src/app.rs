@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -13,14 +14,17 @@ use tower_http::trace::TraceLayer;
 
 use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
+use crate::guard;
 use crate::metrics::Metrics;
 use crate::routes;
 
 /// What a surface permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Reading, actions and tools: for this host.
+    /// Reading, actions and tools: for a unix socket, whose file says who may use it.
     Full,
+    /// The same for a loopback address: only under a name or address of loopback, which web pages cannot have.
+    Loopback,
     /// `GET` and `HEAD` only: for the routed network, where nobody is known.
     ReadOnly,
 }
@@ -36,14 +40,13 @@ pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
         .nest("/api/v1", routes::api())
         .merge(routes::outside())
         .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(limits));
+        .method_not_allowed_fallback(method_not_allowed);
     let app = match access {
         Access::Full => app,
-        Access::ReadOnly => app.layer(middleware::from_fn(read_only)),
+        Access::Loopback => app.layer(middleware::from_fn(guard::this_host_only)),
+        Access::ReadOnly => app.layer(middleware::from_fn(guard::read_only)),
     };
-    app.layer(TraceLayer::new_for_http()).with_state(state)
+    app.layer(middleware::from_fn(limits)).layer(TraceLayer::new_for_http()).with_state(state)
 }
 
 /// What every handler is given.
@@ -68,7 +71,7 @@ impl<B> Clone for AppState<B> {
 
 /// The time that a response may take to begin, and the headers that all responses carry.
 async fn limits(request: Request, next: Next) -> Response {
-    let mut response = match tokio::time::timeout(RESPONSE_TIMEOUT, next.run(request)).await {
+    let mut response = match tokio::time::timeout(RESPONSE_TIMEOUT, with_whole_body(request, next)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(
             ProblemKind::Timeout,
@@ -83,16 +86,19 @@ async fn limits(request: Request, next: Next) -> Response {
     response
 }
 
-async fn read_only(request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
+/// Reads the body before anything is decided. All bodies are small, and a connection that is closed over one that
+/// nobody has read takes the refusal with it.
+async fn with_whole_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match to_bytes(body, BODY_LIMIT).await {
+        Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Err(_) => ApiError::new(
+            ProblemKind::TooLarge,
+            format!("the body is longer than {BODY_LIMIT} octets, or broke off"),
+            "no resource takes so much",
+        )
+        .into_response(),
     }
-    ApiError::new(
-        ProblemKind::ReadOnly,
-        format!("{} is not served inside the routed network", request.method()),
-        "use the node's unix socket or its loopback address on the node itself",
-    )
-    .into_response()
 }
 
 async fn not_found(uri: Uri) -> ApiError {

@@ -60,6 +60,8 @@ problems! {
     BadRequest = "bad-request", BAD_REQUEST, "The request cannot be understood";
     /// The surface is for reading only.
     ReadOnly = "read-only", FORBIDDEN, "This surface is for reading only";
+    /// The request was addressed to another host, or made by a page of one.
+    ForeignOrigin = "foreign-origin", FORBIDDEN, "This surface is for this host";
     /// Nothing has this name.
     NotFound = "not-found", NOT_FOUND, "There is no such resource";
     /// The resource has other methods.

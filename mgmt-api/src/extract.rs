@@ -59,7 +59,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                     (ProblemKind::UnsupportedMediaType, "send the header content-type: application/json")
                 }
-                StatusCode::PAYLOAD_TOO_LARGE => (ProblemKind::TooLarge, "no resource takes so much"),
                 _ => (
                     ProblemKind::BadRequest,
                     "correct the body; docs/reference/rest.md lists the members of each",

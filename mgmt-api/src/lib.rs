@@ -16,6 +16,7 @@ pub mod app;
 pub mod backend;
 pub mod error;
 mod extract;
+mod guard;
 pub mod metrics;
 pub mod model;
 mod routes;

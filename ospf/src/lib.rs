@@ -33,6 +33,36 @@
 //! | [`error`] | why packets are refused | |
 //! | `timer`, `log` | what is due when; the last route calculations | |
 
+//! # Implemented
+//!
+//! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks; database exchange, flooding,
+//! aging, refresh, the wrap of sequence numbers; router- and summary-LSAs; routes inside and between areas and to the
+//! outside, equal-cost paths; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
+//! reconfiguration under Full adjacencies; null authentication.
+//!
+//! # Omitted as yet
+//!
+//! Broadcast and NBMA networks with a designated router, stub and not-so-stubby areas, virtual links, origination of
+//! AS-external-LSAs, authentication, opaque LSAs, graceful restart.
+//!
+//! # Deviations from RFC 2328
+//!
+//! | section | here | why |
+//! |---|---|---|
+//! | 8.1, 9.5.1 | hellos, flooding and delayed acknowledgments are multicast on point-to-multipoint networks | inside the cluster the network can; neighbors find each other |
+//! | 9.5 | a hello also leaves when a link comes up, and in answer to who does not know us | Full within milliseconds |
+//! | 9.5 | an interface that leaves sends a hello that lists nobody | neighbors need not wait for RouterDeadInterval |
+//! | 10.5 | another router id at the address of a neighbor replaces it on every type of network | a replaced router leaves no ghost |
+//! | 12.4 | the first router-LSA of an area waits for the first Full neighbor, at most 2 s | its second instance would be dropped within MinLSArrival |
+//! | 12.4, B | without a configured MinLSInterval: the first change at once, then after 1.05, 2.1, 4.2, 5 s | speed for one change, calm for many |
+//! | 12.4 (1) | refresh up to a twentieth earlier than LSRefreshTime | what was originated together does not stay together |
+//! | 13 (5a) | MinLSArrival does not bind what a link state request has brought | neighbors originate again as soon as they are Full |
+//! | 13.4 | what an earlier life has left and this one does not want is flushed after the exchange, at most 10 s later | what it does want keeps its routes meanwhile |
+//! | 13.6 | an unacknowledged instance of ours is first sent again after 1.05 s, if MinLSArrival is not configured | it may have fallen into the peer's MinLSArrival |
+//! | 13.5 | acknowledgments wait for RxmtInterval / 8, 100 ms at most | a windowed sender is not held up |
+//! | 16 | what advertisements change is calculated at most every 50 ms while a database exchange is under way | every packet of it would calculate everything |
+//! | 16.1 | a router that the caller has declared dead is left out at once | others' advertisements still list it |
+
 #![forbid(unsafe_code)]
 
 pub mod abr;

@@ -75,8 +75,8 @@ fn an_upstream_router_that_dies_costs_the_other_exits_routes_nothing() {
         Ping::await_answer(exits.n1.namespace(), &exits.second.host_address);
         assert_eq!(exits.n1.get("/system").unwrap()["role"], "abr");
         Ping::await_answer(exits.n3.namespace(), &exits.second.host_address);
-        // The cable itself is still reached.
-        Ping::await_answer(exits.n3.namespace(), &exits.first.router_address);
+        // The cable itself is still in the cluster's routes. Its far end has lost its own with ospfd.
+        exits.n3.await_way(&exits.first.router_address, "lsm0", "10.77.0.1");
 
         exits.first.router.start_ospfd();
         exits.await_converged();

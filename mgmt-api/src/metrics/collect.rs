@@ -150,9 +150,9 @@ fn ospf(out: &mut Families, system: &System, engine: &OspfSnapshot) {
 fn ospf_interface(out: &mut Families, interface: &InterfaceView, neighbors: &[NeighborView]) {
     let area = interface.area_id.to_string();
     let name = interface.name.as_str();
+    let here = |neighbor: &&NeighborView| neighbor.area_id == interface.area_id && neighbor.interface == name;
     for state in NeighborState::ALL {
-        let in_state =
-            neighbors.iter().filter(|neighbor| neighbor.interface == name && neighbor.state == *state);
+        let in_state = neighbors.iter().filter(here).filter(|neighbor| neighbor.state == *state);
         out.count(&m::OSPF_INTERFACE_NEIGHBORS, &[&area, name, state.as_str()], in_state.count() as u64);
     }
     out.count(&m::OSPF_INTERFACE_COST, &[&area, name], interface.cost.into());
@@ -161,13 +161,13 @@ fn ospf_interface(out: &mut Families, interface: &InterfaceView, neighbors: &[Ne
         [("receive", &statistics.packets.received), ("transmit", &statistics.packets.sent)]
     {
         for (packet_type, count) in packets.by_type() {
-            out.count(&m::OSPF_PACKETS, &[name, direction, packet_type], count);
+            out.count(&m::OSPF_PACKETS, &[&area, name, direction, packet_type], count);
         }
     }
     for (reason, count) in &statistics.bad_packets {
-        out.count(&m::OSPF_PACKET_ERRORS, &[name, reason], *count);
+        out.count(&m::OSPF_PACKET_ERRORS, &[&area, name, reason], *count);
     }
-    out.count(&m::OSPF_RETRANSMISSIONS, &[name], statistics.retransmission_count);
+    out.count(&m::OSPF_RETRANSMISSIONS, &[&area, name], statistics.retransmission_count);
 }
 
 fn database(out: &mut Families, database: &[DatabaseEntryView]) {

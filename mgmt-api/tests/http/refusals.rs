@@ -118,6 +118,30 @@ async fn a_read_only_surface_reads_and_does_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_web_page_cannot_use_the_browser_of_this_host() {
+    let surface = || app(Arc::new(FakeNode::default()), Access::Loopback);
+    for (name, value, status) in [
+        (header::HOST, "localhost", StatusCode::OK),
+        (header::HOST, "127.0.0.1:8080", StatusCode::OK),
+        (header::HOST, "rebound.example.org:8080", StatusCode::FORBIDDEN),
+        (header::ORIGIN, "http://127.0.0.1:8080", StatusCode::OK),
+        (header::ORIGIN, "https://example.org", StatusCode::FORBIDDEN),
+        (header::ORIGIN, "null", StatusCode::FORBIDDEN),
+    ] {
+        let request = Request::get("/api/v1/system").header(&name, value).body(Body::empty()).unwrap();
+        let answer = send(surface(), request).await;
+        assert_eq!(answer.status, status, "{name}: {value}");
+        assert!(answer.status == StatusCode::OK || answer.problem() == "foreign-origin");
+    }
+    // Inside the routed network the node has many names; on a unix socket it has none.
+    for access in [Access::ReadOnly, Access::Full] {
+        let surface = app(Arc::new(FakeNode::default()), access);
+        let request = Request::get("/metrics").header(header::HOST, "10.80.0.1").body(Body::empty()).unwrap();
+        assert_eq!(send(surface, request).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn responses_are_neither_stored_nor_sniffed() {
     use tower::ServiceExt;
     let request = Request::get("/api/v1/system").body(Body::empty()).unwrap();

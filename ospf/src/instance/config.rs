@@ -23,7 +23,7 @@ use crate::view::NeighborState;
 impl Instance {
     /// Takes a new configuration and applies what differs.
     pub fn handle_config(&mut self, now: Instant, config: InstanceConfig) {
-        if self.stopped {
+        if self.stopped || config == self.config {
             return;
         }
         if config.router_id != self.config.router_id {

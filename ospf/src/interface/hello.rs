@@ -63,17 +63,17 @@ impl Instance {
         self.neighbor_event(now, key, Event::HelloReceived);
 
         let listed = hello.neighbors.contains(&self.config.router_id);
-        let before = self.neighbor(key).map(|neighbor| neighbor.state);
+        let knew_us = self.neighbor(key).is_some_and(|neighbor| neighbor.state > NeighborState::Init);
+        // Whoever does not know us yet is told at once, and so is whoever has forgotten us: Full then takes
+        // a few round trips instead of a HelloInterval.
+        if is_new || (knew_us && !listed) {
+            self.send_hello(id, Destination::Neighbor(router), false);
+        }
         if listed {
             self.heard_alive(now, router);
             self.neighbor_event(now, key, Event::TwoWayReceived);
         } else {
             self.neighbor_event(now, key, Event::OneWayReceived);
-        }
-        // Whoever does not know us yet is told at once, and so is whoever has forgotten us: Full then takes
-        // a few round trips instead of a HelloInterval.
-        if is_new || (!listed && before > Some(NeighborState::Init)) {
-            self.send_hello(id, Destination::Neighbor(router), false);
         }
         Ok(())
     }

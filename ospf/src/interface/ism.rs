@@ -48,6 +48,8 @@ impl Instance {
         let name = interface.config.name.clone();
         // Section 12.4 (2): the router-LSA of the area says what is up; of the others, whether we border.
         self.pending.router_lsas.extend(self.areas.keys().copied());
+        // Its own prefixes come and go with it, whatever MinLSInterval makes of the router-LSA.
+        self.request_spf(now, None);
         let notification = Notification::InterfaceStateChange { interface: id, name, state };
         self.outputs.push_back(Output::Notification(notification));
     }

@@ -47,7 +47,9 @@ fn both_ways_starts_the_exchange() {
     bench.hello();
     assert_eq!(bench.state(), NeighborState::ExStart);
     let sent = bench.take();
-    let Some(PacketBody::DatabaseDescription(first)) = sent.first() else { panic!("{sent:?}") };
+    let [PacketBody::Hello(_), PacketBody::DatabaseDescription(first)] = &sent[..] else {
+        panic!("{sent:?}")
+    };
     assert_eq!(first.flags, DdFlags::I | DdFlags::M | DdFlags::MS);
     assert!(first.headers.is_empty());
     assert_eq!(first.interface_mtu, 1500);

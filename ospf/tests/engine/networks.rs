@@ -165,6 +165,13 @@ fn another_router_at_the_same_address_replaces_the_one_before() {
 }
 
 #[test]
+fn the_networks_of_an_interface_are_routed_as_soon_as_it_is_up() {
+    let bench = Bench::new();
+    let routes: Vec<_> = bench.engine.view_local_rib().iter().map(|route| route.prefix.to_string()).collect();
+    assert_eq!(routes, ["172.16.0.0/30"]);
+}
+
+#[test]
 fn routes_are_withdrawn_with_the_link() {
     let mut bench = Bench::full(&[linked_lsa()]);
     bench.engine.handle_link(bench.now, LINK, false);

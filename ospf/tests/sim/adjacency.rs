@@ -2,7 +2,7 @@
 
 use isthmus_ospf::view::NeighborState;
 
-use crate::network::{BACKBONE, Network, Quality, Transcript, seconds};
+use crate::network::{BACKBONE, Network, Quality, Transcript, seconds, seeds};
 
 fn are_full(network: &Network, a: usize, b: usize) -> bool {
     network.neighbor_state(a, b) == NeighborState::Full && network.neighbor_state(b, a) == NeighborState::Full
@@ -21,13 +21,13 @@ fn two_routers_become_full_in_milliseconds() {
 
 #[test]
 fn two_routers_become_full_over_a_bad_link() {
-    for seed in 0..50 {
+    for seed in seeds(50) {
         let mut network = Network::new(seed);
         network.quality = Quality { loss_percent: 30, ..Quality::BAD };
         let (a, b) = (network.router(), network.router());
         network.link(a, b, BACKBONE, 10);
         network.start_all();
-        network.run_until("full", seconds(120), |network| are_full(network, a, b));
+        network.run_until("full", seconds(600), |network| are_full(network, a, b));
     }
 }
 

@@ -4,7 +4,7 @@ use isthmus_ospf::config::{AreaConfig, AreaRange};
 use isthmus_ospf::route::PathType;
 
 use crate::mesh::fast;
-use crate::network::{BACKBONE, CLUSTER, Network, NodeId, Quality, seconds};
+use crate::network::{BACKBONE, CLUSTER, Network, NodeId, Quality, seconds, seeds};
 
 struct Site {
     network: Network,
@@ -64,28 +64,28 @@ fn two_border_routers_announce_ranges_at_their_fixed_cost() {
 
 #[test]
 fn the_second_border_router_takes_over_from_the_first() {
-    for seed in 0..5 {
+    for seed in seeds(5) {
         let Site { mut network, borders, .. } = site(seed, true);
         network.quality = if seed == 0 { Quality::GOOD } else { Quality::BAD };
         network.start_all();
-        network.converge(seconds(60));
+        network.converge(seconds(300));
         network.kill(borders[0]);
         network.run_for(seconds(5));
-        network.converge(seconds(60));
+        network.converge(seconds(300));
         network.start(borders[0]);
-        network.converge(seconds(60));
+        network.converge(seconds(300));
         network.shut_down(borders[1]);
-        network.converge(seconds(60));
+        network.converge(seconds(300));
     }
 }
 
 #[test]
 fn islands_of_the_backbone_reach_each_other_over_the_cluster() {
-    for seed in 0..5 {
+    for seed in seeds(5) {
         let Site { mut network, outside, borders, .. } = site(seed, false);
         network.quality = if seed == 0 { Quality::GOOD } else { Quality::BAD };
         network.start_all();
-        network.converge(seconds(60));
+        network.converge(seconds(300));
         let far = format!("172.20.{}.0/24", outside[1]).parse().expect("a prefix");
         let route = &network.nodes[outside[0]].fib[&far];
         // Inside the backbone: 10 to the border router, 2 over the adjacency, 10 and 1.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use isthmus_ospf::view::NeighborState;
 
 use crate::mesh::fast;
-use crate::network::{BACKBONE, CLUSTER, Network, NodeId, seconds};
+use crate::network::{BACKBONE, CLUSTER, Network, NodeId, seconds, seeds};
 
 fn pair(seed: u64) -> (Network, NodeId, NodeId) {
     let mut network = Network::new(seed);
@@ -128,7 +128,7 @@ fn mtu_ignore_lifts_it_too() {
 
 #[test]
 fn a_partition_heals_and_changes_on_both_sides_arrive() {
-    for seed in 0..5 {
+    for seed in seeds(5) {
         let mut network = Network::new(seed);
         let nodes = network.routers(8);
         let links: Vec<_> =

@@ -87,6 +87,12 @@ pub(crate) struct Network {
 pub(crate) const BACKBONE: AreaId = AreaId::BACKBONE;
 pub(crate) const CLUSTER: AreaId = AreaId(Ipv4Addr::new(0, 0, 0, 51));
 
+/// The seeds of a test: `count` of them, or as many times more as ISTHMUS_SIM_FACTOR says.
+pub(crate) fn seeds(count: u64) -> std::ops::Range<u64> {
+    let factor = std::env::var("ISTHMUS_SIM_FACTOR").ok().and_then(|factor| factor.parse().ok());
+    0..count * factor.unwrap_or(1)
+}
+
 pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

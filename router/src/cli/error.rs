@@ -96,6 +96,7 @@ impl CliError {
                     "nothing listens there: is the node running? A socket outlives a node that was killed"
                 }
                 io::ErrorKind::PermissionDenied => "only the user that runs the node may connect: use sudo",
+                io::ErrorKind::TimedOut => "is the node stopped, or its host overloaded?",
                 _ => "is the node running, and is the address right?",
             }
             .to_owned(),

@@ -41,7 +41,7 @@ fn wait(find: &impl Fn() -> Result<Target, CliError>, seconds: f64) -> Result<Cl
         let waiting_for = match look(find) {
             Ok((client, Readiness { ready: true, .. })) => return Ok(client),
             Ok((_, readiness)) => readiness.waiting_for.join(", "),
-            Err(error) if matches!(error.exit(), Exit::Unreachable) => error.to_string(),
+            Err(error @ (CliError::NoNode(_) | CliError::Unreachable { .. })) => error.to_string(),
             Err(error) => return Err(error),
         };
         if started.elapsed() >= limit {

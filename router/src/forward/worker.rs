@@ -124,6 +124,8 @@ impl Drop for WorkerHandle {
 pub struct Worker {
     path: Path,
     state: Arc<ArcSwap<ForwardingState>>,
+    /// The snapshot in use.
+    current: Arc<ForwardingState>,
     neighbors: Arc<ArcSwap<Vec<Neighbor>>>,
     commands: Consumer<Command>,
     retired_ports: Producer<Box<dyn Port>>,
@@ -155,9 +157,12 @@ impl Worker {
             neighbors: Arc::default(),
             state: Arc::new(ArcSwap::from_pointee(setup.state)),
         };
+        let current = view.state.load_full();
+        path.use_state(&current);
         let worker = Self {
             path,
             state: view.state.clone(),
+            current,
             neighbors: view.neighbors.clone(),
             commands: commands_in,
             retired_ports: retired_out,
@@ -197,7 +202,7 @@ impl Worker {
     /// and does not go back. Returns whether there was anything to do.
     pub fn step(&mut self, now: Duration) -> bool {
         self.path.now = now;
-        let state = self.state.load_full();
+        let state = self.current_state();
         let mut worked = self.obey(&state);
         if self.ports_looked_at.is_none_or(|at| now >= at + LOOK_AT_PORTS) {
             self.ports_looked_at = Some(now);
@@ -217,10 +222,19 @@ impl Worker {
         worked
     }
 
+    /// The latest snapshot. The one before is not freed here: control still holds it.
+    fn current_state(&mut self) -> Arc<ForwardingState> {
+        if !Arc::ptr_eq(&self.current, &self.state.load()) {
+            self.current = self.state.load_full();
+            self.path.use_state(&self.current);
+        }
+        self.current.clone()
+    }
+
     /// Handles one frame as if it had come from the port of `buffer.interface`.
     #[cfg(test)]
     pub(super) fn inject(&mut self, buffer: PacketBuffer) {
-        let state = self.state.load_full();
+        let state = self.current_state();
         self.path.frame_input(&state, buffer);
     }
 

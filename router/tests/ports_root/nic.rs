@@ -249,6 +249,9 @@ fn interfaces_that_cannot_be_opened_are_explained() {
         let shown = router.ip("link show nic");
         let mac = port.info().mac.map(|byte| format!("{byte:02x}")).join(":");
         assert!(shown.contains(&mac), "{shown}");
+        let groups = router.ip("maddr show dev nic");
+        assert!(groups.contains("01:00:5e:00:00:05") && groups.contains("01:00:5e:00:00:06"), "{groups}");
+        assert!(router.ip("-d link show nic").contains("promiscuity 0"));
     });
 }
 

@@ -138,7 +138,7 @@ impl Lab {
             b.0.id(),
         ]);
         for (namespace, device) in [a, b] {
-            namespace.ip(&["link", "set", device, "up"]);
+            namespace.ip(&["link", "set", "dev", device, "up"]);
         }
     }
 

@@ -67,7 +67,7 @@ impl Namespace {
     /// Adds an address to a device and sets it up.
     pub fn address(&self, device: &str, address: &str) {
         self.ip(&["address", "add", address, "dev", device]);
-        self.ip(&["link", "set", device, "up"]);
+        self.ip(&["link", "set", "dev", device, "up"]);
     }
 
     /// Sets a kernel parameter.

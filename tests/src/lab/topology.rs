@@ -58,9 +58,9 @@ impl Outside {
         let router = lab.namespace(&format!("r{number}"));
         let host = lab.namespace(&format!("h{number}"));
         let node_device = format!("up{number}");
-        lab.cable((node, &node_device), (&router, "down"));
+        lab.cable((node, &node_device), (&router, "core"));
         lab.cable((&router, "lan"), (&host, "eth0"));
-        router.address("down", &format!("10.{number}.0.2/30"));
+        router.address("core", &format!("10.{number}.0.2/30"));
         router.address("lan", &format!("192.168.{number}.1/24"));
         router.address("lo", &format!("{ANYCAST}/32"));
         host.address("eth0", &format!("192.168.{number}.2/24"));
@@ -69,7 +69,7 @@ impl Outside {
         let router_id = if number == 1 { "10.255.0.1" } else { "10.255.0.2" };
         let interface = |name, cost, passive| FrrInterface { name, area: "0.0.0.0", cost, passive };
         let interfaces = vec![
-            interface("down", 10, false),
+            interface("core", 10, false),
             interface("lan", 10, true),
             interface("lo", anycast_cost, true),
         ];
@@ -82,7 +82,7 @@ impl Outside {
             router_id,
             host_prefix: format!("192.168.{number}.0/24"),
             node_device,
-            router_device: "down",
+            router_device: "core",
         }
     }
 }

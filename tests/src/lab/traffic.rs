@@ -152,12 +152,13 @@ impl HttpServer {
     /// The port of all servers.
     pub const PORT: u16 = 8000;
 
-    /// Starts Python's server on all addresses of a namespace; `/name` says whose it is, `/large` is a megabyte.
+    /// Starts Python's server on all addresses of a namespace; `/name` says whose it is, `/large` is
+    /// [`Self::large`].
     pub fn start(lab: &Lab, namespace: &Namespace) -> Self {
         let directory = lab.file(&format!("{}-www", namespace.name()));
         std::fs::create_dir_all(&directory).expect("a directory of the server");
         std::fs::write(directory.join("name"), namespace.name()).expect("a file of the server");
-        std::fs::write(directory.join("large"), vec![b'x'; 1 << 20]).expect("a file of the server");
+        std::fs::write(directory.join("large"), Self::large()).expect("a file of the server");
         let (port, directory) = (Self::PORT.to_string(), directory.display().to_string());
         let process = namespace.spawn(&["python3", "-m", "http.server", &port, "--directory", &directory]);
         wait("the web server listens", Duration::from_secs(20), || {
@@ -165,6 +166,11 @@ impl HttpServer {
             if sockets.is_empty() { Err(process.output()) } else { Ok(()) }
         });
         Self { _process: process }
+    }
+
+    /// Four megabytes, in which no two lines are equal: a lost, doubled or swapped piece is seen.
+    pub fn large() -> String {
+        (0..1 << 18).map(|line| format!("{line:015}\n")).collect()
     }
 
     /// Fetches a file by curl.

@@ -33,6 +33,8 @@ impl Client {
             .http_status_as_error(false)
             .proxy(None)
             .max_redirects(0)
+            // A connection costs nothing here, and one that is kept may be closed just when it is used again.
+            .max_idle_connections(0)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(RESPONSE_TIMEOUT))
             .user_agent(concat!("isthmus/", env!("CARGO_PKG_VERSION")))
@@ -156,7 +158,7 @@ impl Client {
     fn failed(&self, path: &str, error: ureq::Error) -> CliError {
         let cause = match error {
             ureq::Error::Io(cause) => cause,
-            ureq::Error::Timeout(ureq::Timeout::Connect) => io::ErrorKind::TimedOut.into(),
+            ureq::Error::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
             ureq::Error::HostNotFound => io::Error::other("there is no such host"),
             other => return self.bad_answer(path, other),
         };

@@ -61,7 +61,7 @@ fn app() -> Router {
 }
 
 #[test]
-fn documents_come_over_one_connection_after_another() {
+fn documents_lines_and_streams_come_whole() {
     let server = Server::start();
     let client = Client::unix(&server.path);
     for _ in 0..3 {
@@ -76,6 +76,26 @@ fn documents_come_over_one_connection_after_another() {
         client.post_stream("/stream").unwrap().read_to_end(&mut stream).unwrap();
         assert_eq!(stream, vec![7; 300_000]);
     }
+}
+
+#[test]
+fn a_loopback_address_answers_as_a_socket_does() {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (ready, listening) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = isthmus_mgmt_api::bind_tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
+            ready.send(listener.local_addr().unwrap()).unwrap();
+            isthmus_mgmt_api::serve(listener, app(), async { drop(stopped.await) }).await.unwrap();
+        });
+    });
+    let target: Target = format!("http://{}", listening.recv().unwrap()).parse().unwrap();
+    assert_eq!(Client::new(target.clone()).get("/document").unwrap(), json!({"a": 1}));
+    drop(stop);
+    server.join().unwrap();
+    let gone = Client::new(target).get("/document").unwrap_err();
+    assert!(matches!(gone, CliError::Unreachable { .. }), "{gone}");
 }
 
 #[test]

@@ -19,10 +19,10 @@ impl Path {
             Err(reason) => return self.discard(arrival.interface, reason, buffer),
         };
         buffer.truncate(header.total_length);
-        if is_martian(state, arrival, &header) {
+        if self.is_martian(state, arrival, &header) {
             return self.discard(arrival.interface, DropReason::Martian, buffer);
         }
-        if header.destination.is_multicast() || is_broadcast(state, header.destination) {
+        if header.destination.is_multicast() || self.is_broadcast(state, header.destination) {
             return self.group_input(state, arrival, &header, buffer);
         }
         // RFC 1812 section 5.3.4: what the link carried to all stations is not for one host.
@@ -39,13 +39,13 @@ impl Path {
         header: &Ipv4Header,
         buffer: PacketBuffer,
     ) {
-        if let Some(&owner) = state.local.get(&header.destination) {
+        if let Some(owner) = self.local_owner(state, header.destination) {
             if header.protocol == protocol::OSPF {
                 return self.punt_ospf(state, arrival, buffer);
             }
             return self.deliver(state, arrival, owner, header, buffer);
         }
-        if let Some(&owner) = state.common.get(&header.destination) {
+        if let Some(owner) = self.common_owner(state, header.destination) {
             return match arrival.source {
                 Source::Nic => self.steer(state, arrival, owner, header, buffer),
                 // What another node handed over stays here; what is our own never left.
@@ -159,6 +159,38 @@ impl Path {
             None => self.discard(arrival.interface, DropReason::NoActiveNode, buffer),
         }
     }
+
+    /// Addresses that must not be on the wire (RFC 1812 sections 4.2.2.11, 5.3.7).
+    fn is_martian(&self, state: &ForwardingState, arrival: Arrival, header: &Ipv4Header) -> bool {
+        let (source, destination) = (header.source, header.destination);
+        if is_never_valid(source) || source.is_multicast() || source == Ipv4Addr::BROADCAST {
+            return true;
+        }
+        if is_never_valid(destination) {
+            return true;
+        }
+        // Link-local addresses do not leave their link (RFC 3927 section 2.7), and no link of ours uses them.
+        if (source.is_link_local() || destination.is_link_local()) && !destination.is_multicast() {
+            return true;
+        }
+        if arrival.is_own() {
+            return false;
+        }
+        // Nobody else sends from this node's addresses, nor from the cluster's outside of it.
+        self.local_owner(state, source).is_some()
+            || (arrival.source == Source::Nic && self.common_owner(state, source).is_some())
+            || self.is_broadcast(state, source)
+    }
+
+    /// Whether an address is the limited broadcast, or the broadcast of an attached network, in today's or in the
+    /// all-zeroes form (RFC 1812 section 4.2.3.1).
+    fn is_broadcast(&self, state: &ForwardingState, address: Ipv4Addr) -> bool {
+        self.own.may_hold(address)
+            && (address == Ipv4Addr::BROADCAST
+                || state.interfaces.iter().filter_map(|interface| interface.address).any(|own| {
+                    own.prefix_len() < 31 && (address == own.broadcast() || address == own.network())
+                }))
+    }
 }
 
 /// The interface with this index.
@@ -170,39 +202,6 @@ pub(super) fn interface(state: &ForwardingState, index: InterfaceIndex) -> Optio
 fn find(state: &ForwardingState, kind: InterfaceKind) -> Option<InterfaceIndex> {
     let position = state.interfaces.iter().position(|interface| interface.kind == kind)?;
     u16::try_from(position).ok().map(InterfaceIndex)
-}
-
-/// Whether an address is the limited broadcast, or the broadcast of an attached network, in today's or in the
-/// all-zeroes form (RFC 1812 section 4.2.3.1).
-fn is_broadcast(state: &ForwardingState, address: Ipv4Addr) -> bool {
-    address == Ipv4Addr::BROADCAST
-        || state
-            .interfaces
-            .iter()
-            .filter_map(|interface| interface.address)
-            .any(|own| own.prefix_len() < 31 && (address == own.broadcast() || address == own.network()))
-}
-
-/// Addresses that must not be on the wire (RFC 1812 sections 4.2.2.11, 5.3.7).
-fn is_martian(state: &ForwardingState, arrival: Arrival, header: &Ipv4Header) -> bool {
-    let (source, destination) = (header.source, header.destination);
-    if is_never_valid(source) || source.is_multicast() || source == Ipv4Addr::BROADCAST {
-        return true;
-    }
-    if is_never_valid(destination) {
-        return true;
-    }
-    // Link-local addresses do not leave their link (RFC 3927 section 2.7), and no link of ours uses them.
-    if (source.is_link_local() || destination.is_link_local()) && !destination.is_multicast() {
-        return true;
-    }
-    if arrival.is_own() {
-        return false;
-    }
-    // Nobody else sends from this node's addresses, nor from the cluster's outside of it.
-    state.local.contains_key(&source)
-        || (arrival.source == Source::Nic && state.common.contains_key(&source))
-        || is_broadcast(state, source)
 }
 
 /// "This network", loopback and class E.

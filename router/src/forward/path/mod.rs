@@ -15,6 +15,7 @@
 
 mod arp;
 mod ethernet;
+mod filter;
 mod ipv4;
 mod output;
 mod route;
@@ -25,11 +26,12 @@ use std::time::Duration;
 
 use isthmus_shmnet::Network;
 
+use self::filter::AddressFilter;
 use crate::forward::counters::{Counters, MAX_INTERFACES};
 use crate::forward::icmp::RateLimit;
 use crate::forward::link::LinkEnd;
 use crate::forward::neighbor::{NeighborAction, NeighborTable, Waiting};
-use crate::forward::state::{ForwardingState, InterfaceKind};
+use crate::forward::state::{ForwardingState, InterfaceKind, LocalOwner};
 use crate::forward::{DropReason, InterfaceIndex};
 use crate::packet::{PacketBuffer, Pool};
 use crate::port::Port;
@@ -49,6 +51,8 @@ pub(super) struct Path {
     pub(super) neighbors: NeighborTable<Arrival>,
     actions: Vec<NeighborAction<Waiting<Arrival>>>,
     errors: RateLimit,
+    /// Of the snapshot in use: see [`Self::use_state`].
+    own: AddressFilter,
     pub(super) counters: Arc<Counters>,
     identification: u16,
     /// The time of this burst, since the worker began.
@@ -157,10 +161,26 @@ impl Path {
             neighbors: NeighborTable::new(),
             actions: Vec::with_capacity(2 * NeighborTable::<Arrival>::QUEUES),
             errors: RateLimit::new(),
+            own: AddressFilter::new(),
             counters: Arc::new(Counters::new()),
             identification: 0,
             now: Duration::ZERO,
         }
+    }
+
+    /// Called with each new snapshot, before any packet is handled by it.
+    pub(super) fn use_state(&mut self, state: &ForwardingState) {
+        self.own.refresh(state);
+    }
+
+    /// Who answers for an address of this node alone.
+    fn local_owner(&self, state: &ForwardingState, address: Ipv4Addr) -> Option<LocalOwner> {
+        if self.own.may_hold(address) { state.local.get(&address).copied() } else { None }
+    }
+
+    /// Who answers on this node for an address of all nodes.
+    fn common_owner(&self, state: &ForwardingState, address: Ipv4Addr) -> Option<LocalOwner> {
+        if self.own.may_hold(address) { state.common.get(&address).copied() } else { None }
     }
 
     pub(super) fn slot(&self, index: InterfaceIndex) -> Option<&PortSlot> {

@@ -171,14 +171,14 @@ impl Path {
         let Ok(header) = Ipv4Header::parse(buffer.bytes()) else {
             return self.discard(InterfaceIndex::NONE, DropReason::BadIpHeader, buffer);
         };
-        if let Some(&owner) = state.local.get(&header.destination) {
+        if let Some(owner) = self.local_owner(state, header.destination) {
             return self.deliver(state, Arrival::ROUTER, owner, &header, buffer);
         }
-        match state.common.get(&header.destination) {
-            Some(&owner) if about.is_own() => {
+        match self.common_owner(state, header.destination) {
+            Some(owner) if about.is_own() => {
                 self.deliver(state, Arrival::ROUTER, owner, &header, buffer);
             }
-            Some(&owner) => self.steer(state, Arrival::ROUTER, owner, &header, buffer),
+            Some(owner) => self.steer(state, Arrival::ROUTER, owner, &header, buffer),
             None => self.route(state, Arrival::ROUTER, &header, buffer),
         }
     }
