@@ -91,7 +91,7 @@ fn tcp_and_udp_cross_with_right_checksums() {
             for (from, to, address) in [(inside, host.as_ref(), host_address), (host, inside, "10.77.0.3")] {
                 let iperf = Iperf::run(from, to, address, options);
                 // The server's count ends with the client's last write, not with its last octet.
-                assert!(iperf.octets > 5_000_000, "{options:?} to {address}: {}", iperf.report["end"]);
+                assert!(iperf.octets > 1_000_000, "{options:?} to {address}: {}", iperf.report["end"]);
             }
         }
         let udp = ["--udp", "--bitrate", "10M", "--time", "1", "--length", "1200"];

@@ -75,9 +75,11 @@ pub struct Packets {
     file: PathBuf,
 }
 
-/// What a router could have got wrong in a packet, as tshark's filter. OSPF's checksum has no field of that kind.
+/// What a router could have got wrong in a packet, as tshark's filter. What is inside TCP and UDP may look like any
+/// protocol, and then be wrong as that. OSPF's checksum has no field of this kind.
 const WRONG: &str = "ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || \
-                     icmp.checksum.status == 0 || _ws.malformed || _ws.expert.severity == error";
+                     icmp.checksum.status == 0 || \
+                     ((_ws.malformed || _ws.expert.severity == error) && !tcp && !udp)";
 
 impl Packets {
     /// The capture's file.
