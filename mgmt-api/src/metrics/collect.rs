@@ -195,7 +195,7 @@ fn shm(out: &mut Families, shm: &Shm) {
         for state in NodeState::ALL {
             out.count(&m::SHM_NODE_STATE, &[&id, state.label()], (state == node.state).into());
         }
-        out.count(&m::SHM_NODE_INCARNATION, &[&id], node.incarnation.into());
+        out.count(&m::SHM_NODE_INCARNATION, &[&id], node.incarnation);
         out.add(&m::SHM_HEARTBEAT_AGE, &[&id], node.heartbeat_age);
     }
 }

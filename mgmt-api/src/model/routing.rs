@@ -149,6 +149,8 @@ pub enum LookupVerdict {
     Discard,
     /// Dropped, because no route holds the destination.
     NoRoute,
+    /// Dropped, because no next hop of the route, or no node, can take it.
+    Unreachable,
 }
 
 /// A step of an explanation.

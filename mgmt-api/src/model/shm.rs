@@ -16,14 +16,16 @@ pub struct Shm {
     pub facility: String,
     /// Version of the layout in memory.
     pub layout_version: u32,
-    /// Hash of the geometry; nodes with another one are refused.
-    pub geometry_hash: String,
+    /// Slots of the first ring of a pair; the same on all nodes.
+    pub ring_slots: u32,
+    /// Octets of one buffer of a ring.
+    pub ring_buffer_size: u32,
     /// Largest number of nodes.
     pub max_nodes: u16,
     /// This node.
     pub node_id: u8,
     /// How many lives this node's id has had.
-    pub incarnation: u32,
+    pub incarnation: u64,
     /// Octets of this node's arena.
     pub arena_size: u64,
     /// Of them, octets not cut into rings yet.
@@ -55,7 +57,7 @@ pub struct ShmNode {
     /// Whether it is the node that answers.
     pub local: bool,
     /// How many lives the id has had.
-    pub incarnation: u32,
+    pub incarnation: u64,
     /// How this node sees it.
     pub state: NodeState,
     /// Seconds since its heartbeat was last seen to move.
@@ -133,7 +135,7 @@ pub struct ShmLink {
     /// The other node.
     pub peer: u8,
     /// Its incarnation.
-    pub peer_incarnation: u32,
+    pub peer_incarnation: u64,
     /// How far it is.
     pub state: LinkState,
 }
@@ -193,9 +195,9 @@ pub struct ShmRing {
     /// Who reads it.
     pub receiver: u8,
     /// Incarnation of the transmitter.
-    pub transmitter_incarnation: u32,
+    pub transmitter_incarnation: u64,
     /// Incarnation of the receiver.
-    pub receiver_incarnation: u32,
+    pub receiver_incarnation: u64,
     /// Which ring of this pair it is; larger ones replace smaller ones.
     pub epoch: u32,
     /// Slots and scribble buffers.

@@ -97,7 +97,7 @@ pub(super) fn route(client: &Client, what: &Route, output: &mut Output) -> Resul
     let lookup: FibLookup = output.show(client, &path)?;
     match lookup.verdict {
         LookupVerdict::Forward | LookupVerdict::Local | LookupVerdict::Steer => Ok(Exit::Success),
-        LookupVerdict::Discard | LookupVerdict::NoRoute => Ok(Exit::Negative),
+        LookupVerdict::Discard | LookupVerdict::NoRoute | LookupVerdict::Unreachable => Ok(Exit::Negative),
     }
 }
 

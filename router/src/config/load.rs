@@ -27,6 +27,8 @@ pub const MOST_VALUES: usize = 50_000;
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// The file with the defaults of its keys filled in, in its own vocabulary.
+    pub document: serde_json::Value,
     /// Findings that do not refuse it.
     pub warnings: Vec<Diagnostic>,
 }
@@ -66,7 +68,11 @@ pub fn parse(text: &str, environment: &Environment) -> Result<Loaded, Vec<Diagno
     let mut findings: Vec<_> = findings.into_iter().map(|finding| locate::place(text, finding)).collect();
     findings.sort_by_key(|finding| (finding.line, finding.column));
     match config {
-        Some(config) => Ok(Loaded { config, warnings: findings }),
+        Some(config) => {
+            // Every key of the mirror has a representation in JSON.
+            let document = serde_json::to_value(&raw).unwrap_or_default();
+            Ok(Loaded { config, document, warnings: findings })
+        }
         None if findings.iter().any(|finding| finding.severity == Severity::Error) => Err(findings),
         None => {
             // The checks name what they refuse; a gap in that must not become a silent refusal.

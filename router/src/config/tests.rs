@@ -34,7 +34,7 @@ interfaces:
 
 #[test]
 fn a_minimal_file_gets_every_default() {
-    let Loaded { config, warnings } = good(MINIMAL);
+    let Loaded { config, warnings, .. } = good(MINIMAL);
     assert_eq!(warnings, []);
     assert_eq!(config.hostname, "host");
     assert_eq!(config.ospf.router_id.0, Ipv4Addr::new(10, 77, 0, 1));
@@ -109,7 +109,7 @@ management: {unix-socket: none, listen: '[::1]:8080', in-band-port: 80}
 static-routes:
   - {destination-prefix: 0.0.0.0/0, next-hop: 10.2.0.254, distance: 250}
 ";
-    let Loaded { config, warnings } = good(text);
+    let Loaded { config, warnings, .. } = good(text);
     assert_eq!(warnings, []);
     let fabric = config.fabric.as_ref().expect("a fabric");
     let arenas = vec![(1, 10), (2, 11)];

@@ -35,13 +35,38 @@ impl Counter {
     }
 }
 
+/// Frames one way, by how many stations they are for.
+#[derive(Debug, Default)]
+struct CastCounters {
+    packets: Counter,
+    broadcast: Counter,
+    multicast: Counter,
+    bytes: Counter,
+}
+
+impl CastCounters {
+    fn note(&self, frame: &[u8]) {
+        self.packets.add(1);
+        self.bytes.add(frame.len() as u64);
+        match frame {
+            [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, ..] => self.broadcast.add(1),
+            [first, ..] if first & 1 == 1 => self.multicast.add(1),
+            _ => {}
+        }
+    }
+
+    fn reset(&self) {
+        for counter in [&self.packets, &self.broadcast, &self.multicast, &self.bytes] {
+            counter.set(0);
+        }
+    }
+}
+
 /// What is counted for each interface.
 #[derive(Debug)]
 pub(super) struct InterfaceCounters {
-    pub(super) received: Counter,
-    pub(super) received_bytes: Counter,
-    pub(super) sent: Counter,
-    pub(super) sent_bytes: Counter,
+    received: CastCounters,
+    sent: CastCounters,
     pub(super) drops: [Counter; DROP_REASONS],
     receive_drops: Counter,
     receive_errors: Counter,
@@ -53,10 +78,8 @@ pub(super) struct InterfaceCounters {
 impl InterfaceCounters {
     fn new() -> Self {
         Self {
-            received: Counter::default(),
-            received_bytes: Counter::default(),
-            sent: Counter::default(),
-            sent_bytes: Counter::default(),
+            received: CastCounters::default(),
+            sent: CastCounters::default(),
             drops: [const { Counter(AtomicU64::new(0)) }; DROP_REASONS],
             receive_drops: Counter::default(),
             receive_errors: Counter::default(),
@@ -64,6 +87,16 @@ impl InterfaceCounters {
             checksums_completed: Counter::default(),
             carrier: AtomicBool::new(false),
         }
+    }
+
+    /// Counts a frame that came in.
+    pub(super) fn note_received(&self, frame: &[u8]) {
+        self.received.note(frame);
+    }
+
+    /// Counts a frame that went out.
+    pub(super) fn note_sent(&self, frame: &[u8]) {
+        self.sent.note(frame);
     }
 
     pub(super) fn note_port(&self, carrier: bool, statistics: PortStatistics) {
@@ -76,9 +109,8 @@ impl InterfaceCounters {
 
     /// Starts anew, for another port in the same place.
     pub(super) fn reset(&self) {
-        for counter in [&self.received, &self.received_bytes, &self.sent, &self.sent_bytes] {
-            counter.set(0);
-        }
+        self.received.reset();
+        self.sent.reset();
         for counter in &self.drops {
             counter.set(0);
         }
@@ -87,10 +119,14 @@ impl InterfaceCounters {
 
     fn snapshot(&self) -> InterfaceCounts {
         InterfaceCounts {
-            received: self.received.read(),
-            received_bytes: self.received_bytes.read(),
-            sent: self.sent.read(),
-            sent_bytes: self.sent_bytes.read(),
+            received: self.received.packets.read(),
+            received_broadcast: self.received.broadcast.read(),
+            received_multicast: self.received.multicast.read(),
+            received_bytes: self.received.bytes.read(),
+            sent: self.sent.packets.read(),
+            sent_broadcast: self.sent.broadcast.read(),
+            sent_multicast: self.sent.multicast.read(),
+            sent_bytes: self.sent.bytes.read(),
             drops: DropCounts(std::array::from_fn(|index| self.drops[index].read())),
             port: PortStatistics {
                 receive_drops: self.receive_drops.read(),
@@ -117,7 +153,7 @@ pub struct Counters {
     pub(super) icmp_suppressed: Counter,
     pub(super) arp_received: Counter,
     pub(super) arp_sent: Counter,
-    pub(super) steered: Box<[Counter]>,
+    steered: Box<[(Counter, Counter)]>,
     pub(super) captured: [Counter; 2],
     pub(super) wakeups: Counter,
 }
@@ -135,7 +171,7 @@ impl Counters {
             icmp_suppressed: Counter::default(),
             arp_received: Counter::default(),
             arp_sent: Counter::default(),
-            steered: (0..256).map(|_| Counter::default()).collect(),
+            steered: (0..256).map(|_| Default::default()).collect(),
             captured: Default::default(),
             wakeups: Counter::default(),
         }
@@ -143,6 +179,13 @@ impl Counters {
 
     pub(super) fn interface(&self, index: InterfaceIndex) -> &InterfaceCounters {
         &self.interfaces[usize::from(index.0).min(MAX_INTERFACES)]
+    }
+
+    /// Counts a packet that the steering table has handed to a node.
+    pub(super) fn count_steered(&self, node: u8, bytes: usize) {
+        let (packets, octets) = &self.steered[usize::from(node)];
+        packets.add(1);
+        octets.add(bytes as u64);
     }
 
     pub(super) fn count_drop(&self, index: InterfaceIndex, reason: DropReason) {
@@ -179,8 +222,11 @@ impl Counters {
             arp_received: self.arp_received.read(),
             arp_sent: self.arp_sent.read(),
             steered: (0..=255u8)
-                .map(|node| (node, self.steered[usize::from(node)].read()))
-                .filter(|&(_, count)| count > 0)
+                .map(|node| {
+                    let (packets, bytes) = &self.steered[usize::from(node)];
+                    Steered { node, packets: packets.read(), bytes: bytes.read() }
+                })
+                .filter(|steered| steered.packets > 0)
                 .collect(),
             lsm_captured: self.captured[Network::Lsm.index()].read(),
             gsm_captured: self.captured[Network::Gsm.index()].read(),
@@ -221,10 +267,18 @@ impl Default for DropCounts {
 pub struct InterfaceCounts {
     /// Frames taken from the port.
     pub received: u64,
+    /// Of these, for all stations.
+    pub received_broadcast: u64,
+    /// Of these, for a group of stations.
+    pub received_multicast: u64,
     /// Their bytes, Ethernet headers included.
     pub received_bytes: u64,
     /// Frames handed to the port.
     pub sent: u64,
+    /// Of these, for all stations.
+    pub sent_broadcast: u64,
+    /// Of these, for a group of stations.
+    pub sent_multicast: u64,
     /// Their bytes, Ethernet headers included.
     pub sent_bytes: u64,
     /// Packets dropped: those that came in here, and those that could not leave here.
@@ -233,6 +287,17 @@ pub struct InterfaceCounts {
     pub port: PortStatistics,
     /// Whether the medium has its carrier.
     pub carrier: bool,
+}
+
+/// What was handed to one node by the steering table, this node itself included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steered {
+    /// The node.
+    pub node: u8,
+    /// Packets.
+    pub packets: u64,
+    /// Their bytes, from the IP header on.
+    pub bytes: u64,
 }
 
 /// What a worker has counted, for all interfaces together.
@@ -259,7 +324,7 @@ pub struct Counts {
     /// ARP packets sent.
     pub arp_sent: u64,
     /// Packets to a common address that came in on a NIC, by the node that they went to.
-    pub steered: Vec<(u8, u64)>,
+    pub steered: Vec<Steered>,
     /// Packets that this node's own stacks sent by their local adapter.
     pub lsm_captured: u64,
     /// Packets that this node's own stacks sent by their global adapter.

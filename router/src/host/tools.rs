@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use super::{EchoOutcome, EchoRequest, HostHandle};
 
 /// What ping is asked to do.
@@ -25,14 +27,14 @@ pub struct PingRequest {
 }
 
 /// Sends the requests one after the other and tells `report` of each outcome, with its number from 1.
-/// Stops early when `report` returns `false`.
+/// Stops early when nobody listens any more.
 ///
 /// # Errors
 /// The stack has ended.
 pub async fn ping(
     host: &HostHandle,
     request: PingRequest,
-    mut report: impl AsyncFnMut(u32, &EchoOutcome) -> bool,
+    report: mpsc::Sender<(u32, EchoOutcome)>,
 ) -> std::io::Result<()> {
     for number in 1..=request.count {
         let started = tokio::time::Instant::now();
@@ -45,7 +47,7 @@ pub async fn ping(
                 timeout: request.timeout,
             })
             .await?;
-        if !report(number, &outcome).await {
+        if report.send((number, outcome)).await.is_err() {
             return Ok(());
         }
         if number < request.count {
@@ -71,14 +73,14 @@ pub struct TracerouteRequest {
 }
 
 /// Raises the time to live until the destination answers or refuses, and tells `report` of each hop's
-/// outcomes. Stops early when `report` returns `false`.
+/// outcomes. Stops early when nobody listens any more.
 ///
 /// # Errors
 /// The stack has ended.
 pub async fn traceroute(
     host: &HostHandle,
     request: TracerouteRequest,
-    mut report: impl AsyncFnMut(u8, &[EchoOutcome]) -> bool,
+    report: mpsc::Sender<(u8, Vec<EchoOutcome>)>,
 ) -> std::io::Result<()> {
     for ttl in 1..=request.max_hops {
         let mut outcomes = Vec::with_capacity(usize::from(request.probes));
@@ -97,7 +99,7 @@ pub async fn traceroute(
         let ended = outcomes
             .iter()
             .any(|outcome| matches!(outcome, EchoOutcome::Reply { .. } | EchoOutcome::Unreachable { .. }));
-        if !report(ttl, &outcomes).await || ended {
+        if report.send((ttl, outcomes)).await.is_err() || ended {
             return Ok(());
         }
     }

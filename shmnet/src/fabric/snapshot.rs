@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::Timing;
 use crate::facts::Facts;
+use crate::group::GroupGeometry;
 use crate::layout::ABI_VERSION;
 use crate::membership::active::NodeState;
 use crate::node::{Cast, Network, NodeId};
@@ -135,6 +136,8 @@ pub struct GroupSnapshot {
     pub network: Network,
     /// Broadcast or multicast.
     pub cast: Cast,
+    /// Sizes of its area.
+    pub geometry: GroupGeometry,
     /// The node whose ring it is at the moment.
     pub owner: Option<NodeId>,
     /// Counts the owners.

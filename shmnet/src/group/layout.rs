@@ -115,8 +115,16 @@ impl GroupGeometry {
             | u64::from(self.slot_bytes)
     }
 
-    pub(super) const fn lane_slots(self) -> u64 {
+    /// Slots of a source's lane.
+    #[must_use]
+    pub const fn lane_slots(self) -> u64 {
         self.lane_slots as u64
+    }
+
+    /// Bytes of a lane slot, its words included.
+    #[must_use]
+    pub const fn slot_bytes(self) -> u32 {
+        self.slot_bytes
     }
 
     pub(super) const fn order_slots(self) -> u64 {

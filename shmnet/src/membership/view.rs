@@ -84,6 +84,7 @@ impl Control {
                 groups.push(GroupSnapshot {
                     network,
                     cast,
+                    geometry: self.setup.layout.group,
                     owner: u8::try_from(gauge.owner.load(Relaxed)).ok().and_then(NodeId::new),
                     generation: gauge.generation.load(Relaxed),
                     position: gauge.ordered.load(Relaxed),

@@ -90,6 +90,7 @@ impl Render for FibLookup {
             (LookupVerdict::Steer, _) => "common address: a node by the steering table".to_owned(),
             (LookupVerdict::Discard, _) => "dropped by a discard route".to_owned(),
             (LookupVerdict::NoRoute, _) => "dropped: no route".to_owned(),
+            (LookupVerdict::Unreachable, _) => "dropped: no next hop of the route can take it".to_owned(),
         };
         let route = self.route.as_ref().map(|route| {
             let kind = route.route_type.map(|kind| format!(" {kind}")).unwrap_or_default();

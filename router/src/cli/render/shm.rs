@@ -11,7 +11,13 @@ impl Render for Shm {
     fn render(&self, style: Style) -> String {
         let memory = pairs(&[
             ("Segment", format!("{} ({})", self.segment, self.facility)),
-            ("Layout", format!("version {}, geometry {}", self.layout_version, self.geometry_hash)),
+            (
+                "Layout",
+                format!(
+                    "version {}, rings of {} x {} octets at first",
+                    self.layout_version, self.ring_slots, self.ring_buffer_size
+                ),
+            ),
             (
                 "This node",
                 format!("{} of at most {}, incarnation {}", self.node_id, self.max_nodes, self.incarnation),

@@ -151,6 +151,12 @@ impl Path {
             if had && !has {
                 self.clear_neighbors(state, Some(index));
             }
+            if had != has
+                && let Some(ospf) = &self.ospf
+            {
+                // Control reads the carriers whenever its bell rings.
+                ospf.notify();
+            }
             if let Some(own) = announce {
                 let gratuitous = Arp {
                     operation: ArpOperation::Request,

@@ -14,9 +14,7 @@ impl Path {
     /// A frame that came in on `buffer.interface`.
     pub(in crate::forward) fn frame_input(&mut self, state: &ForwardingState, mut buffer: PacketBuffer) {
         let index = buffer.interface;
-        let counters = self.counters.interface(index);
-        counters.received.add(1);
-        counters.received_bytes.add(buffer.len() as u64);
+        self.counters.interface(index).note_received(buffer.bytes());
         let Some(interface) = state.interfaces.get(usize::from(index.0)).filter(|i| i.enabled) else {
             return self.discard(index, DropReason::InterfaceDown, buffer);
         };

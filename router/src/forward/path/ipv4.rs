@@ -150,7 +150,7 @@ impl Path {
         let Some(node) = state.steering.node_for(flow.hash()) else {
             return self.discard(arrival.interface, DropReason::NoActiveNode, buffer);
         };
-        self.counters.steered[usize::from(node)].add(1);
+        self.counters.count_steered(node, buffer.len());
         if node == state.node_id {
             return self.deliver(state, arrival, owner, header, buffer);
         }

@@ -128,9 +128,7 @@ impl Path {
         match slot.port.transmit(frame) {
             Ok(()) => {
                 slot.queued = true;
-                let counters = self.counters.interface(egress);
-                counters.sent.add(1);
-                counters.sent_bytes.add(frame.len() as u64);
+                self.counters.interface(egress).note_sent(frame);
                 None
             }
             Err(reason) => {

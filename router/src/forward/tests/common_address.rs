@@ -40,7 +40,8 @@ fn flows_are_shared_by_the_nodes_and_stay_on_them() {
         *shares.entry(node).or_default() += 2;
     }
     assert!((1..=3).all(|node| shares[&node] > 120), "{shares:?}");
-    let counted: HashMap<_, _> = lab.counts().steered.into_iter().collect();
+    let counted: HashMap<_, _> =
+        lab.counts().steered.into_iter().map(|steered| (steered.node, steered.packets)).collect();
     assert_eq!(counted, shares);
 }
 

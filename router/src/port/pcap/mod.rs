@@ -225,6 +225,11 @@ impl Capture {
         })
     }
 
+    /// The bell that rings when a frame has come.
+    pub fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
     /// The header of a record that is in the ring as a whole.
     fn peek_record(&mut self) -> Option<Record> {
         let chunk = self.ring.read_chunk(RECORD_HEADER).ok()?;

@@ -45,6 +45,20 @@ impl TapConfig {
     }
 }
 
+/// Whether this process may make TAP devices: tries it, with a device that is gone at once.
+///
+/// # Errors
+/// Why not, in words.
+pub fn is_permitted() -> Result<(), String> {
+    const PROBE: &str = "isthmus%d";
+    let device = open(DEVICE, OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| format!("{DEVICE}: {error}"))?;
+    match sys_tun::attach_tap(&device, PROBE) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("a TAP device needs {CAPABILITY}: {error}")),
+    }
+}
+
 /// A port to this node's kernel, by a TAP device.
 pub struct TapPort {
     info: PortInfo,
