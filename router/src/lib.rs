@@ -20,16 +20,22 @@
 //! | [`forward`] | the packet path: classify, look up, steer, forward, answer with ICMP |
 //! | [`rib`] | routes from all sources, selection, publication to the forwarding table |
 //! | [`host`] | the node's own embedded stack |
+//! | [`ospf_driver`] | the OSPF engine's clock, packets and configuration |
+//! | [`node`] | a running node, from start to end |
+//! | [`demo`] | a cluster on one machine |
 //! | [`config`] | the configuration file: parsing, validation, diagnostics |
 //! | [`cli`] | the command line, a client of the REST API |
 //! | [`logging`] | log lines to standard error |
 
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod forward;
 pub mod host;
 pub mod kernel;
 pub mod logging;
+pub mod node;
+pub mod ospf_driver;
 pub mod packet;
 pub mod port;
 pub mod rib;

@@ -72,6 +72,22 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 #[command(infer_subcommands = true)]
 pub enum Command {
+    /// Run a cluster of three nodes, an outside router and an outside host on this machine, and show what it does.
+    #[command(after_help = "\
+Examples:
+  isthmus demo                         the tour, then up until Ctrl-C
+  isthmus demo --once --json           the tour alone, and its results as JSON
+
+Needs no root and nothing installed. Exit code 1 if a step did not hold.")]
+    Demo(DemoArgs),
+    /// Run a node.
+    #[command(after_help = "\
+Examples:
+  isthmus run -c node.yaml
+  ISTHMUS_LOG=info,isthmus_ospf=debug isthmus run -c node.yaml
+
+It logs to standard error, and ends in order on SIGTERM or Ctrl-C.")]
+    Run(RunArgs),
     /// Check a configuration file, without touching anything.
     #[command(after_help = "\
 Examples:
@@ -142,6 +158,25 @@ Examples:
 Example:
   isthmus version -o json")]
     Version,
+}
+
+/// Options of `demo`.
+#[derive(Debug, ClapArgs)]
+pub struct DemoArgs {
+    /// End after the tour.
+    #[arg(long)]
+    pub once: bool,
+    /// Print one JSON document when the tour is done; progress goes to standard error.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `run`.
+#[derive(Debug, ClapArgs)]
+pub struct RunArgs {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 /// Options of `check`.

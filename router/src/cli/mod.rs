@@ -28,16 +28,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command};
+use args::{Args, Command, DemoArgs, RunArgs};
 use client::{Client, Target};
-use error::{CliError, Exit};
+use error::CliError;
 use output::Output;
+
+use crate::demo::DemoOptions;
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let args = Args::parse();
     match dispatch(args) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(error) => {
             error.report();
             error.exit().into()
@@ -45,11 +47,15 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(args: Args) -> Result<Exit, CliError> {
+fn dispatch(args: Args) -> Result<ExitCode, CliError> {
     let Args { global, command } = args;
     let mut output = Output::stdout(global.output);
     let connect = || Target::find(global.api.as_deref(), global.node).map(Client::new);
-    match command {
+    let exit = match command {
+        Command::Demo(DemoArgs { once, json }) => {
+            return logged(|| crate::demo::run(DemoOptions { once, json }));
+        }
+        Command::Run(RunArgs { config }) => return logged(|| crate::node::run(&config)),
         Command::Check(check) => tools::check(&check, &mut output),
         Command::Schema => tools::schema(&mut output),
         Command::Version => tools::version(&mut output),
@@ -62,5 +68,12 @@ fn dispatch(args: Args) -> Result<Exit, CliError> {
         Command::Ping(options) => tools::ping(&connect()?, &options, &mut output),
         Command::Traceroute(options) => tools::traceroute(&connect()?, &options, &mut output),
         Command::Capture(options) => tools::capture(&connect()?, &options, &mut output),
-    }
+    };
+    exit.map(ExitCode::from)
+}
+
+/// What runs in this process logs; what asks another one does not.
+fn logged(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, CliError> {
+    crate::logging::init()?;
+    Ok(run())
 }

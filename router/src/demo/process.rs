@@ -1,0 +1,109 @@
+//! The demo's node processes: started, watched, and ended whatever happens.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::node::EXIT_WITH_PARENT;
+
+/// How much of a log is shown when something fails.
+const LOG_TAIL: u64 = 4096;
+
+/// A running node. Dropping it ends it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Writes `config` into `directory` and starts `isthmus run` on it.
+    ///
+    /// # Errors
+    /// The files could not be written, or the process not be started.
+    pub fn start(directory: &Path, name: &str, config: &str) -> io::Result<Self> {
+        let file = directory.join(format!("{name}.yaml"));
+        let log = directory.join(format!("{name}.log"));
+        std::fs::write(&file, config)?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["run", "-c"])
+            .arg(&file)
+            .env(EXIT_WITH_PARENT, std::process::id().to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()?;
+        Ok(Self { name: name.to_owned(), child, log })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, as a crash would.
+    ///
+    /// # Errors
+    /// The signal could not be sent.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The end of its log.
+    pub fn log_tail(&self) -> String {
+        let tail = || -> io::Result<String> {
+            let mut file = File::open(&self.log)?;
+            let start = file.metadata()?.len().saturating_sub(LOG_TAIL);
+            file.seek(SeekFrom::Start(start))?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        tail().unwrap_or_else(|error| format!("(no log: {error})"))
+    }
+
+    fn terminate(&mut self) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)
+            && self.is_running()
+        {
+            // A process that has just ended takes no signal.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+    }
+}
+
+/// Asks all processes to end, and ends those that do not.
+pub fn end_all(mut processes: Vec<Process>) {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    for process in &mut processes {
+        process.terminate();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    for process in &mut processes {
+        while process.is_running() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Whether it has ended by itself or not, it is reaped.
+        let _ = process.kill();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}

@@ -1,0 +1,435 @@
+//! The node's control loop: one task that owns the OSPF driver, the routing table and the worker's command side.
+//!
+//! Whatever happens (a packet for the engine, a timer, an event of the fabric or of a link, a request of management)
+//! is handled to its end in one turn, and at most one new forwarding snapshot is published for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use isthmus_ospf::config::InstanceConfig;
+use isthmus_ospf::types::RouterId;
+use isthmus_shmnet::{Event as FabricEvent, EventKind, Facts, NodeId, NodeState};
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::layout::Layout;
+use super::membership::SteeringEpochs;
+use super::neighbors::FabricNeighbors;
+use super::roles;
+use super::routes;
+use super::shared::Shared;
+use super::snapshot::{self, Dynamic};
+use crate::forward::InterfaceIndex;
+use crate::forward::link::AsyncBell;
+use crate::forward::state::InterfaceKind;
+use crate::forward::worker::WorkerHandle;
+use crate::kernel::monitor::LinkEvent;
+use crate::ospf_driver::plan::{self, BackboneLink, Situation};
+use crate::ospf_driver::{OspfDriver, Outcome};
+
+/// How often the carriers of ports without a link monitor, and the neighbors' facts, are looked at again. Both also
+/// ring a bell when they change; this bounds the harm of a bell that was lost.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// What management asks of control.
+pub enum Request {
+    /// Set the administrative state of an interface.
+    SetEnabled {
+        /// Which one.
+        index: InterfaceIndex,
+        /// The state.
+        enabled: bool,
+        /// Told when it is done.
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// What control hears from other threads.
+pub struct Inbox {
+    /// Events of the fabric.
+    pub fabric: mpsc::UnboundedReceiver<FabricEvent>,
+    /// Changes of the kernel's links.
+    pub links: mpsc::UnboundedReceiver<LinkEvent>,
+    /// Requests of management.
+    pub requests: mpsc::Receiver<Request>,
+}
+
+/// The control loop and what it owns.
+pub struct Control {
+    shared: Arc<Shared>,
+    layout: Layout,
+    driver: OspfDriver,
+    worker: WorkerHandle,
+    situation: Situation,
+    dynamic: Dynamic,
+    nic_is_up: Vec<bool>,
+    fabric_neighbors: FabricNeighbors,
+    epochs: SteeringEpochs,
+    router_ids: BTreeMap<NodeId, RouterId>,
+    facts: Option<Facts>,
+    accepting: BTreeSet<(NodeId, u16)>,
+    /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
+    kernel_routes: Option<watch::Sender<Vec<ipnet::Ipv4Net>>>,
+}
+
+impl Control {
+    /// A control loop whose interfaces are all down.
+    pub fn new(
+        shared: Arc<Shared>,
+        layout: Layout,
+        driver: OspfDriver,
+        worker: WorkerHandle,
+        situation: Situation,
+        kernel_routes: Option<watch::Sender<Vec<ipnet::Ipv4Net>>>,
+    ) -> Self {
+        let enabled = layout.interfaces.iter().map(|interface| interface.enabled).collect();
+        let nic_is_up = vec![false; layout.map.nics.len()];
+        Self {
+            shared,
+            driver,
+            worker,
+            situation,
+            dynamic: Dynamic { enabled, ..Dynamic::default() },
+            nic_is_up,
+            fabric_neighbors: FabricNeighbors::default(),
+            epochs: SteeringEpochs::default(),
+            router_ids: BTreeMap::new(),
+            facts: None,
+            accepting: BTreeSet::new(),
+            kernel_routes,
+            layout,
+        }
+    }
+
+    /// Runs until `stop` is done, then takes leave of the neighbors.
+    ///
+    /// # Errors
+    /// The engine's bell could not be watched.
+    pub async fn run(mut self, mut inbox: Inbox, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+        let bell = AsyncBell::new(self.driver.bell())?;
+        let mut refresh = tokio::time::interval(REFRESH);
+        tokio::pin!(stop);
+        self.start();
+        loop {
+            let wait = self.driver.time_to_wait().unwrap_or(REFRESH);
+            tokio::select! {
+                () = &mut stop => break,
+                () = bell.rung() => {
+                    self.look_at_carriers();
+                    let outcome = self.driver.receive(&self.layout);
+                    self.absorb(outcome);
+                }
+                () = tokio::time::sleep(wait) => {
+                    let outcome = self.driver.timeout(&self.layout);
+                    self.absorb(outcome);
+                }
+                Some(event) = inbox.fabric.recv() => {
+                    self.fabric_event(&event);
+                    while let Ok(event) = inbox.fabric.try_recv() {
+                        self.fabric_event(&event);
+                    }
+                    self.look_at_members();
+                }
+                Some(event) = inbox.links.recv() => self.link_event(&event),
+                Some(request) = inbox.requests.recv() => self.request(request),
+                _ = refresh.tick() => {
+                    self.look_at_carriers();
+                    self.look_at_members();
+                }
+            }
+            self.shared.ospf_drops.store(self.driver.dropped(), std::sync::atomic::Ordering::Relaxed);
+        }
+        self.leave().await;
+        Ok(())
+    }
+
+    /// Brings up what is enabled.
+    fn start(&mut self) {
+        self.look_at_members();
+        for (interface, index) in [(plan::LSM, self.layout.map.lsm), (plan::GSM, self.layout.map.gsm)] {
+            if let Some(index) = index
+                && self.is_enabled(index)
+            {
+                let outcome = self.driver.link_state(&self.layout, interface, true);
+                self.absorb(outcome);
+            }
+        }
+        self.look_at_carriers();
+        self.publish();
+    }
+
+    /// Withdraws from the network in the order that loses least: no new flows, no OSPF, then the fabric.
+    async fn leave(mut self) {
+        /// What has been flooded must be on the wire before the ports close.
+        const SETTLE: Duration = Duration::from_millis(50);
+        if let (Some(fabric), Some(facts)) = (&self.shared.fabric, &self.facts) {
+            fabric.publish_facts(Facts { accepting: false, draining: true, ..facts.clone() });
+        }
+        let outcome = self.driver.shutdown(&self.layout);
+        self.absorb_quietly(outcome);
+        tokio::time::sleep(SETTLE).await;
+    }
+
+    fn is_enabled(&self, index: InterfaceIndex) -> bool {
+        self.dynamic.enabled.get(usize::from(index.0)).copied().unwrap_or(false)
+    }
+
+    /// Takes in what came out of the engine, and everything that follows from it.
+    fn absorb(&mut self, outcome: Outcome) {
+        let mut changed = self.absorb_quietly(outcome);
+        // A change of adjacencies may move a backbone adjacency, which is a change of configuration, which may
+        // change adjacencies. Each round uses up a change of the situation, so the rounds end.
+        while self.update_situation() {
+            let configured = self.reconfigure();
+            changed |= configured;
+        }
+        if changed {
+            self.publish();
+        }
+    }
+
+    /// Applies route changes and notifications. Returns whether routes have changed.
+    fn absorb_quietly(&mut self, outcome: Outcome) -> bool {
+        for notification in &outcome.notifications {
+            self.fabric_neighbors.note(notification);
+            self.shared.events.notification(notification, |interface| self.interface_name(interface));
+        }
+        if outcome.routes.is_empty() {
+            return false;
+        }
+        let mut rib = self.shared.rib();
+        for change in &outcome.routes {
+            routes::apply(&mut rib, change, &self.layout);
+        }
+        true
+    }
+
+    /// Derives the backbone adjacencies anew. Returns whether anything has changed.
+    fn update_situation(&mut self) -> bool {
+        let links = self.backbone_links();
+        if links == self.situation.backbone_links {
+            return false;
+        }
+        self.situation.backbone_links = links;
+        true
+    }
+
+    /// Every pair of border routers on the backbone keeps one adjacency over the fabric, on the best network on
+    /// which the two are fully adjacent.
+    fn backbone_links(&self) -> BTreeMap<u8, BackboneLink> {
+        let (Some(fabric), Some(config)) = (&self.shared.fabric, &self.shared.config.fabric) else {
+            return BTreeMap::new();
+        };
+        if !config.transit || !roles::role(&self.shared.config, &self.nic_is_up).on_backbone {
+            return BTreeMap::new();
+        }
+        let active = fabric.active_nodes();
+        let peers = active.nodes.iter().filter(|peer| !peer.is_self && peer.facts.abr && peer.facts.transit);
+        peers
+            .filter_map(|peer| {
+                let network = self.fabric_neighbors.network(RouterId(peer.facts.router_id))?;
+                let address = match network {
+                    isthmus_shmnet::Network::Lsm => peer.facts.lsm_address,
+                    isthmus_shmnet::Network::Gsm => peer.facts.gsm_address,
+                };
+                Some((peer.id.get(), BackboneLink { network, address }))
+            })
+            .collect()
+    }
+
+    /// Gives the engine the configuration that the situation asks for. Returns whether routes have changed.
+    fn reconfigure(&mut self) -> bool {
+        let config: InstanceConfig = plan::instance_config(&self.shared.config, &self.situation);
+        let outcome = self.driver.configure(&self.layout, config);
+        let mut changed = self.absorb_quietly(outcome);
+        for node in self.situation.backbone_links.keys().copied().collect::<Vec<_>>() {
+            let outcome = self.driver.link_state(&self.layout, plan::backbone_interface(node), true);
+            changed |= self.absorb_quietly(outcome);
+        }
+        changed
+    }
+
+    /// Publishes routes, steering and states to the worker, and the routed prefixes to the kernel.
+    fn publish(&mut self) {
+        let config = &self.shared.config;
+        let fib = {
+            let mut rib = self.shared.rib();
+            routes::set_connected(&mut rib, config, &self.layout, &self.dynamic.enabled, &self.nic_is_up);
+            rib.publish()
+        };
+        if let Some(kernel_routes) = &self.kernel_routes {
+            let routed = routes::routed_prefixes(&fib, config);
+            kernel_routes.send_if_modified(|current| {
+                let changed = *current != routed;
+                *current = routed;
+                changed
+            });
+        }
+        self.dynamic.fib = Arc::new(fib);
+        self.worker.publish(snapshot::forwarding_state(config, &self.layout, &self.dynamic));
+        self.shared.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn fabric_event(&mut self, event: &FabricEvent) {
+        self.shared.events.fabric(event);
+        if matches!(event.kind, EventKind::Failed { .. } | EventKind::Left)
+            && let Some(&router) = self.router_ids.get(&event.node)
+        {
+            let outcome = self.driver.neighbor_dead(&self.layout, router);
+            self.absorb(outcome);
+        }
+    }
+
+    /// Reads the membership table: who accepts, who is a border router; publishes what follows from it.
+    fn look_at_members(&mut self) {
+        let Some(fabric) = self.shared.fabric.clone() else { return };
+        let Some(config) = &self.shared.config.fabric else { return };
+        let role = roles::role(&self.shared.config, &self.nic_is_up);
+        let active = fabric.active_nodes();
+        let mut accepting = BTreeSet::new();
+        let own = NodeId::new(config.node_id);
+        let gsm_is_up = self.layout.map.gsm.is_some_and(|index| self.is_enabled(index));
+        if let Some(own) = own
+            && gsm_is_up
+        {
+            accepting.insert((own, config.weight));
+        }
+        let mut peers = Vec::new();
+        for peer in active.nodes.iter().filter(|peer| !peer.is_self) {
+            self.router_ids.insert(peer.id, RouterId(peer.facts.router_id));
+            if peer.state == NodeState::Active && peer.facts.accepting && !peer.facts.draining {
+                accepting.insert((peer.id, peer.facts.weight));
+            }
+            peers.push(peer.facts.clone());
+        }
+        let members: BTreeSet<NodeId> = accepting.iter().map(|&(node, _)| node).collect();
+        let new_epoch = self.epochs.update(&members, &peers);
+        let steering_changed = new_epoch || accepting != self.accepting;
+        let facts = Facts {
+            lsm_address: config.lsm.address.addr(),
+            gsm_address: config.gsm.address.addr(),
+            router_id: self.shared.config.ospf.router_id.0,
+            abr: role.area_border_router,
+            transit: config.transit,
+            accepting: gsm_is_up,
+            draining: false,
+            weight: config.weight,
+            steering: self.epochs.as_slice().to_vec(),
+            hostname: self.shared.config.hostname.clone(),
+        };
+        if self.facts.as_ref() != Some(&facts) {
+            fabric.publish_facts(facts.clone());
+            self.facts = Some(facts);
+        }
+        let accepting_changed = self.situation.accepting != gsm_is_up;
+        self.situation.accepting = gsm_is_up;
+        if steering_changed {
+            let epoch = self.epochs.current().map_or(0, |epoch| epoch.number);
+            self.dynamic.steering = snapshot::steering_table(epoch, &accepting);
+            self.accepting = accepting;
+            *self.shared.epochs() = self.epochs.as_slice().to_vec();
+        }
+        let mut changed = steering_changed;
+        if self.update_situation() || accepting_changed {
+            changed |= self.reconfigure();
+            // What follows from the new configuration is taken in with an empty outcome.
+            self.absorb(Outcome::default());
+        }
+        if changed {
+            self.publish();
+        }
+    }
+
+    /// Compares the ports' carriers with what the engine was told.
+    fn look_at_carriers(&mut self) {
+        let mut changed = false;
+        for position in 0..self.layout.map.nics.len() {
+            let index = self.layout.map.nics[position];
+            let up = self.is_enabled(index) && self.shared.worker.counters.carrier(index);
+            if self.nic_is_up[position] == up {
+                continue;
+            }
+            self.nic_is_up[position] = up;
+            changed = true;
+            let name = self.layout.name(index).to_owned();
+            self.shared.events.record(
+                "link-change",
+                format!("interface {name} is {}", if up { "up" } else { "down" }),
+                json!({ "interface": name, "up": up }),
+            );
+            let outcome = self.driver.link_state(&self.layout, plan::nic_interface(position), up);
+            self.absorb(outcome);
+        }
+        if changed {
+            *self.shared.role() = roles::role(&self.shared.config, &self.nic_is_up);
+            self.look_at_members();
+            self.publish();
+        }
+    }
+
+    /// The operator's `ip link set lsm0 down` on the kernel's device takes the network down on this node.
+    fn link_event(&mut self, event: &LinkEvent) {
+        if let Some(network) = self.network_of_device(&event.name)
+            && self.is_enabled(network) != event.admin_up
+        {
+            self.set_enabled(network, event.admin_up);
+        }
+        self.look_at_carriers();
+    }
+
+    /// The network whose device in the kernel has this name.
+    fn network_of_device(&self, device: &str) -> Option<InterfaceIndex> {
+        self.layout.kernel?;
+        let kernel = &self.shared.config.fabric.as_ref()?.kernel_stack;
+        if device == kernel.lsm_device {
+            self.layout.map.lsm
+        } else if device == kernel.gsm_device {
+            self.layout.map.gsm
+        } else {
+            None
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::SetEnabled { index, enabled, done } => {
+                self.set_enabled(index, enabled);
+                // Nobody waits any more if this fails.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn set_enabled(&mut self, index: InterfaceIndex, enabled: bool) {
+        let Some(state) = self.dynamic.enabled.get_mut(usize::from(index.0)) else { return };
+        if *state == enabled {
+            return;
+        }
+        *state = enabled;
+        let name = self.layout.name(index).to_owned();
+        self.shared.events.record(
+            "admin-status-change",
+            format!("interface {name} is administratively {}", if enabled { "up" } else { "down" }),
+            json!({ "interface": name, "enabled": enabled }),
+        );
+        let kind = self.layout.interfaces.get(usize::from(index.0)).map(|interface| interface.kind);
+        if let (Some(InterfaceKind::Fabric(_)), Some(interface)) =
+            (kind, self.layout.map.engine_interface(index))
+        {
+            let outcome = self.driver.link_state(&self.layout, interface, enabled);
+            self.absorb(outcome);
+        }
+        self.look_at_carriers();
+        self.look_at_members();
+        self.publish();
+    }
+
+    fn interface_name(&self, interface: isthmus_ospf::types::InterfaceId) -> String {
+        match (self.layout.map.port(interface), plan::backbone_node(interface)) {
+            (Some(index), _) => self.layout.name(index).to_owned(),
+            (None, Some(node)) => format!("backbone-{node}"),
+            (None, None) => interface.0.to_string(),
+        }
+    }
+}

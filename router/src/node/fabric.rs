@@ -1,0 +1,149 @@
+//! Joins the segment as the configuration says.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+
+use isthmus_shmnet::{
+    Backing, DEFAULT_GEOMETRY, Event, Fabric, FabricConfig as JoinConfig, Facts, JoinError,
+    NetworkParameters, NodeId, Timing,
+};
+use tokio::sync::mpsc;
+
+use super::NodeError;
+use crate::config::model::{FabricConfig, NetworkConfig, SegmentConfig};
+use crate::config::{Code, Config, Diagnostic};
+
+/// Point-to-multipoint, as the networks' type is published to the peers.
+const POINT_TO_MULTIPOINT: u8 = 4;
+
+/// A joined segment.
+pub struct Joined {
+    /// The fabric.
+    pub fabric: Fabric,
+    /// Its events.
+    pub events: mpsc::UnboundedReceiver<Event>,
+}
+
+/// Joins the segment; `None`: the configuration has none.
+///
+/// # Errors
+/// The segment refuses this node, or the system refuses the memory.
+pub fn join(config: &Config) -> Result<Option<Joined>, NodeError> {
+    let Some(settings) = &config.fabric else { return Ok(None) };
+    let fabric = Fabric::join(join_config(config, settings)?).map_err(|error| refusal(&error))?;
+    let (sender, events) = mpsc::unbounded_channel();
+    let source = fabric.events();
+    std::thread::Builder::new()
+        .name("fabric-events".into())
+        .spawn(move || {
+            // Ends when the fabric does, or when nobody listens any more.
+            while let Ok(event) = source.recv() {
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(NodeError::system("watch the fabric's events"))?;
+    Ok(Some(Joined { fabric, events }))
+}
+
+fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, NodeError> {
+    let node_id = NodeId::new(settings.node_id).ok_or_else(|| {
+        let found = format!("{} is no node id", settings.node_id);
+        NodeError::Refused(vec![Diagnostic::error(
+            Code::OutOfRange,
+            "node-id",
+            found,
+            "use a number from 1 to 254",
+        )])
+    })?;
+    Ok(JoinConfig {
+        node_id,
+        backing: backing(&settings.segment)?,
+        max_nodes: settings.max_nodes,
+        geometry: DEFAULT_GEOMETRY,
+        timing: Timing::default(),
+        parameters: [parameters(&settings.lsm), parameters(&settings.gsm)],
+        facts: Facts {
+            lsm_address: settings.lsm.address.addr(),
+            gsm_address: settings.gsm.address.addr(),
+            router_id: config.ospf.router_id.0,
+            transit: settings.transit,
+            weight: settings.weight,
+            hostname: config.hostname.clone(),
+            ..Facts::default()
+        },
+        takeover: settings.takeover,
+        budget: None,
+    })
+}
+
+fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
+    match segment {
+        SegmentConfig::Directory(path) => {
+            // The first node of a segment makes its directory. Any other reason than that it exists is found again,
+            // and named, when the arena is made in it.
+            match std::fs::create_dir(path) {
+                Ok(()) => tracing::info!(segment = %path.display(), "made the segment's directory"),
+                Err(error) => tracing::debug!(%error, "the segment's directory was not made"),
+            }
+            Ok(Backing::Directory(path.clone()))
+        }
+        SegmentConfig::Inherited { name, arenas } => {
+            let arenas = arenas
+                .iter()
+                .map(|&(node, descriptor)| inherited(node, descriptor))
+                .collect::<Result<_, _>>()?;
+            Ok(Backing::Inherited { arenas, name: name.clone() })
+        }
+    }
+}
+
+/// The memory file is opened anew, so that the descriptor that was inherited stays whoever's it is.
+fn inherited(node: u8, descriptor: i32) -> Result<(NodeId, OwnedFd), NodeError> {
+    let refuse = |reason: String| {
+        let remedy = "start the node by the process that made the memory files, without closing them";
+        let path = format!("segment.inherited.arenas.{node}");
+        NodeError::Refused(vec![Diagnostic::error(Code::DeviceFailure, path, reason, remedy)])
+    };
+    let id = NodeId::new(node).ok_or_else(|| refuse(format!("{node} is no node id")))?;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(format!("/proc/self/fd/{descriptor}"))
+        .map_err(|error| refuse(format!("descriptor {descriptor} cannot be opened: {error}")))?;
+    Ok((id, file.into()))
+}
+
+fn parameters(network: &NetworkConfig) -> NetworkParameters {
+    NetworkParameters {
+        area_id: network.ospf.area.0.to_bits(),
+        network_type: POINT_TO_MULTIPOINT,
+        hello_interval: network.ospf.hello_interval.as_secs() as u16,
+        dead_interval: network.ospf.dead_interval.as_secs() as u32,
+        cost: network.ospf.cost,
+        mtu: network.mtu,
+        prefix: network.prefix.network(),
+        prefix_len: network.prefix.prefix_len(),
+    }
+}
+
+/// A refusal of the segment is about the configuration: it names the key.
+fn refusal(error: &JoinError) -> NodeError {
+    let (code, path) = match error {
+        JoinError::IdInUse { .. } | JoinError::TakeoverImpossible { .. } | JoinError::StillOpen { .. } => {
+            (Code::DuplicateNodeId, "node-id")
+        }
+        JoinError::IdOutOfRange { .. } => (Code::OutOfRange, "node-id"),
+        JoinError::AbiMismatch { .. } => (Code::IncompatibleSegment, "segment"),
+        JoinError::GeometryMismatch { .. } | JoinError::ParametersMismatch { .. } => {
+            (Code::IncompatibleSegment, "fabric")
+        }
+        JoinError::NoRoom { .. } | JoinError::BudgetTooSmall { .. } => (Code::NoRoom, "segment"),
+        _ => (Code::DeviceFailure, "segment"),
+    };
+    // The fabric's errors end with the remedy, after the last semicolon.
+    let text = error.to_string();
+    let (reason, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see the reason"));
+    NodeError::Refused(vec![Diagnostic::error(code, path, reason.to_owned(), remedy)])
+}

@@ -1,0 +1,88 @@
+//! The kernel's side of a node while it runs: adapters configured once, routes kept in step.
+
+use ipnet::Ipv4Net;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::NodeError;
+use super::shared::Shared;
+use crate::config::model::StackConfig;
+use crate::kernel::adapter::Adapter;
+use crate::kernel::guard::Guard;
+use crate::kernel::routes::{KernelRoutes, RoutePath};
+use crate::kernel::{Kernel, KernelError};
+
+/// Holds what the kernel was given; [`KernelSide::end`] takes it back.
+pub struct KernelSide {
+    _guards: Vec<(String, Guard)>,
+    routes: Option<JoinHandle<()>>,
+}
+
+impl KernelSide {
+    /// Only keeps the kernel off the NICs.
+    pub fn guards_only(guards: Vec<(String, Guard)>) -> Self {
+        Self { _guards: guards, routes: None }
+    }
+
+    /// Configures the kernel's adapters if the kernel's stack is the one that answers, and keeps its routes equal to
+    /// what is sent.
+    ///
+    /// # Errors
+    /// The kernel refuses an address.
+    pub async fn start(
+        shared: &Shared,
+        stack: &StackConfig,
+        guards: Vec<(String, Guard)>,
+    ) -> Result<(Self, Option<watch::Sender<Vec<Ipv4Net>>>), NodeError> {
+        let (StackConfig::Kernel(stack), Some(fabric)) = (stack, &shared.config.fabric) else {
+            return Ok((Self::guards_only(guards), None));
+        };
+        let refused = |error: KernelError| NodeError::System {
+            what: "configure the kernel's adapters",
+            source: std::io::Error::other(error),
+        };
+        let kernel = Kernel::connect().map_err(refused)?;
+        kernel
+            .configure(&Adapter::lsm(&stack.lsm_device, fabric.lsm.mtu, fabric.lsm.address))
+            .await
+            .map_err(refused)?;
+        let common = fabric.common_addresses.iter().map(|&address| Ipv4Net::from(address));
+        let gsm = Adapter {
+            name: stack.gsm_device.clone(),
+            mtu: fabric.gsm.mtu,
+            addresses: std::iter::once(fabric.gsm.address).chain(common).collect(),
+        };
+        kernel.configure(&gsm).await.map_err(refused)?;
+        let path = RoutePath {
+            adapter: stack.gsm_device.clone(),
+            gateway: stack.loopback,
+            source: fabric.lsm.address.addr(),
+        };
+        let routes = KernelRoutes::new(&kernel, path).await.map_err(refused)?;
+        let (sender, wanted) = watch::channel(Vec::new());
+        let task = tokio::spawn(keep_routes(kernel, routes, wanted));
+        Ok((Self { _guards: guards, routes: Some(task) }, Some(sender)))
+    }
+
+    /// Takes the routes away. The addresses go with the devices, which close with the worker.
+    pub async fn end(self) {
+        if let Some(task) = self.routes {
+            // The task ends when control, which holds the sender, is gone; one that failed has said so.
+            let _ = task.await;
+        }
+    }
+}
+
+async fn keep_routes(kernel: Kernel, mut routes: KernelRoutes, mut wanted: watch::Receiver<Vec<Ipv4Net>>) {
+    while wanted.changed().await.is_ok() {
+        let prefixes = wanted.borrow_and_update().clone();
+        match routes.sync(&kernel, &prefixes).await {
+            Ok((0, 0)) => {}
+            Ok((added, removed)) => tracing::debug!(added, removed, "the kernel's routes follow"),
+            Err(error) => tracing::warn!(%error, "the kernel refused a route"),
+        }
+    }
+    if let Err(error) = routes.sync(&kernel, &[]).await {
+        tracing::debug!(%error, "the kernel's routes went with their device");
+    }
+}

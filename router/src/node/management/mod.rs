@@ -1,0 +1,247 @@
+//! The node behind the HTTP surface: each resource read from what the threads share, and the surfaces themselves.
+
+mod interfaces;
+mod ospf;
+mod routing;
+mod shm;
+mod system;
+mod tools;
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use futures_util::stream::BoxStream;
+use isthmus_mgmt_api::model::{
+    CaptureQuery, Counter, Counters, Drop, Drops, Events, Fib, FibLookup, Interface, Interfaces, Neighbors,
+    OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
+    ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest,
+};
+use isthmus_mgmt_api::{Access, ApiError, Backend, ProblemKind, UnixSocket, app, bind_tcp};
+use isthmus_ospf::view::DatabaseEntryView;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::NodeError;
+use super::control::Request;
+use super::shared::Shared;
+use crate::config::{Code, Diagnostic};
+use crate::forward::icmp::IcmpError;
+use crate::host::HostHandle;
+
+/// The node as the HTTP surface sees it.
+pub struct NodeBackend {
+    shared: Arc<Shared>,
+}
+
+/// Opens the surfaces of the configuration. Each ends when `stopped` turns true.
+///
+/// # Errors
+/// An address or a path cannot be listened on.
+pub async fn serve(
+    shared: &Arc<Shared>,
+    host: &HostHandle,
+    stopped: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, NodeError> {
+    let backend = Arc::new(NodeBackend { shared: Arc::clone(shared) });
+    let settings = &shared.config.management;
+    let refused = |key: &str, error: &dyn std::fmt::Display| {
+        let text = error.to_string();
+        let (reason, remedy) = text.split_once(": ").unwrap_or((&text, "choose another"));
+        NodeError::Refused(vec![Diagnostic::error(
+            Code::BadListen,
+            key,
+            reason.to_owned(),
+            remedy.to_owned(),
+        )])
+    };
+    let mut tasks = Vec::new();
+    if let Some(path) = &settings.unix_socket {
+        let socket =
+            UnixSocket::bind(path).await.map_err(|error| refused("management.unix-socket", &error))?;
+        shared.listen().push(format!("unix:{}", path.display()));
+        tasks.push(spawn(socket, app(Arc::clone(&backend), Access::Full), stopped.clone()));
+    }
+    if let Some(address) = settings.listen {
+        let listener = bind_tcp(address).await.map_err(|error| refused("management.listen", &error))?;
+        let address = listener.local_addr().map_err(NodeError::system("read the address of a socket"))?;
+        shared.listen().push(format!("http://{address}"));
+        tasks.push(spawn(listener, app(Arc::clone(&backend), Access::Loopback), stopped.clone()));
+    }
+    if let Some(port) = settings.in_band_port {
+        let listener = host.listen(port).await.map_err(NodeError::system("listen in the routed network"))?;
+        shared.listen().push(format!("in-band:{port}"));
+        tasks.push(spawn(listener, app(backend, Access::ReadOnly), stopped.clone()));
+    }
+    Ok(tasks)
+}
+
+fn spawn<L>(listener: L, app: axum::Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<()>
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    tokio::spawn(async move {
+        let shutdown = async move {
+            // A sender that is gone means the same as its last word.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        if let Err(error) = isthmus_mgmt_api::serve(listener, app, shutdown).await {
+            tracing::error!(%error, "a management surface has failed");
+        }
+    })
+}
+
+impl Backend for NodeBackend {
+    fn system(&self) -> System {
+        system::system(&self.shared)
+    }
+
+    fn readiness(&self) -> Readiness {
+        system::readiness(&self.shared)
+    }
+
+    fn config(&self) -> serde_json::Value {
+        self.shared.document.clone()
+    }
+
+    fn interfaces(&self) -> Interfaces {
+        interfaces::interfaces(&self.shared)
+    }
+
+    fn neighbors(&self, interface: &str) -> Option<Neighbors> {
+        interfaces::neighbors(&self.shared, interface)
+    }
+
+    fn routes(&self) -> Routes {
+        routing::routes(&self.shared)
+    }
+
+    fn fib(&self) -> Fib {
+        routing::fib(&self.shared)
+    }
+
+    fn fib_lookup(&self, destination: Ipv4Addr, explain: bool) -> FibLookup {
+        routing::lookup(&self.shared, destination, explain)
+    }
+
+    fn ospf(&self) -> Option<OspfSnapshot> {
+        Some(ospf::snapshot(&self.shared))
+    }
+
+    fn ospf_database(&self) -> Option<Vec<DatabaseEntryView>> {
+        Some(ospf::database(&self.shared))
+    }
+
+    fn shm(&self) -> Option<Shm> {
+        shm::shm(&self.shared)
+    }
+
+    fn shm_rings(&self) -> Option<ShmRings> {
+        shm::rings(&self.shared)
+    }
+
+    fn steering(&self) -> Option<Steering> {
+        shm::steering(&self.shared)
+    }
+
+    fn counters(&self) -> Counters {
+        counters(&self.shared)
+    }
+
+    fn drops(&self) -> Drops {
+        drops(&self.shared)
+    }
+
+    fn events(&self) -> Events {
+        self.shared.events.recent()
+    }
+
+    async fn set_interface_enabled(&self, interface: &str, enabled: bool) -> Result<Interface, ApiError> {
+        let no_such = || {
+            let detail = format!("there is no interface `{interface}`");
+            ApiError::new(ProblemKind::NotFound, detail, "GET /api/v1/interfaces lists them")
+        };
+        let ended = |_| ApiError::new(ProblemKind::Unavailable, "the node is ending", "start it again");
+        let index = self.shared.layout.find(interface).ok_or_else(no_such)?;
+        let (done, when_done) = oneshot::channel();
+        let request = Request::SetEnabled { index, enabled, done };
+        self.shared.requests.send(request).await.map_err(|_| ended(()))?;
+        when_done.await.map_err(|_| ended(()))?;
+        let found = interfaces::interfaces(&self.shared).interface;
+        found.into_iter().find(|found| found.name == interface).ok_or_else(no_such)
+    }
+
+    fn ping(
+        &self,
+        request: PingRequest,
+    ) -> impl Future<Output = Result<BoxStream<'static, PingReply>, ApiError>> + Send {
+        tools::ping(Arc::clone(&self.shared), request)
+    }
+
+    fn traceroute(
+        &self,
+        request: TracerouteRequest,
+    ) -> impl Future<Output = Result<BoxStream<'static, TracerouteHop>, ApiError>> + Send {
+        tools::traceroute(Arc::clone(&self.shared), request)
+    }
+
+    fn throughput(
+        &self,
+        request: ThroughputRequest,
+    ) -> impl Future<Output = Result<ThroughputReport, ApiError>> + Send {
+        tools::throughput(Arc::clone(&self.shared), request)
+    }
+
+    fn capture(
+        &self,
+        query: CaptureQuery,
+    ) -> impl Future<Output = Result<BoxStream<'static, Bytes>, ApiError>> + Send {
+        tools::capture(Arc::clone(&self.shared), query)
+    }
+}
+
+fn counters(shared: &Shared) -> Counters {
+    let counts = shared.worker.counters.snapshot();
+    let counter =
+        |group: &str, name: &str, value: u64| Counter { group: group.into(), name: name.into(), value };
+    let mut counter_list = vec![
+        counter("forward", "forwarded", counts.forwarded),
+        counter("forward", "delivered-to-host", counts.delivered_host),
+        counter("forward", "delivered-to-kernel", counts.delivered_kernel),
+        counter("forward", "handed-to-ospf", counts.punted),
+        counter("forward", "dropped", counts.drops.total()),
+        counter("fragments", "fragmented", counts.fragmented),
+        counter("lsm", "captured-packets", counts.lsm_captured),
+        counter("gsm", "captured-packets", counts.gsm_captured),
+        counter("arp", "received", counts.arp_received),
+        counter("arp", "sent", counts.arp_sent),
+        counter("icmp", "suppressed", counts.icmp_suppressed),
+        counter("worker", "wakeups", counts.wakeups),
+        counter("ospf", "packets-lost", shared.ospf_drops.load(std::sync::atomic::Ordering::Relaxed)),
+    ];
+    for (kind, value) in IcmpError::LABELS.iter().zip(counts.icmp_sent) {
+        counter_list.push(counter("icmp", &format!("sent-{kind}"), value));
+    }
+    Counters { counter: counter_list }
+}
+
+fn drops(shared: &Shared) -> Drops {
+    let mut drop = Vec::new();
+    for (index, interface) in interfaces::indexed(shared) {
+        let counts = shared.worker.counters.interface_counts(index);
+        for (reason, packets) in counts.drops.iter().filter(|(_, packets)| *packets > 0) {
+            drop.push(Drop {
+                reason: reason.label().to_owned(),
+                interface: Some(interface.name.clone()),
+                packets,
+            });
+        }
+    }
+    let unassigned = shared.worker.counters.interface_counts(crate::forward::InterfaceIndex::NONE);
+    for (reason, packets) in unassigned.drops.iter().filter(|(_, packets)| *packets > 0) {
+        drop.push(Drop { reason: reason.label().to_owned(), interface: None, packets });
+    }
+    Drops { total: drop.iter().map(|drop| drop.packets).sum(), drop }
+}

@@ -1,0 +1,197 @@
+//! The shared memory: nodes, rings, and who serves the common address.
+
+use isthmus_mgmt_api::model::{
+    GroupKind, LinkState, Network, NodeState, RingGeometry, Role, Shm, ShmFacts, ShmGroupReader,
+    ShmGroupRing, ShmLink, ShmNode, ShmRing, ShmRings, Steering, SteeringEpoch, SteeringMember,
+};
+use isthmus_shmnet::{Cast, Network as FabricNetwork, NodeState as FabricNodeState, Snapshot};
+
+use super::super::shared::Shared;
+
+/// The segment as this node sees it.
+pub(super) fn shm(shared: &Shared) -> Option<Shm> {
+    let snapshot = shared.fabric.as_ref()?.snapshot();
+    Some(Shm {
+        segment: snapshot.place.clone(),
+        facility: "file".to_owned(),
+        layout_version: snapshot.abi_version,
+        ring_slots: snapshot.ring_slots,
+        ring_buffer_size: snapshot.ring_buffer,
+        max_nodes: snapshot.max_nodes,
+        node_id: snapshot.node.get(),
+        incarnation: snapshot.incarnation,
+        arena_size: snapshot.bytes_budget,
+        arena_free: snapshot.bytes_free,
+        active: shared.fabric.as_ref()?.active_nodes().nodes.iter().map(|node| node.id.get()).collect(),
+        node: nodes(&snapshot),
+        link: links(&snapshot),
+    })
+}
+
+fn nodes(snapshot: &Snapshot) -> Vec<ShmNode> {
+    snapshot
+        .nodes
+        .iter()
+        .map(|node| ShmNode {
+            node_id: node.id.get(),
+            local: node.is_self,
+            incarnation: node.incarnation,
+            state: match node.state {
+                FabricNodeState::Active => NodeState::Active,
+                FabricNodeState::Suspect => NodeState::Suspect,
+            },
+            heartbeat_age: node.silence.as_secs_f64(),
+            facts: Some(ShmFacts {
+                lsm_address: node.facts.lsm_address,
+                gsm_address: node.facts.gsm_address,
+                router_id: Some(node.facts.router_id),
+                role: if node.facts.abr { Role::Abr } else { Role::Internal },
+                weight: u32::from(node.facts.weight),
+                healthy: node.facts.accepting,
+                draining: node.facts.draining,
+                steering_epoch: node.facts.steering.last().map_or(0, |epoch| epoch.number),
+            }),
+        })
+        .collect()
+}
+
+/// One for each peer and network: allocated by us, connected to theirs, or both.
+fn links(snapshot: &Snapshot) -> Vec<ShmLink> {
+    let mut links = Vec::new();
+    for peer in snapshot.nodes.iter().filter(|node| !node.is_self) {
+        for network in [FabricNetwork::Lsm, FabricNetwork::Gsm] {
+            let has = |transmitter, receiver| {
+                snapshot.rings.iter().any(|ring| {
+                    ring.network == network && ring.transmitter == transmitter && ring.receiver == receiver
+                })
+            };
+            let (ours, theirs) = (has(snapshot.node, peer.id), has(peer.id, snapshot.node));
+            links.push(ShmLink {
+                network: network_model(network),
+                peer: peer.id.get(),
+                peer_incarnation: peer.incarnation,
+                state: match (ours, theirs) {
+                    (true, true) => LinkState::Up,
+                    (true, false) => LinkState::Allocated,
+                    (false, true) => LinkState::Connected,
+                    (false, false) => LinkState::Down,
+                },
+            });
+        }
+    }
+    links
+}
+
+fn network_model(network: FabricNetwork) -> Network {
+    match network {
+        FabricNetwork::Lsm => Network::Lsm,
+        FabricNetwork::Gsm => Network::Gsm,
+    }
+}
+
+/// All rings of this node, to and from its peers.
+pub(super) fn rings(shared: &Shared) -> Option<ShmRings> {
+    let snapshot = shared.fabric.as_ref()?.snapshot();
+    let incarnation =
+        |id| snapshot.nodes.iter().find(|node| node.id == id).map_or(0, |node| node.incarnation);
+    let ring = snapshot
+        .rings
+        .iter()
+        .map(|ring| ShmRing {
+            network: network_model(ring.network),
+            transmitter: ring.transmitter.get(),
+            receiver: ring.receiver.get(),
+            transmitter_incarnation: incarnation(ring.transmitter),
+            receiver_incarnation: incarnation(ring.receiver),
+            epoch: ring.epoch,
+            geometry: RingGeometry { slots: ring.slots, buffer_size: ring.buffer, size: ring.bytes },
+            write_pointer: ring.write_pointer,
+            read_pointer: ring.read_pointer,
+            occupancy: ring.occupancy,
+            frames: ring.frames,
+            octets: ring.frame_bytes,
+            full: ring.full,
+            invalid: ring.faults,
+        })
+        .collect();
+    let group_ring = snapshot
+        .groups
+        .iter()
+        .map(|group| ShmGroupRing {
+            network: network_model(group.network),
+            kind: if group.cast == Cast::Broadcast { GroupKind::Broadcast } else { GroupKind::Multicast },
+            owner: group.owner.map(|owner| owner.get()),
+            generation: group.generation,
+            position: group.position,
+            geometry: RingGeometry {
+                slots: group.geometry.lane_slots() as u32,
+                buffer_size: group.geometry.slot_bytes(),
+                size: group.geometry.bytes() as u64,
+            },
+            submitted: group.sent,
+            delivered: group.received,
+            lost: group.lost,
+            reader: group
+                .lag
+                .iter()
+                .map(|&(node, lag)| ShmGroupReader {
+                    node_id: node.get(),
+                    position: group.position.saturating_sub(lag),
+                    lag,
+                })
+                .collect(),
+        })
+        .collect();
+    Some(ShmRings { ring, group_ring })
+}
+
+/// Who serves the common addresses.
+pub(super) fn steering(shared: &Shared) -> Option<Steering> {
+    let fabric = shared.config.fabric.as_ref()?;
+    let state = shared.worker.state.load();
+    let counts = shared.worker.counters.snapshot();
+    let slots = &state.steering.slots;
+    let mut members: Vec<u8> = slots.clone();
+    members.sort_unstable();
+    members.dedup();
+    let active = shared.fabric.as_ref()?.active_nodes();
+    let weight = |id: u8| {
+        let peer = active.nodes.iter().find(|node| node.id.get() == id && !node.is_self);
+        u32::from(peer.map_or(fabric.weight, |peer| peer.facts.weight))
+    };
+    let member = members
+        .into_iter()
+        .map(|id| {
+            let steered =
+                counts.steered.iter().find(|steered| steered.node == id).copied().unwrap_or_default();
+            let share = slots.iter().filter(|&&slot| slot == id).count();
+            SteeringMember {
+                node_id: id,
+                weight: weight(id),
+                slots: share as u32,
+                share: share as f64 / slots.len().max(1) as f64,
+                steered_packets: steered.packets,
+                steered_octets: steered.bytes,
+            }
+        })
+        .collect();
+    let history = shared
+        .epochs()
+        .iter()
+        .map(|epoch| SteeringEpoch {
+            epoch: epoch.number,
+            member: (1..=254u8)
+                .filter(|&id| isthmus_shmnet::NodeId::new(id).is_some_and(|node| epoch.contains(node)))
+                .collect(),
+            since: None,
+        })
+        .collect();
+    Some(Steering {
+        common_address: fabric.common_addresses.clone(),
+        epoch: state.steering.epoch,
+        slots: slots.len() as u32,
+        member,
+        no_active_node: counts.drops.count(crate::forward::DropReason::NoActiveNode),
+        history,
+    })
+}

@@ -1,0 +1,145 @@
+//! A running node: from its configuration to ready, and back down in order.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`start`] | builds everything in order: fabric, ports, worker, stack, engine, kernel side |
+//! | [`fabric`] | joins the segment |
+//! | [`ports`] | opens the ports |
+//! | [`kernel_side`] | the kernel's adapters and routes |
+//! | [`control`] | the loop that owns the OSPF driver and the routing table |
+//! | [`layout`] | which port is which |
+//! | [`snapshot`] | what the workers are told |
+//! | [`routes`] | routes into the table and to the kernel |
+//! | [`roles`] | what the node is to OSPF, and why |
+//! | [`neighbors`] | which routers are fully adjacent over the fabric |
+//! | [`membership`] | epochs of the steering table |
+//! | [`events`] | what happened lately |
+//! | [`shared`] | what the threads share |
+//! | [`management`] | what the HTTP surface reads and asks |
+//!
+//! Threads: one worker (packets), `host` (the embedded stack), those of the fabric, and this one, on which control and
+//! management run.
+
+pub mod control;
+pub mod events;
+pub mod fabric;
+pub mod kernel_side;
+pub mod layout;
+pub mod management;
+pub mod membership;
+pub mod neighbors;
+pub mod ports;
+pub mod roles;
+pub mod routes;
+pub mod shared;
+pub mod snapshot;
+pub mod start;
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::load::Loaded;
+use crate::config::{Diagnostic, Environment, report};
+
+use start::Running;
+
+/// Why a node did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The configuration, or the machine that it was written for, is not right.
+    #[error("the configuration is refused")]
+    Refused(Vec<Diagnostic>),
+    /// The system refused something.
+    #[error("{what}: {source}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl NodeError {
+    /// Wraps what the system says.
+    pub fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+/// Runs a node on the configuration in `path` until SIGTERM or SIGINT. What is wrong is written to standard error.
+pub fn run(path: &Path) -> ExitCode {
+    if let Err(error) = end_with_parent() {
+        tracing::error!(%error, "cannot tie this process to the one that started it");
+        return ExitCode::FAILURE;
+    }
+    let loaded = match crate::config::load::load(path, &Environment::current()) {
+        Ok(loaded) => loaded,
+        Err(findings) => return refuse(path, &findings),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot make a runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run_loaded(path, loaded)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(NodeError::Refused(findings)) => refuse(path, &findings),
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The exit code of a node whose configuration is refused, as of `isthmus check`.
+const REFUSED: u8 = 1;
+
+fn refuse(path: &Path, findings: &[Diagnostic]) -> ExitCode {
+    // Without a standard error there is nobody to tell.
+    let _ = report::write_findings(path, findings, &mut io::stderr().lock());
+    ExitCode::from(REFUSED)
+}
+
+async fn run_loaded(path: &Path, loaded: Loaded) -> Result<(), NodeError> {
+    // Signals are caught before anything is made, so that a node that is told to stop while it starts cleans up.
+    let signals = |kind| signal(kind).map_err(NodeError::system("catch signals"));
+    let mut terminate = signals(SignalKind::terminate())?;
+    let mut interrupt = signals(SignalKind::interrupt())?;
+    let (stop, stopped) = watch::channel(false);
+    let Running { shared, control, inbox, services } = start::start(path, loaded, stopped.clone()).await?;
+    let mut wait = stopped.clone();
+    let stopping = async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: leaving"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: leaving"),
+            // The sender lives as long as this function.
+            _ = wait.changed() => {}
+        }
+    };
+    let result = control.run(inbox, stopping).await.map_err(NodeError::system("run the control loop"));
+    stop.send_replace(true);
+    services.end(&shared).await;
+    result
+}
+
+/// Names, in the environment of `isthmus run`, the process that the node ends with.
+pub const EXIT_WITH_PARENT: &str = "ISTHMUS_EXIT_WITH_PARENT";
+
+/// A node that the demo starts ends with it, whatever happens to the demo.
+fn end_with_parent() -> io::Result<()> {
+    let Some(parent) = std::env::var(EXIT_WITH_PARENT).ok().and_then(|pid| pid.parse::<i32>().ok()) else {
+        return Ok(());
+    };
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // The parent may have died before the call.
+    if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent) {
+        return Err(io::Error::other("the process that started this one has ended"));
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! What the threads of a node share: read by management, written by control.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use isthmus_mgmt_api::model::Histogram;
+use isthmus_ospf::Instance;
+use isthmus_shmnet::{Fabric, SteeringEpoch};
+use tokio::sync::mpsc;
+
+use super::control::Request;
+use super::events::EventLog;
+use super::layout::Layout;
+use super::roles::Role;
+use crate::config::Config;
+use crate::config::stack::ResolvedStack;
+use crate::forward::worker::WorkerView;
+use crate::host::HostHandle;
+use crate::kernel::guard::GuardKind;
+use crate::port::PortInfo;
+use crate::port::pcap::CaptureControl;
+use crate::rib::Rib;
+
+/// What the threads of a node share.
+pub struct Shared {
+    /// The configuration that the node runs.
+    pub config: Config,
+    /// The same, in the vocabulary of the file.
+    pub document: serde_json::Value,
+    /// The file that it came from.
+    pub config_file: Option<PathBuf>,
+    /// Which stack answers for the node's addresses, and why; `None`: a router without a fabric.
+    pub stack: Option<ResolvedStack>,
+    /// Interfaces and ports.
+    pub layout: Layout,
+    /// When the node started.
+    pub started: SystemTime,
+    /// The same moment on the clock that does not jump.
+    pub started_at: Instant,
+    /// The OSPF engine.
+    pub engine: Arc<Mutex<Instance>>,
+    /// The origin of the engine's clock.
+    pub engine_origin: SystemTime,
+    /// The same moment on the clock that does not jump.
+    pub engine_clock: Instant,
+    /// How long the route calculations took.
+    pub spf_durations: Arc<Mutex<Histogram>>,
+    /// What each port is, in the order of the layout.
+    pub ports: Vec<PortInfo>,
+    /// Routes of all sources.
+    pub rib: Mutex<Rib>,
+    /// What may be read of the worker.
+    pub worker: WorkerView,
+    /// The fabric; `None`: a router without one.
+    pub fabric: Option<Fabric>,
+    /// The embedded stack.
+    pub host: HostHandle,
+    /// What happened lately.
+    pub events: EventLog,
+    /// The role and its reason.
+    pub role: Mutex<Role>,
+    /// The epochs of the steering table, oldest first.
+    pub epochs: Mutex<Vec<SteeringEpoch>>,
+    /// Where management listens.
+    pub listen: Mutex<Vec<String>>,
+    /// How the kernel is kept off the frames of each NIC.
+    pub guards: Vec<(String, GuardKind)>,
+    /// Starts and ends captures, by interface in the order of the layout.
+    pub captures: Vec<CaptureControl>,
+    /// Counts published forwarding snapshots.
+    pub generation: AtomicU64,
+    /// OSPF packets lost between the engine and the worker.
+    pub ospf_drops: AtomicU64,
+    /// To control.
+    pub requests: mpsc::Sender<Request>,
+}
+
+impl Shared {
+    /// The routing table. A thread that panicked while it held the lock leaves a table that can be read.
+    pub fn rib(&self) -> MutexGuard<'_, Rib> {
+        lock(&self.rib)
+    }
+
+    /// The role and its reason.
+    pub fn role(&self) -> MutexGuard<'_, Role> {
+        lock(&self.role)
+    }
+
+    /// The epochs of the steering table.
+    pub fn epochs(&self) -> MutexGuard<'_, Vec<SteeringEpoch>> {
+        lock(&self.epochs)
+    }
+
+    /// How long the route calculations took.
+    pub fn spf_durations(&self) -> MutexGuard<'_, Histogram> {
+        lock(&self.spf_durations)
+    }
+
+    /// Where management listens.
+    pub fn listen(&self) -> MutexGuard<'_, Vec<String>> {
+        lock(&self.listen)
+    }
+
+    /// Whether an address is one that the embedded stack may use as source.
+    pub fn is_own_address(&self, address: Ipv4Addr) -> bool {
+        let state = self.worker.state.load();
+        state.local.contains_key(&address) || state.common.contains_key(&address)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,83 @@
+//! From what control knows to what the workers ask: the forwarding snapshot.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use isthmus_shmnet::{Network, NodeId};
+
+use super::layout::Layout;
+use crate::config::Config;
+use crate::forward::fib::Fib;
+use crate::forward::state::{ForwardingState, LocalOwner, SteeringTable};
+use crate::forward::steering;
+
+/// The parts of the snapshot that change while a node runs.
+#[derive(Clone, Default)]
+pub struct Dynamic {
+    /// Routes.
+    pub fib: Arc<Fib>,
+    /// Administrative state by interface, in the order of the layout.
+    pub enabled: Vec<bool>,
+    /// Who serves the common addresses.
+    pub steering: SteeringTable,
+}
+
+/// The snapshot of a node.
+pub fn forwarding_state(config: &Config, layout: &Layout, dynamic: &Dynamic) -> ForwardingState {
+    let mut interfaces = layout.interfaces.clone();
+    for (interface, &enabled) in interfaces.iter_mut().zip(&dynamic.enabled) {
+        interface.enabled = enabled;
+    }
+    ForwardingState {
+        interfaces,
+        fib: Arc::clone(&dynamic.fib),
+        local: local_addresses(config, layout),
+        common: common_addresses(config, layout),
+        steering: dynamic.steering.clone(),
+        node_id: config.fabric.as_ref().map_or(0, |fabric| fabric.node_id),
+        router_address: Some(router_address(config)),
+    }
+}
+
+/// The address that names this router when an interface has none: that of the local network, or of the first NIC.
+pub fn router_address(config: &Config) -> Ipv4Addr {
+    match (&config.fabric, config.interfaces.first()) {
+        (Some(fabric), _) => fabric.lsm.address.addr(),
+        (None, Some(nic)) => nic.address.addr(),
+        (None, None) => config.ospf.router_id.0,
+    }
+}
+
+/// The steering table over the accepting nodes.
+pub fn steering_table(epoch: u64, accepting: &BTreeSet<(NodeId, u16)>) -> SteeringTable {
+    let members: Vec<(u8, u16)> = accepting.iter().map(|&(node, weight)| (node.get(), weight)).collect();
+    steering::build(epoch, &members)
+}
+
+fn local_addresses(config: &Config, layout: &Layout) -> HashMap<Ipv4Addr, LocalOwner> {
+    let mut local = HashMap::new();
+    for nic in &config.interfaces {
+        local.insert(nic.address.addr(), LocalOwner::Host(Network::Gsm));
+    }
+    let Some(fabric) = &config.fabric else { return local };
+    let (lsm, gsm) = match layout.kernel {
+        Some((lsm, gsm)) => {
+            local.insert(fabric.kernel_stack.loopback, LocalOwner::Host(Network::Gsm));
+            (LocalOwner::Kernel(lsm), LocalOwner::Kernel(gsm))
+        }
+        None => (LocalOwner::Host(Network::Lsm), LocalOwner::Host(Network::Gsm)),
+    };
+    local.insert(fabric.lsm.address.addr(), lsm);
+    local.insert(fabric.gsm.address.addr(), gsm);
+    local
+}
+
+fn common_addresses(config: &Config, layout: &Layout) -> HashMap<Ipv4Addr, LocalOwner> {
+    let owner = match layout.kernel {
+        Some((_, gsm)) => LocalOwner::Kernel(gsm),
+        None => LocalOwner::Host(Network::Gsm),
+    };
+    let addresses = config.fabric.iter().flat_map(|fabric| &fabric.common_addresses);
+    addresses.map(|&address| (address, owner)).collect()
+}

@@ -1,0 +1,193 @@
+//! From the router's configuration and its situation to the configuration of the OSPF engine.
+//!
+//! Nothing in the file says that a node is an area border router: the interfaces that exist say it (see
+//! [`crate::node::roles`]). What this module adds by itself: the two fabric interfaces with the node's own
+//! addresses as stubs, the cluster's ranges at one fixed cost, and an area-0 adjacency to every other area
+//! border router of the cluster over the fabric (RFC 5185).
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use isthmus_ospf::config::{AreaConfig, AreaRange, AreaType, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::types::{AreaId, InterfaceId};
+use isthmus_shmnet::Network;
+
+use crate::config::Config;
+use crate::config::model::{FabricConfig, KernelStackConfig, NetworkConfig, NicConfig, OspfInterfaceConfig};
+
+/// The engine's interface on the local network.
+pub const LSM: InterfaceId = InterfaceId(1);
+/// The engine's interface on the global network.
+pub const GSM: InterfaceId = InterfaceId(2);
+/// The engine's interface on the first NIC; the others follow.
+const FIRST_NIC: u32 = 16;
+/// The engine's backbone adjacency to node 0, which does not exist; the others follow.
+const FIRST_BACKBONE_LINK: u32 = 0x1000;
+/// MinLSInterval where all neighbors are nodes of the cluster, which take new instances at once.
+const CLUSTER_MIN_LS_INTERVAL: Duration = Duration::from_millis(5);
+
+/// What the configuration of the engine depends on beside the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Situation {
+    /// The adjacencies that keep the backbone together over the fabric, by node id.
+    pub backbone_links: BTreeMap<u8, BackboneLink>,
+    /// This node answers to the common addresses.
+    pub accepting: bool,
+    /// Where the kernel answers for the node's addresses: the router's own address and the network of all of these.
+    pub kernel_stack: Option<KernelStackConfig>,
+    /// The MTU of each NIC, in the order of the configuration.
+    pub nic_mtus: Vec<u16>,
+}
+
+/// A backbone adjacency to another area border router over the fabric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackboneLink {
+    /// Over which network.
+    pub network: Network,
+    /// The other's address on it.
+    pub address: Ipv4Addr,
+}
+
+/// The engine's interface on the NIC at a position of the configuration.
+pub fn nic_interface(position: usize) -> InterfaceId {
+    InterfaceId(FIRST_NIC + position as u32)
+}
+
+/// The position in the configuration of the NIC that an engine's interface is on.
+pub fn nic_position(interface: InterfaceId) -> Option<usize> {
+    (FIRST_NIC..FIRST_BACKBONE_LINK).contains(&interface.0).then(|| (interface.0 - FIRST_NIC) as usize)
+}
+
+/// The engine's interface for the backbone adjacency to a node.
+pub fn backbone_interface(node: u8) -> InterfaceId {
+    InterfaceId(FIRST_BACKBONE_LINK + u32::from(node))
+}
+
+/// The node that an engine's interface is a backbone adjacency to.
+pub fn backbone_node(interface: InterfaceId) -> Option<u8> {
+    interface.0.checked_sub(FIRST_BACKBONE_LINK).and_then(|node| u8::try_from(node).ok())
+}
+
+/// The configuration of the engine.
+pub fn instance_config(config: &Config, situation: &Situation) -> InstanceConfig {
+    let mut interfaces = BTreeMap::new();
+    if let Some(fabric) = &config.fabric {
+        interfaces.insert(LSM, fabric_interface(fabric, Network::Lsm, situation));
+        interfaces.insert(GSM, fabric_interface(fabric, Network::Gsm, situation));
+        for (&node, link) in &situation.backbone_links {
+            interfaces.insert(backbone_interface(node), backbone_link(fabric, node, link));
+        }
+    }
+    for (position, nic) in config.interfaces.iter().enumerate() {
+        let mtu = situation.nic_mtus.get(position).copied().or(nic.mtu).unwrap_or(1500);
+        if let Some(ospf) = &nic.ospf {
+            interfaces.insert(nic_interface(position), nic_config(nic, ospf, mtu));
+        }
+    }
+    InstanceConfig {
+        router_id: config.ospf.router_id,
+        areas: areas(config, &interfaces),
+        interfaces,
+        maximum_paths: config.ospf.maximum_paths,
+        spf_delay: config.ospf.spf_delay,
+    }
+}
+
+fn areas(
+    config: &Config,
+    interfaces: &BTreeMap<InterfaceId, InterfaceConfig>,
+) -> BTreeMap<AreaId, AreaConfig> {
+    let mut areas: BTreeMap<AreaId, AreaConfig> =
+        interfaces.values().map(|interface| (interface.area, AreaConfig::default())).collect();
+    for settings in &config.ospf.areas {
+        let area = areas.entry(settings.area).or_default();
+        area.area_type = AreaType::Normal;
+        area.ranges.extend(settings.ranges.iter().cloned());
+    }
+    if let Some(fabric) = &config.fabric {
+        let id = fabric.lsm.ospf.area;
+        let only_ours = !id.is_backbone()
+            && !config.interfaces.iter().any(|nic| nic.ospf.as_ref().is_some_and(|ospf| ospf.area == id));
+        let area = areas.entry(id).or_default();
+        area.ranges.extend(cluster_ranges(fabric));
+        if only_ours {
+            area.min_ls_interval = Some(CLUSTER_MIN_LS_INTERVAL);
+            area.min_ls_arrival = Some(Duration::ZERO);
+        }
+    }
+    areas
+}
+
+/// What area border routers tell the outside of the cluster, all at the same cost, so that outside routers
+/// see equal paths whichever of them they use.
+fn cluster_ranges(fabric: &FabricConfig) -> Vec<AreaRange> {
+    let hosts = |prefix: Ipv4Net| (!fabric.advertise_hosts).then_some(prefix);
+    let loopbacks = hosts(fabric.kernel_stack.loopback_prefix);
+    [hosts(fabric.lsm.prefix), hosts(fabric.gsm.prefix), loopbacks]
+        .into_iter()
+        .flatten()
+        .chain(fabric.common_addresses.iter().map(|&address| Ipv4Net::from(address)))
+        .map(|prefix| AreaRange { prefix, advertise: true, cost: Some(fabric.advertised_cost) })
+        .collect()
+}
+
+fn fabric_interface(fabric: &FabricConfig, network: Network, situation: &Situation) -> InterfaceConfig {
+    let (name, settings) = match network {
+        Network::Lsm => ("lsm0", &fabric.lsm),
+        Network::Gsm => ("gsm0", &fabric.gsm),
+    };
+    // The LSM address names the node and must stay reachable while either network is up.
+    let mut stubs = vec![(Ipv4Net::from(fabric.lsm.address.addr()), 0)];
+    if let Some(kernel) = &situation.kernel_stack {
+        stubs.push((Ipv4Net::from(kernel.loopback), 0));
+    }
+    if network == Network::Gsm && situation.accepting {
+        stubs.extend(fabric.common_addresses.iter().map(|&address| (Ipv4Net::from(address), 0)));
+    }
+    InterfaceConfig {
+        interface_type: InterfaceType::PointToMultipoint,
+        stub_prefixes: stubs,
+        ..base(name, settings.address, settings.mtu, &settings.ospf)
+    }
+}
+
+/// An unnumbered point-to-point link of the backbone, whose packets travel on one of the fabric's networks.
+fn backbone_link(fabric: &FabricConfig, node: u8, link: &BackboneLink) -> InterfaceConfig {
+    let settings: &NetworkConfig = match link.network {
+        Network::Lsm => &fabric.lsm,
+        Network::Gsm => &fabric.gsm,
+    };
+    InterfaceConfig {
+        area: AreaId::BACKBONE,
+        unnumbered: true,
+        unicast_to: Some(link.address),
+        ..base(&format!("backbone-{node}"), settings.address, settings.mtu, &settings.ospf)
+    }
+}
+
+fn nic_config(nic: &NicConfig, ospf: &OspfInterfaceConfig, mtu: u16) -> InterfaceConfig {
+    base(&nic.name, nic.address, mtu, ospf)
+}
+
+fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> InterfaceConfig {
+    InterfaceConfig {
+        name: name.to_owned(),
+        area: ospf.area,
+        interface_type: InterfaceType::PointToPoint,
+        address,
+        unnumbered: false,
+        unicast_to: None,
+        cost: ospf.cost,
+        hello_interval: ospf.hello_interval,
+        dead_interval: ospf.dead_interval,
+        retransmit_interval: ospf.retransmit_interval,
+        transmit_delay: ospf.transmit_delay,
+        mtu,
+        mtu_ignore: ospf.mtu_ignore,
+        passive: ospf.passive,
+        priority: ospf.priority,
+        stub_prefixes: Vec::new(),
+    }
+}
