@@ -79,12 +79,30 @@ fn random_scribbles_over_a_peers_arena_hurt_nobody_else() {
         victim.say(&format!("broadcast lsm {round} 1"));
         still_work(&mut first, &mut second, &"x".repeat(round + 1));
     }
-    // The victim was closed for what it seemed to do, and is back once nobody scribbles any more.
+    // The victim was closed for what it seemed to do. Restarted where nobody scribbles, it is met as any other.
     first.await_line("close the victim", |line| line.contains(" 3/1 Failed"));
-    for node in [&first, &second, &victim] {
+    victim.kill();
+    let mut again = Node::join(&segment, 3);
+    for node in [&first, &second, &again] {
         node.await_members(&[1, 2, 3]);
     }
-    still_work(&mut first, &mut victim, "recovered");
+    still_work(&mut first, &mut again, "recovered");
+}
+
+#[test]
+fn a_node_whose_header_somebody_overwrote_comes_back_with_a_new_arena() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    first.await_members(&[1, 2]);
+    second.await_members(&[1, 2]);
+    // Nobody but a joiner reads the identity: only the owner itself can notice.
+    let arena = OpenOptions::new().write(true).open(segment.arena(2)).unwrap();
+    arena.write_all_at(&[0xff; 64], 0).unwrap();
+    second.await_line("rejoin", |line| line.contains("Rejoined"));
+    first.await_members(&[1, 2]);
+    second.await_members(&[1, 2]);
+    still_work(&mut first, &mut second, "anew");
 }
 
 #[test]

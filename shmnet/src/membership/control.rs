@@ -315,7 +315,13 @@ impl Control {
             }
             Pulse::Lost => self.fail(node, FailureReason::HeartbeatLost),
             Pulse::Changed => self.look(node),
-            Pulse::ClosedUs => self.on_closed(node),
+            Pulse::ClosedUs => {
+                // It may be the former incarnation's, told by a heartbeat thread that has ended since.
+                let closed = self.peers.get(&node).map_or(0, |peer| peer.arena.closed(self.setup.me));
+                if self.life.as_ref().is_some_and(|life| closed >= life.incarnation) {
+                    self.on_closed(node);
+                }
+            }
         }
     }
 
@@ -501,8 +507,10 @@ impl Control {
             self.log(me, 0, EventKind::RejoinFailed { why });
             return;
         }
-        if self.life.as_ref().is_some_and(|life| life.file.mapping.is_quarantined()) {
-            tracing::error!("this node's own arena was cut short by somebody; rejoining with a new one");
+        if self.life.as_ref().is_some_and(|life| !life.is_intact()) {
+            tracing::error!(
+                "somebody else wrote to this node's own arena or cut it short; rejoining with a new one"
+            );
             self.on_closed(self.setup.me);
             return;
         }

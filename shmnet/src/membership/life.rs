@@ -9,11 +9,12 @@ use crate::doorbell::link::Listener;
 use crate::error::JoinError;
 use crate::facility::{Facility, OwnFile};
 use crate::facts::Facts;
-use crate::layout::{Chunk, Heap, Identity, Layout, OwnArena};
+use crate::layout::{Chunk, Heap, Identity, Layout, OwnArena, PeerArena, State, StateWord};
 use crate::liveness::heartbeat::{BeatClock, Beating, Heartbeat};
 use crate::liveness::holder::Holder;
 use crate::liveness::roster::Roster;
 use crate::liveness::watcher::Watcher;
+use crate::liveness::word_is_held;
 use crate::memory::OwnSpan;
 use crate::node::NodeId;
 use crate::ring::Geometry;
@@ -47,6 +48,7 @@ pub(super) struct Life {
     pub(super) listener: Listener,
     pub(super) file: OwnFile,
     heap: Heap,
+    identity: Identity,
     /// Peers can find the arena.
     pub(super) shown: bool,
 }
@@ -104,6 +106,7 @@ impl Life {
             listener,
             file,
             heap,
+            identity,
             shown: false,
         })
     }
@@ -139,6 +142,16 @@ impl Life {
     /// Memory of a ring that nobody uses any more.
     pub(super) fn give(&mut self, chunk: Chunk) {
         self.heap.give(chunk);
+    }
+
+    /// Whether the header is what this node made it: nobody else is to write here, but whoever may write the file can.
+    pub(super) fn is_intact(&self) -> bool {
+        let span = self.file.mapping.peer();
+        let state = StateWord { incarnation: self.incarnation, state: State::Active };
+        !self.file.mapping.is_quarantined()
+            && PeerArena::identity_of(&span).as_ref() == Ok(&self.identity)
+            && PeerArena::state_of(&span) == Some(state)
+            && PeerArena::liveness_of(&span).is_some_and(word_is_held)
     }
 
     /// Bytes of the heap in use.
