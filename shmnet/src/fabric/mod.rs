@@ -101,12 +101,11 @@ impl Fabric {
 
     /// A network's endpoint, for the thread that moves frames; once each.
     ///
-    /// From then on this node takes part in the network's broadcast and multicast rings.
+    /// Take it soon: this node may own the network's broadcast and multicast rings, which then wait for it. Dropping it ends this
+    /// node's part in them.
     pub fn endpoint(&self, network: Network) -> Option<Endpoint> {
         let mut endpoints = self.inner.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoint = endpoints[network.index()].take()?;
-        self.inner.notifier.tell(Notice::EndpointTaken(network));
-        Some(endpoint)
+        endpoints[network.index()].take()
     }
 
     /// The table of active nodes in local memory. A load without a lock.

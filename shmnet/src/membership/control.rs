@@ -62,7 +62,9 @@ pub(crate) struct Control {
     /// Rings of closed incarnations that an endpoint may still use.
     pub(super) unforgotten: Vec<Unforgotten>,
     pub(super) group_gauges: [Option<[Arc<GroupGauge>; 2]>; 2],
-    taken: [bool; 2],
+    /// Which networks' groups this node reads: both, until it drops an endpoint. From the first on, so that no peer gives up
+    /// a frame for which this node was not yet waited.
+    reads: [bool; 2],
     callers: Vec<Caller>,
     retry: bool,
 }
@@ -133,7 +135,7 @@ impl Control {
             refused: BTreeMap::new(),
             unforgotten: Vec::new(),
             group_gauges: [None, None],
-            taken: [false; 2],
+            reads: [true; 2],
             callers: Vec::new(),
             retry: false,
         };
@@ -276,12 +278,8 @@ impl Control {
                 }
             }
             Notice::Reply(network, reply) => self.on_reply(network, reply),
-            Notice::EndpointTaken(network) => {
-                self.taken[network.index()] = true;
-                self.subscribe();
-            }
             Notice::EndpointDropped(network) => {
-                self.taken[network.index()] = false;
+                self.reads[network.index()] = false;
                 self.subscribe();
             }
             Notice::Facts(facts) => {
@@ -420,7 +418,7 @@ impl Control {
     /// Says in the arena which networks' groups this node reads.
     fn subscribe(&mut self) {
         if let Some(life) = &self.life {
-            let bitmap = u64::from(self.taken[0]) | u64::from(self.taken[1]) << 1;
+            let bitmap = u64::from(self.reads[0]) | u64::from(self.reads[1]) << 1;
             life.arena.set_subscriptions(bitmap);
             self.tell_peers();
         }

@@ -19,8 +19,6 @@ pub(crate) enum Notice {
     Gone(NodeId, u64),
     /// From a network's endpoint.
     Reply(Network, Reply),
-    /// The user took an endpoint.
-    EndpointTaken(Network),
     /// The user dropped an endpoint.
     EndpointDropped(Network),
     /// The user has new facts.
