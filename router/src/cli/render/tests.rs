@@ -159,7 +159,7 @@ gsm      broadcast      1           2         9  2 (0), 3 (1)
 
 #[test]
 fn the_memory_lists_nodes_and_links() {
-    let document = json!({"segment": "/dev/shm/c", "facility": "file", "layout-version": 1, "geometry-hash": "ab",
+    let document = json!({"segment": "/dev/shm/c", "facility": "file", "layout-version": 1, "ring-slots": 64, "ring-buffer-size": 2048,
         "max-nodes": 16, "node-id": 1, "incarnation": 2, "arena-size": 1_048_576, "arena-free": 524_288,
         "active": [1, 3],
         "node": [{"node-id": 3, "local": false, "incarnation": 1, "state": "suspect", "heartbeat-age": 0.0215}],
@@ -168,7 +168,7 @@ fn the_memory_lists_nodes_and_links() {
         narrow::<Shm>(document),
         "\
 Segment    /dev/shm/c (file)
-Layout     version 1, geometry ab
+Layout     version 1, rings of 64 x 2048 octets at first
 This node  1 of at most 16, incarnation 2
 Arena      1.0 MiB, 512.0 KiB free
 Active     1, 3
