@@ -18,6 +18,7 @@ mod settings;
 
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::link::LinkMessage;
+use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 use tokio::task::JoinHandle;
 
 pub use error::KernelError;
@@ -49,6 +50,16 @@ impl Kernel {
     /// There is none.
     pub async fn interface_index(&self, name: &str) -> Result<u32, KernelError> {
         Ok(self.link(name).await?.header.index)
+    }
+
+    /// Brings an interface up, as an operator's `ip link set NAME up` does.
+    ///
+    /// # Errors
+    /// There is no such interface, or the process lacks `CAP_NET_ADMIN`.
+    pub async fn bring_up(&self, name: &str) -> Result<(), KernelError> {
+        let index = self.interface_index(name).await?;
+        let link = LinkMessageBuilder::<LinkUnspec>::new().index(index).up().build();
+        self.handle.link().set(link).execute().await.map_err(KernelError::netlink("bring an interface up"))
     }
 
     async fn link(&self, name: &str) -> Result<LinkMessage, KernelError> {

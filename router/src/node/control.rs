@@ -13,6 +13,7 @@ use isthmus_shmnet::{Event as FabricEvent, EventKind, Facts, NodeId, NodeState};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::kernel_side::KernelRouting;
 use super::layout::Layout;
 use super::membership::SteeringEpochs;
 use super::neighbors::FabricNeighbors;
@@ -70,7 +71,7 @@ pub struct Control {
     facts: Option<Facts>,
     accepting: BTreeSet<(NodeId, u16)>,
     /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
-    kernel_routes: Option<watch::Sender<Vec<ipnet::Ipv4Net>>>,
+    kernel_routes: Option<watch::Sender<KernelRouting>>,
 }
 
 impl Control {
@@ -81,7 +82,7 @@ impl Control {
         driver: OspfDriver,
         worker: WorkerHandle,
         situation: Situation,
-        kernel_routes: Option<watch::Sender<Vec<ipnet::Ipv4Net>>>,
+        kernel_routes: Option<watch::Sender<KernelRouting>>,
     ) -> Self {
         let enabled = layout.interfaces.iter().map(|interface| interface.enabled).collect();
         let nic_is_up = vec![false; layout.map.nics.len()];
@@ -261,8 +262,8 @@ impl Control {
         if let Some(kernel_routes) = &self.kernel_routes {
             let routed = routes::routed_prefixes(&fib, config);
             kernel_routes.send_if_modified(|current| {
-                let changed = *current != routed;
-                *current = routed;
+                let changed = current.prefixes != routed;
+                current.prefixes = routed;
                 changed
             });
         }
@@ -374,6 +375,11 @@ impl Control {
             && self.is_enabled(network) != event.admin_up
         {
             self.set_enabled(network, event.admin_up);
+            if event.admin_up
+                && let Some(kernel_routes) = &self.kernel_routes
+            {
+                kernel_routes.send_modify(|current| current.device_ups += 1);
+            }
         }
         self.look_at_carriers();
     }

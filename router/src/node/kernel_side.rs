@@ -12,6 +12,15 @@ use crate::kernel::guard::Guard;
 use crate::kernel::routes::{KernelRoutes, RoutePath};
 use crate::kernel::{Kernel, KernelError};
 
+/// What the kernel's routing table shall be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelRouting {
+    /// The prefixes that lead to the router by `gsm0`.
+    pub prefixes: Vec<Ipv4Net>,
+    /// How often `gsm0` has come up: the kernel forgets the routes of a device that goes down.
+    pub device_ups: u64,
+}
+
 /// Holds what the kernel was given; [`KernelSide::end`] takes it back.
 pub struct KernelSide {
     _guards: Vec<(String, Guard)>,
@@ -33,7 +42,7 @@ impl KernelSide {
         shared: &Shared,
         stack: &StackConfig,
         guards: Vec<(String, Guard)>,
-    ) -> Result<(Self, Option<watch::Sender<Vec<Ipv4Net>>>), NodeError> {
+    ) -> Result<(Self, Option<watch::Sender<KernelRouting>>), NodeError> {
         let (StackConfig::Kernel(stack), Some(fabric)) = (stack, &shared.config.fabric) else {
             return Ok((Self::guards_only(guards), None));
         };
@@ -59,7 +68,7 @@ impl KernelSide {
             source: fabric.lsm.address.addr(),
         };
         let routes = KernelRoutes::new(&kernel, path).await.map_err(refused)?;
-        let (sender, wanted) = watch::channel(Vec::new());
+        let (sender, wanted) = watch::channel(KernelRouting::default());
         let task = tokio::spawn(keep_routes(kernel, routes, wanted));
         Ok((Self { _guards: guards, routes: Some(task) }, Some(sender)))
     }
@@ -73,10 +82,15 @@ impl KernelSide {
     }
 }
 
-async fn keep_routes(kernel: Kernel, mut routes: KernelRoutes, mut wanted: watch::Receiver<Vec<Ipv4Net>>) {
+async fn keep_routes(kernel: Kernel, mut routes: KernelRoutes, mut wanted: watch::Receiver<KernelRouting>) {
+    let mut device_ups = 0;
     while wanted.changed().await.is_ok() {
-        let prefixes = wanted.borrow_and_update().clone();
-        match routes.sync(&kernel, &prefixes).await {
+        let routing = wanted.borrow_and_update().clone();
+        if routing.device_ups != device_ups {
+            device_ups = routing.device_ups;
+            routes.forget();
+        }
+        match routes.sync(&kernel, &routing.prefixes).await {
             Ok((0, 0)) => {}
             Ok((added, removed)) => tracing::debug!(added, removed, "the kernel's routes follow"),
             Err(error) => tracing::warn!(%error, "the kernel refused a route"),

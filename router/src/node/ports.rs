@@ -7,6 +7,7 @@ use super::NodeError;
 use super::fabric::Joined;
 use crate::config::model::{Driver, NicConfig, StackConfig};
 use crate::config::{Code, Config, Diagnostic};
+use crate::kernel::Kernel;
 use crate::kernel::guard::Guard;
 use crate::kernel::monitor::{LinkEvent, LinkMonitor, Watch};
 use crate::port::packet::PacketPort;
@@ -61,6 +62,7 @@ pub async fn open(
     }
     let mut findings = Vec::new();
     for (position, nic) in config.interfaces.iter().enumerate() {
+        bring_up(nic).await;
         if let Err(error) = opening.nic(nic) {
             findings.push(finding(position, nic, &error));
         }
@@ -158,6 +160,21 @@ impl Opening {
             }
         });
         Ok(())
+    }
+}
+
+/// A NIC that is configured and enabled shall run: the router brings it up itself where it may. If that fails, opening
+/// the port says what is wrong.
+async fn bring_up(nic: &NicConfig) {
+    if nic.driver != Driver::Packet || !nic.enabled {
+        return;
+    }
+    let done = match Kernel::connect() {
+        Ok(kernel) => kernel.bring_up(&nic.name).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = done {
+        tracing::debug!(interface = nic.name, %error, "the NIC was not brought up");
     }
 }
 
