@@ -143,3 +143,6 @@ fn end_with_parent() -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
