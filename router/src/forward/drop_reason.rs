@@ -75,3 +75,20 @@ drop_reasons! {
     /// OSPF where no OSPF runs.
     UnexpectedOspf = "unexpected-ospf",
 }
+
+impl DropReason {
+    /// Whether the packet was lost on its way out of an interface; all other packets are lost as they come in.
+    pub const fn is_outbound(self) -> bool {
+        matches!(
+            self,
+            Self::FragmentationNeeded
+                | Self::NoCarrier
+                | Self::UnresolvedNextHop
+                | Self::ResolutionQueueFull
+                | Self::NoSuchNode
+                | Self::RingFull
+                | Self::TooLong
+                | Self::TransmitError
+        )
+    }
+}

@@ -78,19 +78,21 @@ fn addresses(shared: &Shared, interface: &state::Interface) -> Vec<InterfaceAddr
 
 fn statistics(shared: &Shared, index: InterfaceIndex) -> InterfaceStatistics {
     let counts = shared.worker.counters.interface_counts(index);
+    let out: u64 =
+        counts.drops.iter().filter(|(reason, _)| reason.is_outbound()).map(|(_, packets)| packets).sum();
     InterfaceStatistics {
         discontinuity_time: DateTime::from(SystemTime::now() - shared.started_at.elapsed()),
         in_octets: counts.received_bytes,
         in_unicast_pkts: counts.received - counts.received_broadcast - counts.received_multicast,
         in_broadcast_pkts: counts.received_broadcast,
         in_multicast_pkts: counts.received_multicast,
-        in_discards: counts.port.receive_drops,
+        in_discards: counts.port.receive_drops + counts.drops.total() - out,
         in_errors: counts.port.receive_errors,
         out_octets: counts.sent_bytes,
         out_unicast_pkts: counts.sent - counts.sent_broadcast - counts.sent_multicast,
         out_broadcast_pkts: counts.sent_broadcast,
         out_multicast_pkts: counts.sent_multicast,
-        out_discards: counts.drops.total(),
+        out_discards: out,
         out_errors: counts.drops.count(crate::forward::DropReason::TransmitError),
         drops: counts
             .drops
