@@ -15,7 +15,7 @@ pub const HEADROOM: usize = 128;
 
 /// One frame or datagram with room in front of it.
 pub struct PacketBuffer {
-    storage: Box<[u8; HEADROOM + FRAME_CAPACITY]>,
+    storage: Box<[u8]>,
     start: usize,
     end: usize,
     /// The interface that it came in on, or that it goes out on.
@@ -27,7 +27,8 @@ pub struct PacketBuffer {
 impl PacketBuffer {
     fn new() -> Self {
         Self {
-            storage: Box::new([0; HEADROOM + FRAME_CAPACITY]),
+            // Zeroed by the allocator: pages of a buffer that was never used cost no memory.
+            storage: vec![0; HEADROOM + FRAME_CAPACITY].into_boxed_slice(),
             start: HEADROOM,
             end: HEADROOM,
             interface: InterfaceIndex::NONE,
