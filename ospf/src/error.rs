@@ -1,5 +1,8 @@
-//! Why a packet, or one advertisement in it, was refused. The labels are metric labels: one word for each
-//! reason, counted per interface, and nothing is dropped without one.
+//! Why a packet, or something in it, changes nothing. The labels are metric labels: one word for each reason, counted
+//! per interface, and nothing is dropped without one.
+//!
+//! Some reasons are part of a healthy network: what RFC 2328 says to pass over without a word, since two routers start
+//! at different times and packets cross. They are counted apart, as ignored ([`Refusal::is_normal`]).
 
 use crate::wire::DecodeError;
 
@@ -36,6 +39,9 @@ pub enum Refusal {
     /// Its IP destination is neither AllSPFRouters nor our address (section 8.2).
     #[error("the destination is neither AllSPFRouters nor this interface")]
     WrongDestination,
+    /// The network mask differs, and many routers share the network (section 10.5).
+    #[error("the network mask differs")]
+    NetworkMaskMismatch,
     /// HelloInterval differs (section 10.5).
     #[error("HelloInterval differs")]
     HelloIntervalMismatch,
@@ -54,6 +60,10 @@ pub enum Refusal {
     /// The neighbor's MTU is larger than ours (section 10.6).
     #[error("the neighbor's interface MTU is larger than ours")]
     MtuMismatch,
+    /// A database description packet that does not settle who is master: mostly the slave's own claim, which the
+    /// master passes over (section 10.6, ExStart).
+    #[error("database description packet that settles nothing")]
+    DdNegotiation,
     /// A database description packet out of sequence (section 10.6).
     #[error("database description packet out of sequence")]
     DdSequence,
@@ -72,8 +82,8 @@ pub enum Refusal {
     /// An advertisement of a type that we do not know (section 13 step 2).
     #[error("the advertisement's type is unknown")]
     LsaUnknownType,
-    /// An advertisement whose body cannot be decoded.
-    #[error("the advertisement's body is malformed")]
+    /// An advertisement whose body cannot be read: it is stored and flooded, but is no input of routes.
+    #[error("the advertisement's body cannot be read")]
     LsaMalformed,
     /// A newer instance before MinLSArrival is over (section 13 step 5a).
     #[error("newer instance before MinLSArrival")]
@@ -81,7 +91,7 @@ pub enum Refusal {
     /// An older instance than ours (section 13 step 8).
     #[error("older instance than the database's")]
     LsaOlder,
-    /// An acknowledgment of something that is not on the retransmission list (section 13.7).
+    /// An acknowledgment of another instance than the one that was sent last (section 13.7): they have crossed.
     #[error("acknowledgment of another instance")]
     BadAck,
 }
@@ -100,12 +110,14 @@ impl Refusal {
             Self::OwnAddress => "own_address",
             Self::ForeignSource => "foreign_source",
             Self::WrongDestination => "wrong_destination",
+            Self::NetworkMaskMismatch => "network_mask_mismatch",
             Self::HelloIntervalMismatch => "hello_interval_mismatch",
             Self::DeadIntervalMismatch => "dead_interval_mismatch",
             Self::OptionsMismatch => "options_mismatch",
             Self::UnknownNeighbor => "unknown_neighbor",
             Self::NeighborState => "neighbor_state",
             Self::MtuMismatch => "mtu_mismatch",
+            Self::DdNegotiation => "dd_negotiation",
             Self::DdSequence => "dd_sequence",
             Self::DdDuplicate => "dd_duplicate",
             Self::BadRequest => "bad_request",
@@ -119,6 +131,23 @@ impl Refusal {
         }
     }
 
+    /// Whether it is part of a healthy network, and counted as ignored instead of bad.
+    pub fn is_normal(self) -> bool {
+        matches!(
+            self,
+            Self::InterfaceDown
+                | Self::InterfacePassive
+                | Self::UnknownNeighbor
+                | Self::NeighborState
+                | Self::DdNegotiation
+                | Self::DdDuplicate
+                | Self::LsaMalformed
+                | Self::LsaTooSoon
+                | Self::LsaOlder
+                | Self::BadAck
+        )
+    }
+
     /// Whether two ends are configured differently, which RFC 9129 reports as `if-config-error`.
     pub(crate) fn is_configuration(self) -> bool {
         matches!(
@@ -127,6 +156,7 @@ impl Refusal {
                 | Self::AreaMismatch
                 | Self::DuplicateRouterId
                 | Self::ForeignSource
+                | Self::NetworkMaskMismatch
                 | Self::HelloIntervalMismatch
                 | Self::DeadIntervalMismatch
                 | Self::OptionsMismatch

@@ -12,10 +12,10 @@ use crate::neighbor::{Event, NeighborKey, is_known_type};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, MAX_AGE, SeqNum};
 use crate::view::NeighborState;
-use crate::wire::{Lsa, LsaBody, LsaHeader, LsaKey};
+use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
 
 /// The longest that an acknowledgment waits for company (section 13.5 asks for less than RxmtInterval).
-const LONGEST_ACK_DELAY: Duration = Duration::from_millis(100);
+pub(crate) const LONGEST_ACK_DELAY: Duration = Duration::from_millis(100);
 
 /// What becomes of a received advertisement.
 enum Verdict {
@@ -81,7 +81,12 @@ impl Instance {
         if !is_known_type(name.ls_type) {
             return Err(Refusal::LsaUnknownType);
         }
-        let body = lsa.body().map_err(|_| Refusal::LsaMalformed)?;
+        // What its originator means is its own and other routers' affair: a body that cannot be read is stored and
+        // flooded like any other, and is no input of routes. The exchange with a neighbor never hangs on it.
+        let body = lsa.body().unwrap_or_else(|_| {
+            self.refuse(key.interface, Refusal::LsaMalformed);
+            LsaBody::Unknown(lsa.body_bytes().to_vec())
+        });
         // Step 3 concerns stub areas. An age beyond MaxAge, or with the DoNotAge bit that nobody has been told we
         // understand, counts as MaxAge (section 12.1.1).
         lsa.header.age = lsa.header.age.min(MAX_AGE);
@@ -185,9 +190,7 @@ impl Instance {
         } else {
             self.timers.arm(timer, max_age_at);
         }
-        // Our own summaries are no input of our own routes (section 16.2 step 2).
-        let is_input = !own || name.ls_type == crate::wire::LsType::ROUTER;
-        if changed && is_input {
+        if changed && self.is_route_input(&name) {
             self.request_spf(now, Some((scope, name)));
         }
     }
@@ -272,7 +275,8 @@ impl Instance {
         self.timers.arm_no_later(TimerId::DelayedAck(id), now + delay);
     }
 
-    fn min_ls_arrival(&self, area: AreaId) -> Duration {
+    /// MinLSArrival of an area, for our own check and as what neighbors in it are taken to have.
+    pub(crate) fn min_ls_arrival(&self, area: AreaId) -> Duration {
         let configured = self.config.areas.get(&area).and_then(|area| area.min_ls_arrival);
         configured.unwrap_or(DEFAULT_MIN_LS_ARRIVAL)
     }
@@ -301,7 +305,15 @@ impl Instance {
         self.remove_retransmissions(scope, &name);
         self.flood(now, scope, name, None);
         self.pending.flushed = true;
-        self.request_spf(now, Some((scope, name)));
+        if self.is_route_input(&name) {
+            self.request_spf(now, Some((scope, name)));
+        }
+    }
+
+    /// Whether routes depend on an advertisement: not on our own summaries (section 16.2 step 2).
+    fn is_route_input(&self, name: &LsaKey) -> bool {
+        let is_summary = matches!(name.ls_type, LsType::SUMMARY_NETWORK | LsType::SUMMARY_ASBR);
+        !(is_summary && name.advertising_router == self.config.router_id)
     }
 
     /// Section 14: what is flushed leaves the database when no neighbor has to acknowledge it any more and no

@@ -56,9 +56,10 @@
 //! | 12.4 | the first router-LSA of an area waits for the first Full neighbor, at most 2 s | its second instance would be dropped within MinLSArrival |
 //! | 12.4, B | without a configured MinLSInterval: the first change at once, then after 1.05, 2.1, 4.2, 5 s | speed for one change, calm for many |
 //! | 12.4 (1) | refresh up to a twentieth earlier than LSRefreshTime | what was originated together does not stay together |
+//! | 13, A.4 | an advertisement of a known type whose body ends early is stored and flooded, and is no input of routes; links of undefined types and bytes after the last field are passed over | a third router's oddity must not hold up an adjacency |
 //! | 13 (5a) | MinLSArrival does not bind what a link state request has brought | neighbors originate again as soon as they are Full |
 //! | 13.4 | what an earlier life has left and this one does not want is flushed after the exchange, at most 10 s later | what it does want keeps its routes meanwhile |
-//! | 13.6 | an unacknowledged instance of ours is first sent again after 1.05 s, if MinLSArrival is not configured | it may have fallen into the peer's MinLSArrival |
+//! | 13.6 | an unacknowledged instance of ours is first sent again 50 ms after MinLSArrival, or after the longest delay of an acknowledgment if that is longer: 1.05 s by default | it may have fallen into the peer's MinLSArrival |
 //! | 13.5 | acknowledgments wait for RxmtInterval / 8, 100 ms at most | a windowed sender is not held up |
 //! | 16 | what advertisements change is calculated at most every 50 ms while a database exchange is under way | every packet of it would calculate everything |
 //! | 16.1 | a router that the caller has declared dead is left out at once | others' advertisements still list it |

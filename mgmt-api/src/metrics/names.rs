@@ -81,7 +81,7 @@ metrics! {
     OSPF_SPF_RUNS = Counter "isthmus_ospf_spf_runs_total" ["area" "spf_type"] "Shortest path trees calculated.";
     OSPF_SPF_DURATION = Histogram "isthmus_ospf_spf_duration_seconds" [] "How long calculations of routes took.";
     OSPF_PACKETS = Counter "isthmus_ospf_packets_total" ["area" "interface" "direction" "type"] "OSPF packets accepted or sent.";
-    OSPF_PACKET_ERRORS = Counter "isthmus_ospf_packet_errors_total" ["area" "interface" "reason"] "OSPF packets dropped.";
+    OSPF_PACKET_ERRORS = Counter "isthmus_ospf_packet_errors_total" ["area" "interface" "reason"] "OSPF packets refused: malformed, or of a router that is configured differently.";
     OSPF_RETRANSMISSIONS = Counter "isthmus_ospf_retransmissions_total" ["area" "interface"] "Advertisements sent again.";
 
     SHM_ACTIVE_NODES = Gauge "isthmus_shm_active_nodes" [] "Nodes that this node takes for active, itself included.";

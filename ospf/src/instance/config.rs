@@ -93,6 +93,8 @@ impl Instance {
         if let Some(area) = self.areas.remove(&id) {
             for (name, _) in area.lsdb.iter() {
                 self.timers.cancel(TimerId::LsaAge(Scope::Area(id), *name));
+            }
+            for name in area.originations.keys() {
                 self.timers.cancel(TimerId::Originate(Scope::Area(id), *name));
             }
         }

@@ -1,5 +1,6 @@
 //! Snapshots for management: the state of one moment as values of [`crate::view`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::Instance;
@@ -97,11 +98,8 @@ impl Instance {
                 if_event_count: statistics.events,
                 retransmission_count: statistics.retransmissions,
                 packets: PacketCountersView { received: statistics.received, sent: statistics.sent },
-                bad_packets: statistics
-                    .refused
-                    .iter()
-                    .map(|(reason, n)| ((*reason).to_owned(), *n))
-                    .collect(),
+                bad_packets: by_reason(&statistics.bad),
+                ignored_packets: by_reason(&statistics.ignored),
             },
         }
     }
@@ -146,6 +144,10 @@ impl Instance {
     fn seconds_to(&self, now: Instant, timer: TimerId) -> Option<u32> {
         self.timers.at(timer).map(|at| seconds(at.since(now)))
     }
+}
+
+fn by_reason(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counters.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
 }
 
 /// Sum of the checksums of a database, by which two databases are compared at a glance.

@@ -124,8 +124,11 @@ impl Instance {
     }
 }
 
-/// The checks of section 10.5. The network mask is not checked: no network here has a designated router.
+/// The checks of section 10.5. The network mask counts wherever many routers share the network.
 fn check_hello(interface: &Interface, hello: &Hello) -> Result<(), Refusal> {
+    if interface.is_multipoint() && hello.network_mask != interface.config.address.netmask() {
+        return Err(Refusal::NetworkMaskMismatch);
+    }
     if u32::from(hello.hello_interval) != whole_seconds(interface.config.hello_interval) {
         return Err(Refusal::HelloIntervalMismatch);
     }

@@ -13,7 +13,9 @@ pub(crate) struct InterfaceStatistics {
     /// Packets sent.
     pub(crate) sent: PacketTypeCountersView,
     /// What was refused, by the label of its reason.
-    pub(crate) refused: BTreeMap<&'static str, u64>,
+    pub(crate) bad: BTreeMap<&'static str, u64>,
+    /// What was passed over as part of a healthy network, by the label of its reason.
+    pub(crate) ignored: BTreeMap<&'static str, u64>,
     /// Changes of the interface's state.
     pub(crate) events: u64,
     /// Advertisements sent again because nobody acknowledged them.
@@ -22,6 +24,7 @@ pub(crate) struct InterfaceStatistics {
 
 impl InterfaceStatistics {
     pub(crate) fn refuse(&mut self, reason: Refusal) {
-        *self.refused.entry(reason.label()).or_default() += 1;
+        let counters = if reason.is_normal() { &mut self.ignored } else { &mut self.bad };
+        *counters.entry(reason.label()).or_default() += 1;
     }
 }

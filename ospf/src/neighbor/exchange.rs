@@ -76,7 +76,7 @@ impl Instance {
         {
             neighbor.master = true;
         } else {
-            return Err(Refusal::DdSequence);
+            return Err(Refusal::DdNegotiation);
         }
         self.neighbor_event(now, key, Event::NegotiationDone);
         self.process_description(now, key, packet)

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::Instance;
-use crate::area::DEFAULT_MIN_LS_ARRIVAL;
 use crate::error::Refusal;
+use crate::flood::LONGEST_ACK_DELAY;
 use crate::interface::Destination;
 use crate::lsdb::{Provenance, Scope};
 use crate::neighbor::NeighborKey;
@@ -14,9 +14,9 @@ use crate::types::Instant;
 use crate::view::NeighborState;
 use crate::wire::{LsaHeader, LsaKey};
 
-/// A neighbor that has loaded an instance of ours less than MinLSArrival ago drops the next one without a word
-/// (section 13 step 5a). It is sent again just after that, not only after RxmtInterval.
-const AFTER_MIN_LS_ARRIVAL: Duration = DEFAULT_MIN_LS_ARRIVAL.saturating_add(Duration::from_millis(50));
+/// A neighbor that has taken an instance of ours less than MinLSArrival ago drops the next one without a word
+/// (section 13 step 5a). It is sent again this long after that, not only after RxmtInterval.
+const AFTER_MIN_LS_ARRIVAL: Duration = Duration::from_millis(50);
 /// Advertisements sent again at one time to one neighbor; more of them wait for [`PACE`].
 const BURST: usize = 256;
 /// The pause between two bursts.
@@ -32,8 +32,9 @@ impl Instance {
             .lsdb(Scope::of(name.ls_type, area))
             .and_then(|lsdb| lsdb.get(&name))
             .is_some_and(|entry| entry.provenance == Provenance::Own);
-        if own && self.config.areas.get(&area).is_some_and(|area| area.min_ls_arrival.is_none()) {
-            after = after.min(AFTER_MIN_LS_ARRIVAL);
+        if own {
+            // A shorter MinLSArrival than acknowledgments may take must not make everything travel twice.
+            after = after.min(self.min_ls_arrival(area).max(LONGEST_ACK_DELAY) + AFTER_MIN_LS_ARRIVAL);
         }
         let at = now + after;
         if let Some(neighbor) = self.neighbor_mut(key) {

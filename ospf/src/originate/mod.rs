@@ -10,6 +10,9 @@ mod summary;
 
 pub(crate) use router::interface_prefixes;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::Instance;
@@ -47,6 +50,11 @@ impl Origination {
     /// Whether it should say something.
     fn is_wanted(&self) -> bool {
         self.wanted.is_some()
+    }
+
+    /// From when on it makes no difference whether an instance was ever made.
+    fn forgotten_at(&self) -> Option<Instant> {
+        self.last.map(|last| last + self.hold * 2)
     }
 
     /// When the next instance may be made.
@@ -88,6 +96,25 @@ impl Instance {
         }
         self.timers.cancel(TimerId::Originate(scope, name));
         self.flush(now, scope, name);
+        self.forget_origination(now, scope, name);
+    }
+
+    /// Forgets an advertisement that is not wanted any more, once it has left the database and a next instance would
+    /// not have to wait on account of the last.
+    fn forget_origination(&mut self, now: Instant, scope: Scope, name: LsaKey) {
+        let Some(area) = self.area_of(scope) else { return };
+        let Some(origination) = area.originations.get(&name) else { return };
+        if origination.is_wanted() || area.lsdb.get(&name).is_some() {
+            return;
+        }
+        match origination.forgotten_at() {
+            Some(at) if at > now => self.timers.arm(TimerId::Originate(scope, name), at),
+            _ => {
+                if let Some(originations) = self.originations_mut(scope) {
+                    originations.remove(&name);
+                }
+            }
+        }
     }
 
     /// Makes the next instance of an advertisement if it should say something else than the database's, now or when
@@ -95,7 +122,9 @@ impl Instance {
     pub(crate) fn advance_origination(&mut self, now: Instant, scope: Scope, name: LsaKey) {
         let Some(area) = self.area_of(scope) else { return };
         let Some(origination) = area.originations.get(&name) else { return };
-        let Some((options, body)) = &origination.wanted else { return };
+        let Some((options, body)) = &origination.wanted else {
+            return self.forget_origination(now, scope, name);
+        };
         let ready_at = origination.ready_at();
         let current = area.lsdb.get(&name);
         let is_current = current.is_some_and(|entry| {

@@ -109,8 +109,12 @@ pub struct InterfaceStatisticsView {
     pub retransmission_count: u64,
     /// Packets by type.
     pub packets: PacketCountersView,
-    /// Packets dropped, by reason. Reasons are `DecodeError::reason()` and those of the engine's checks.
+    /// Packets refused, by reason: something is wrong with them or with the configuration of an end. Reasons are
+    /// `DecodeError::reason()` and those of the engine's checks.
     pub bad_packets: BTreeMap<String, u64>,
+    /// What was passed over, by reason: part of a healthy network, such as duplicates and packets that have crossed.
+    #[serde(default)]
+    pub ignored_packets: BTreeMap<String, u64>,
 }
 
 /// Packets by direction.

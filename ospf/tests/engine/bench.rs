@@ -172,7 +172,8 @@ impl Bench {
     }
 
     pub(crate) fn hello(&mut self) {
-        self.receive(PacketBody::Hello(hello(vec![OWN])));
+        let network_mask = self.config.interfaces[&LINK].address.netmask();
+        self.receive(PacketBody::Hello(Hello { network_mask, ..hello(vec![OWN]) }));
     }
 
     /// The peer, as master, describes.
@@ -228,6 +229,11 @@ impl Bench {
     /// How often something was refused for that reason.
     pub(crate) fn refused(&self, reason: &str) -> u64 {
         self.interface().statistics.bad_packets.get(reason).copied().unwrap_or_default()
+    }
+
+    /// How often something was passed over for that reason.
+    pub(crate) fn ignored(&self, reason: &str) -> u64 {
+        self.interface().statistics.ignored_packets.get(reason).copied().unwrap_or_default()
     }
 
     /// Sequence number and age of an advertisement in the database.

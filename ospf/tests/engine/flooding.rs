@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use isthmus_ospf::config::AreaConfig;
 use isthmus_ospf::types::MAX_AGE;
-use isthmus_ospf::wire::PacketBody;
+use isthmus_ospf::wire::{Lsa, LsaBody, Options, PacketBody};
 
-use crate::bench::{Bench, OWN, PEER, STRANGER, many, millis, router_key, router_lsa, stub_lsa};
+use crate::bench::{
+    Bench, OWN, PEER, STRANGER, link_config, many, millis, router_key, router_lsa, seq, stub_lsa,
+};
 
 #[test]
 fn acknowledgments_wait_a_little_for_company() {
@@ -60,6 +63,65 @@ fn an_unacknowledged_instance_of_ours_is_sent_again_after_min_ls_arrival_and_the
 }
 
 #[test]
+fn the_first_retransmission_follows_a_configured_min_ls_arrival() {
+    // Peers acknowledge up to 100 ms later, so that nothing is sent again before that.
+    for (arrival, first) in [(Duration::ZERO, 150), (millis(10), 150), (millis(400), 450)] {
+        let area = AreaConfig {
+            min_ls_interval: Some(millis(10)),
+            min_ls_arrival: Some(arrival),
+            ..AreaConfig::default()
+        };
+        let mut bench = Bench::with(link_config(), area);
+        bench.become_full(&[]);
+        let start = bench.now;
+        bench.reconfigure(|link| link.cost = 11);
+        bench.advance(Duration::from_secs(6));
+        let times: Vec<_> = bench.take_updates().iter().map(|(at, _)| at.since(start).as_millis()).collect();
+        assert_eq!(times, [0, first, first + 5000], "MinLSArrival {arrival:?}");
+    }
+}
+
+#[test]
+fn an_advertisement_of_another_router_waits_for_the_whole_interval() {
+    let mut bench = Bench::full(&[router_lsa(STRANGER, 5, MAX_AGE - 5)]);
+    bench.advance(Duration::from_secs(10));
+    let times: Vec<_> = bench.take_updates().iter().map(|(at, _)| *at).collect();
+    assert_eq!(times.len(), 2);
+    assert_eq!(times[1].since(times[0]), Duration::from_secs(5));
+}
+
+/// An advertisement of another router says something that only its own router understands.
+#[test]
+fn an_odd_body_of_another_router_is_stored_flooded_on_and_acknowledged() {
+    for (what, body) in odd_bodies() {
+        let odd = Lsa::build(1, Options::E, router_key(STRANGER), seq(1), &LsaBody::Unknown(body));
+        // In the exchange: the adjacency becomes Full, which `full` asserts,
+        let mut bench = Bench::full(std::slice::from_ref(&odd));
+        assert!(bench.stored(router_key(STRANGER)).is_some(), "{what}");
+        bench.receive(PacketBody::LinkStateRequest(vec![router_key(STRANGER)]));
+        let updates = bench.take_updates();
+        assert_eq!(updates[0].1[0].bytes[2..], odd.bytes[2..], "{what}: handed on but for the age");
+        // and later.
+        let mut bench = Bench::full(&[]);
+        bench.update(std::slice::from_ref(&odd));
+        assert!(bench.stored(router_key(STRANGER)).is_some(), "{what}");
+        bench.advance(millis(200));
+        assert_eq!(bench.take_acks().len(), 1, "{what}");
+    }
+}
+
+fn odd_bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let stub = [192, 0, 2, 0, 255, 255, 255, 0, 3, 0, 0, 1];
+    let undefined = [192, 0, 2, 0, 255, 255, 255, 0, 9, 0, 0, 1];
+    vec![
+        ("an undefined link", [&[0, 0, 0, 2][..], &stub, &undefined].concat()),
+        ("bytes after the links", [&[0, 0, 0, 1][..], &stub, &[1, 2, 3]].concat()),
+        ("more links announced than there are", [&[0, 0, 255, 255][..], &stub].concat()),
+        ("nothing", Vec::new()),
+    ]
+}
+
+#[test]
 fn an_acknowledgment_of_another_instance_does_not_count() {
     let mut bench = Bench::full(&[]);
     bench.reconfigure(|link| link.cost = 11);
@@ -67,7 +129,7 @@ fn an_acknowledgment_of_another_instance_does_not_count() {
     let mut older = lsas[0].header;
     older.sequence.0 -= 1;
     bench.receive(PacketBody::LinkStateAck(vec![older]));
-    assert_eq!((bench.waiting_for_acks(), bench.refused("bad_ack")), (1, 1));
+    assert_eq!((bench.waiting_for_acks(), bench.ignored("bad_ack")), (1, 1));
     bench.receive(PacketBody::LinkStateAck(vec![lsas[0].header]));
     assert_eq!(bench.waiting_for_acks(), 0);
     bench.advance(Duration::from_secs(8));
@@ -83,7 +145,7 @@ fn a_second_instance_within_min_ls_arrival_is_dropped_without_a_word() {
     bench.update(&[stub_lsa(STRANGER, 2, 1, 2)]);
     bench.advance(millis(99));
     assert!(bench.sent.is_empty());
-    assert_eq!(bench.refused("lsa_too_soon"), 1);
+    assert_eq!(bench.ignored("lsa_too_soon"), 1);
     bench.advance(millis(1));
     bench.update(&[stub_lsa(STRANGER, 2, 1, 2)]);
     assert_eq!(bench.stored(router_key(STRANGER)).map(|(sequence, _)| sequence), Some(0x8000_0002));

@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use isthmus_ospf::config::{AreaConfig, InterfaceConfig, InterfaceType};
-use isthmus_ospf::types::AreaId;
+use isthmus_ospf::types::{AreaId, InterfaceId};
 use isthmus_ospf::view::{LsaBodyView, RouterLinkView};
 
 use crate::bench::{Bench, LINK, OWN, OWN_ADDRESS, PEER, link_config, millis, router_key};
@@ -131,4 +132,38 @@ fn a_neighbor_that_is_lost_is_taken_out_at_once() {
     bench.engine.handle_neighbor_dead(bench.now, PEER);
     bench.collect();
     assert_eq!(links(&bench), [stub([172, 16, 0, 0], [255, 255, 255, 252], 10)]);
+}
+
+/// The backbone with the peer, and an area with one interface that announces `prefixes`.
+fn border(bench: &mut Bench, prefixes: u8) {
+    let area = AreaId(Ipv4Addr::new(0, 0, 0, 51));
+    let id = InterfaceId(9);
+    let prefix = |n: u8| (Ipv4Net::from(Ipv4Addr::new(10, 200, 0, n)), 0);
+    let config = InterfaceConfig {
+        name: "inside".to_owned(),
+        area,
+        address: "172.18.0.1/24".parse().expect("an address"),
+        passive: true,
+        stub_prefixes: (0..prefixes).map(prefix).collect(),
+        ..link_config()
+    };
+    bench.config.areas.entry(area).or_default();
+    bench.config.interfaces.insert(id, config);
+    bench.engine.handle_config(bench.now, bench.config.clone());
+    bench.engine.handle_link(bench.now, id, true);
+    bench.collect();
+    bench.acknowledge_all();
+}
+
+#[test]
+fn a_summary_that_is_withdrawn_costs_one_calculation() {
+    let mut bench = Bench::full(&[]);
+    border(&mut bench, 2);
+    bench.advance(Duration::from_secs(15));
+    bench.acknowledge_all();
+    bench.advance(Duration::from_secs(5));
+    let before = bench.engine.spf_runs();
+    border(&mut bench, 1);
+    bench.sent.clear();
+    assert_eq!(bench.engine.spf_runs() - before, 1, "the configuration's own");
 }

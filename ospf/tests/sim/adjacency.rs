@@ -32,6 +32,25 @@ fn two_routers_become_full_over_a_bad_link() {
 }
 
 #[test]
+fn a_healthy_network_has_no_bad_packet() {
+    let mut network = Network::new(3);
+    let nodes = network.routers(6);
+    for pair in nodes.windows(2) {
+        network.link(pair[0], pair[1], BACKBONE, 10);
+    }
+    network.link(nodes[0], nodes[5], BACKBONE, 10);
+    network.start_all();
+    network.run_for(seconds(120));
+    for (id, _, engine) in network.alive() {
+        for interface in engine.view_interfaces(network.now) {
+            let bad = &interface.statistics.bad_packets;
+            assert!(bad.is_empty(), "{id:?} {}: {bad:?}", interface.name);
+            assert_eq!(interface.adjacency_count, 1);
+        }
+    }
+}
+
+#[test]
 fn the_same_inputs_give_the_same_outputs() {
     let run = |seed| {
         let mut network = Network::new(seed);

@@ -291,7 +291,8 @@ impl Node {
         Ok(keys)
     }
 
-    /// How many packets it has refused, by interface and reason: drops of the data plane and bad packets of OSPF.
+    /// How many packets it has refused, by interface and reason: drops of the data plane, and packets that OSPF has
+    /// refused or ignored.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -303,8 +304,10 @@ impl Node {
             refused.insert(name, drop["packets"].as_u64().unwrap_or_default());
         }
         for interface in self.list("/ospf/interfaces", "interface")? {
-            let reasons = interface.pointer("/statistics/bad-packets").and_then(Value::as_object);
-            for (reason, count) in reasons.into_iter().flatten() {
+            let reasons = ["/statistics/bad-packets", "/statistics/ignored-packets"]
+                .into_iter()
+                .filter_map(|counters| interface.pointer(counters).and_then(Value::as_object));
+            for (reason, count) in reasons.flatten() {
                 let name = format!("{} ospf {reason}", text(&interface["name"]));
                 refused.insert(name, count.as_u64().unwrap_or_default());
             }

@@ -25,8 +25,6 @@ pub struct AsExternalLsa {
 
 /// Length without TOS routes.
 pub(super) const LEN: usize = 16;
-/// Length of one TOS route.
-const TOS_LEN: usize = 12;
 /// The E bit in the byte before the metric.
 const E_BIT: u32 = 0x8000_0000;
 
@@ -43,10 +41,7 @@ impl AsExternalLsa {
         let bits_and_metric = reader.u32()?;
         let forwarding_address = reader.ipv4()?;
         let tag = reader.u32()?;
-        while reader.remaining() >= TOS_LEN {
-            reader.take(TOS_LEN)?;
-        }
-        reader.finish()?;
+        // TOS routes may follow (RFC 2328 section A.4.5); nobody uses them.
         let e2 = bits_and_metric & E_BIT != 0;
         Ok(Self { network_mask, e2, metric: bits_and_metric & 0x00ff_ffff, forwarding_address, tag })
     }

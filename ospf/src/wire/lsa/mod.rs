@@ -190,9 +190,15 @@ impl Lsa {
         self.header.checksum != 0 && fletcher_is_valid(&self.bytes[AGE_LEN..])
     }
 
-    /// Decodes the body.
+    /// Decodes the body, liberally: links of undefined types are left out, bytes after the last field are
+    /// passed over. Errors are bodies that end early.
     pub fn body(&self) -> Result<LsaBody, DecodeError> {
-        LsaBody::decode(self.header.key.ls_type, &self.bytes[LSA_HEADER_LEN..])
+        LsaBody::decode(self.header.key.ls_type, self.body_bytes())
+    }
+
+    /// The bytes after the header.
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.bytes[LSA_HEADER_LEN..]
     }
 
     /// The same instance at another age, in seconds. Shares the bytes.

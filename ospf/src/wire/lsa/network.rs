@@ -42,7 +42,6 @@ impl NetworkLsa {
         while reader.remaining() >= 4 {
             attached_routers.push(RouterId(reader.ipv4()?));
         }
-        reader.finish()?;
         Ok(Self { network_mask, attached_routers })
     }
 

@@ -82,9 +82,8 @@ impl RouterLsa {
         }
         let mut links = Vec::with_capacity(announced.into());
         for _ in 0..announced {
-            links.push(RouterLink::read(&mut reader)?);
+            links.extend(RouterLink::read(&mut reader)?);
         }
-        reader.finish()?;
         Ok(Self { flags, links })
     }
 
@@ -100,15 +99,16 @@ impl RouterLsa {
 }
 
 impl RouterLink {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    /// `None` is a link of an undefined type: it has the length of any other and leads nowhere.
+    fn read(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
         let id = reader.ipv4()?;
         let data = reader.ipv4()?;
-        let link_type = LinkType::from_wire(reader.u8()?)?;
+        let link_type = LinkType::from_wire(reader.u8()?);
         let tos_count = usize::from(reader.u8()?);
         let metric = reader.u16()?;
         // TOS routing is gone since RFC 2178; its metrics may still be on the wire (section A.4.2).
         reader.take(tos_count * TOS_LEN)?;
-        Ok(Self { id, data, link_type, metric })
+        Ok(link_type.map(|link_type| Self { id, data, link_type, metric }))
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -121,13 +121,13 @@ impl RouterLink {
 }
 
 impl LinkType {
-    fn from_wire(value: u8) -> Result<Self, DecodeError> {
-        Ok(match value {
+    fn from_wire(value: u8) -> Option<Self> {
+        Some(match value {
             1 => Self::PointToPoint,
             2 => Self::Transit,
             3 => Self::Stub,
             4 => Self::Virtual,
-            found => return Err(DecodeError::RouterLinkType { found }),
+            _ => return None,
         })
     }
 }

@@ -19,8 +19,6 @@ pub struct SummaryLsa {
 
 /// Length without TOS metrics.
 pub(super) const LEN: usize = 8;
-/// Length of one TOS metric.
-const TOS_LEN: usize = 4;
 
 impl SummaryLsa {
     /// The network of a type 3 advertisement, given its link state id. `None` if the mask's ones are not
@@ -33,10 +31,7 @@ impl SummaryLsa {
         let mut reader = Reader::new(bytes, Part::SummaryLsa);
         let network_mask = reader.ipv4()?;
         let metric = reader.u32()? & 0x00ff_ffff;
-        while reader.remaining() >= TOS_LEN {
-            reader.take(TOS_LEN)?;
-        }
-        reader.finish()?;
+        // TOS metrics may follow (RFC 2328 section A.4.4); nobody uses them.
         Ok(Self { network_mask, metric })
     }
 

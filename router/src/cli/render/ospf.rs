@@ -242,6 +242,10 @@ impl Render for InterfaceView {
                 "Bad packets",
                 list(self.statistics.bad_packets.iter().map(|(why, count)| format!("{why} {count}"))),
             ),
+            (
+                "Ignored packets",
+                list(self.statistics.ignored_packets.iter().map(|(why, count)| format!("{why} {count}"))),
+            ),
             ("Retransmitted", self.statistics.retransmission_count.to_string()),
         ])
     }
