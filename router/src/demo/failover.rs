@@ -1,4 +1,5 @@
-//! How long the outside host hears nothing of the inner node while the border router between them is killed.
+//! Steps of the tour around the death of a border router: how long the outside host hears nothing of the inner node
+//! while the router between them is killed, and the return of that router.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::outside::OutsideHost;
+use super::topology::{self, CLUSTER_NETWORKS, INNER, NODES, PREFERRED};
+use super::tour::Tour;
 use crate::host::EchoOutcome;
 
 /// From one echo request to the next.
@@ -17,6 +20,55 @@ const TIMEOUT: Duration = Duration::from_millis(800);
 const BEFORE: u32 = 300;
 /// Requests after it, at least.
 const AFTER: u32 = 1500;
+
+impl Tour {
+    /// Kills the border router that carries the traffic.
+    pub(super) async fn failover(&mut self) -> bool {
+        let Some(mut victim) = self.processes.remove(&PREFERRED) else { return false };
+        let pid = victim.id();
+        self.say
+            .line("failover", &format!("SIGKILL to node-{PREFERRED} (pid {pid}), which carries the traffic"));
+        let measured = measure(&self.outside, topology::local_address(INNER), || victim.kill()).await;
+        let result = measured.and_then(|measured| {
+            self.report.failover_interruption_ms = measured.longest_gap.as_secs_f64() * 1000.0;
+            let text = format!(
+                "the outside host heard nothing of node-{INNER} for {:.1} ms; {} of {} echo requests lost",
+                self.report.failover_interruption_ms, measured.lost, measured.sent
+            );
+            if measured.recovered { Ok(text) } else { Err(io::Error::other(text)) }
+        });
+        self.step("failover", result)
+    }
+
+    /// Starts the border router again with the same id, and waits until the cluster is whole.
+    pub(super) async fn comeback(&mut self) -> bool {
+        let result = self.return_of_the_preferred().await;
+        self.step("comeback", result)
+    }
+
+    async fn return_of_the_preferred(&mut self) -> io::Result<String> {
+        let pid = self.restart(PREFERRED)?;
+        let started = Instant::now();
+        for node in NODES {
+            self.meets_all(node).await?;
+        }
+        let met = started.elapsed().as_millis();
+        self.all_full().await?;
+        let full = started.elapsed().as_millis();
+        for node in NODES {
+            self.route_to_the_outside(node).await?;
+        }
+        for destination in CLUSTER_NETWORKS {
+            self.route_to_the_cluster(destination).await?;
+        }
+        self.path_to_the_outside().await?;
+        let carries = started.elapsed().as_millis();
+        Ok(format!(
+            "node-{PREFERRED} again, pid {pid}: met by all after {met} ms, its adjacencies Full after {full} ms, \
+             carries the traffic again after {carries} ms"
+        ))
+    }
+}
 
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]

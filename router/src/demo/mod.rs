@@ -6,27 +6,35 @@
 //! | module | subject |
 //! |---|---|
 //! | [`place`] | where the segment is |
+//! | [`sweep`] | what a killed demo left |
 //! | [`topology`] | the network and its configuration files |
 //! | [`process`] | the node processes |
 //! | [`outside`] | the outside host |
-//! | [`tour`] | the steps |
-//! | [`failover`] | the interruption when a border router dies |
+//! | [`client`] | questions to the nodes |
+//! | [`tour`] | the steps, one after the other |
+//! | [`convergence`] | steps: the nodes meet, routers become neighbors, routes appear |
+//! | [`traffic`] | steps: ping, traceroute, the common address, throughput |
+//! | [`failover`] | steps: a border router dies, and returns |
 //! | [`report`] | the JSON document |
+//! | [`say`] | progress, line by line |
 
 pub mod client;
+pub mod convergence;
 pub mod failover;
 pub mod outside;
 pub mod place;
 pub mod process;
 pub mod report;
 pub mod say;
+pub mod sweep;
 pub mod topology;
 pub mod tour;
+pub mod traffic;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use report::Report;
 use say::Say;
@@ -41,15 +49,20 @@ pub struct DemoOptions {
     pub json: bool,
 }
 
-/// Runs the demo. The exit code says whether every step held.
+/// Runs the demo. The exit code is 0 if every step held, 1 if not, and 128 and the signal's number if a signal ended
+/// the demo before the tour was over.
 pub fn run(options: DemoOptions) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    match runtime.block_on(demo(options)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let result = runtime.block_on(demo(options));
+    // A question to a node may still be under way on a thread of its own: nobody wants the answer.
+    runtime.shutdown_background();
+    match result {
+        Ok(Outcome::Held) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::FAILURE,
+        Ok(Outcome::Interrupted(signal)) => ExitCode::from(128 + signal),
         Err(error) => failed(&error),
     }
 }
@@ -59,35 +72,61 @@ fn failed(error: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn demo(options: DemoOptions) -> io::Result<bool> {
+enum Outcome {
+    Held,
+    Failed,
+    /// By the signal of this number.
+    Interrupted(u8),
+}
+
+/// The signals that end the demo.
+struct Stop {
+    hang_up: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The number of the first that comes.
+    async fn signal(&mut self) -> u8 {
+        let kind = tokio::select! {
+            _ = self.hang_up.recv() => SignalKind::hangup(),
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+            _ = self.terminate.recv() => SignalKind::terminate(),
+        };
+        kind.as_raw_value() as u8
+    }
+}
+
+async fn demo(options: DemoOptions) -> io::Result<Outcome> {
     // The signals are caught before anything is started, so that nothing is left behind at any point.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let stopped = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-    };
-    tokio::pin!(stopped);
+    let mut stop = Stop::new()?;
     let say = Say::new(options.json);
     let mut tour = Tour::start(say.clone())?;
     let interrupted = tokio::select! {
-        () = tour.run() => false,
-        () = &mut stopped => true,
+        () = tour.run() => None,
+        signal = stop.signal() => Some(signal),
     };
-    let held = !interrupted && tour.report.ok;
-    if !interrupted {
-        conclude(options, &say, &tour)?;
-        if !options.once {
-            say.print("the cluster stays up until Ctrl-C");
-            stopped.await;
-        }
+    if let Some(signal) = interrupted {
+        tour.end();
+        return Ok(Outcome::Interrupted(signal));
     }
+    let concluded = conclude(options, &say, &tour);
+    if concluded.is_ok() && !options.once {
+        say.print("the cluster stays up until Ctrl-C");
+        stop.signal().await;
+    }
+    let held = tour.report.ok;
     tour.end();
-    Ok(held || (interrupted && !options.once))
+    concluded.map(|()| if held { Outcome::Held } else { Outcome::Failed })
 }
 
 fn conclude(options: DemoOptions, say: &Say, tour: &Tour) -> io::Result<()> {

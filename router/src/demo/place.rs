@@ -3,19 +3,23 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, MemfdFlags, flock, memfd_create, statfs};
+use rustix::fs::{FlockOperation, MemfdFlags, flock, fstat, memfd_create, statfs};
+
+use super::sweep::{LOCK, PREFIX, sweep};
 
 /// Memory that the demo needs at most, in bytes.
 pub const NEEDED: u64 = 32 << 20;
+/// Bytes for configurations and logs, where the segment is not.
+const CONTROL: u64 = 1 << 20;
 /// What statfs(2) says of a tmpfs.
 const TMPFS_MAGIC: i64 = 0x0102_1994;
-/// Directories of the demo start with this, and the process id follows.
-const PREFIX: &str = "isthmus-demo-";
-/// Held locked while the demo that made the directory lives.
-const LOCK: &str = "lock";
+/// Demos of processes with the same number, in containers that share the directory.
+const NAMESAKES: u32 = 8;
+/// Of one block of stat(2).
+const BLOCK: u64 = 512;
 
 /// The demo's own directory, removed when dropped.
 #[derive(Debug)]
@@ -43,23 +47,26 @@ pub enum Memory {
 }
 
 impl Place {
-    /// Finds the space and makes the directory. `nodes` is how many arenas are needed.
+    /// Sweeps what killed demos left, finds the space and makes the directory. `nodes` is how many arenas are needed.
     ///
     /// # Errors
     /// No directory at all is writable, or the system has no memory files.
     pub fn find(nodes: u8) -> io::Result<Self> {
+        let any_kind = control_candidates();
+        let swept = any_kind.iter().flat_map(|parent| sweep(parent)).collect();
         let mut reasons = Vec::new();
-        let mut swept = Vec::new();
         for candidate in candidates() {
-            swept.extend(sweep(&candidate));
-            match has_room(&candidate).and_then(|()| create(&candidate)) {
+            match is_tmpfs(&candidate)
+                .and_then(|()| has_room(&candidate, NEEDED))
+                .and_then(|()| create(&candidate))
+            {
                 Ok((directory, lock)) => {
                     return Ok(Self { directory, _lock: lock, memory: Memory::Tmpfs, swept });
                 }
                 Err(error) => reasons.push(format!("{}: {error}", candidate.display())),
             }
         }
-        let (directory, lock) = control_directory(&mut swept)?;
+        let (directory, lock) = control_directory(&any_kind)?;
         let arenas = (1..=nodes).map(memory_file).collect::<io::Result<_>>()?;
         Ok(Self { directory, _lock: lock, memory: Memory::Inherited { arenas, reasons }, swept })
     }
@@ -72,9 +79,24 @@ impl Place {
     /// One line for the user.
     pub fn describe(&self) -> String {
         match &self.memory {
-            Memory::Tmpfs => format!("segment in {} (tmpfs)", self.directory.display()),
-            Memory::Inherited { reasons, .. } => {
-                format!("segment in memory files inherited by the nodes ({})", reasons.join("; "))
+            Memory::Tmpfs => format!("in {}, a tmpfs", self.directory.display()),
+            Memory::Inherited { reasons, .. } => format!(
+                "in memory files that the nodes inherit ({}); sockets and logs in {}",
+                reasons.join("; "),
+                self.directory.display()
+            ),
+        }
+    }
+
+    /// Bytes of memory-backed space in use.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn used(&self) -> io::Result<u64> {
+        match &self.memory {
+            Memory::Tmpfs => used_below(&self.directory),
+            Memory::Inherited { arenas, .. } => {
+                arenas.iter().map(|arena| Ok(fstat(arena)?.st_blocks as u64 * BLOCK)).sum()
             }
         }
     }
@@ -87,84 +109,105 @@ impl Drop for Place {
     }
 }
 
+/// Where the segment may be.
 fn candidates() -> Vec<PathBuf> {
     let from_env = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let mut all: Vec<PathBuf> = [from_env("XDG_RUNTIME_DIR"), Some("/dev/shm".into()), from_env("TMPDIR")]
-        .into_iter()
-        .flatten()
-        .collect();
-    all.dedup();
+    distinct([from_env("XDG_RUNTIME_DIR"), Some("/dev/shm".into()), from_env("TMPDIR")].into_iter().flatten())
+}
+
+/// Where sockets, configurations and logs may be, if the segment is nowhere.
+fn control_candidates() -> Vec<PathBuf> {
+    distinct(candidates().into_iter().chain([std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()]))
+}
+
+fn distinct(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for path in paths {
+        if !all.contains(&path) {
+            all.push(path);
+        }
+    }
     all
 }
 
-fn has_room(directory: &Path) -> io::Result<()> {
-    let about = statfs(directory)?;
+fn is_tmpfs(directory: &Path) -> io::Result<()> {
     // The type of the field differs between platforms; the value fits.
     #[allow(clippy::unnecessary_cast, reason = "the field's type differs between platforms")]
-    let kind = about.f_type as i64;
-    if kind != TMPFS_MAGIC {
-        return Err(io::Error::other("not a tmpfs"));
-    }
+    let kind = statfs(directory)?.f_type as i64;
+    if kind == TMPFS_MAGIC { Ok(()) } else { Err(io::Error::other("not a tmpfs")) }
+}
+
+fn has_room(directory: &Path, needed: u64) -> io::Result<()> {
+    let about = statfs(directory)?;
     #[allow(clippy::unnecessary_cast, reason = "the field's type differs between platforms")]
     let free = (about.f_bavail as u64).saturating_mul(about.f_bsize as u64);
-    if free < NEEDED {
-        return Err(io::Error::other(format!("{} MiB free, {} MiB needed", free >> 20, NEEDED >> 20)));
+    // A tmpfs without a limit of its own says that it has no blocks at all.
+    if about.f_blocks != 0 && free < needed {
+        return Err(io::Error::other(format!("{} MiB free, {} MiB needed", free >> 20, needed >> 20)));
     }
     Ok(())
 }
 
 fn create(parent: &Path) -> io::Result<(PathBuf, File)> {
-    let directory = parent.join(format!("{PREFIX}{}", std::process::id()));
-    fs::DirBuilder::new().mode(0o700).create(&directory)?;
-    let lock = OpenOptions::new().create_new(true).write(true).mode(0o600).open(directory.join(LOCK))?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-    Ok((directory, lock))
-}
-
-/// Sockets, configurations and logs need a directory too, of any kind.
-fn control_directory(swept: &mut Vec<PathBuf>) -> io::Result<(PathBuf, File)> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "no directory to try");
-    for parent in candidates().into_iter().chain([std::env::temp_dir(), PathBuf::from("/var/tmp")]) {
-        swept.extend(sweep(&parent));
-        match create(&parent) {
-            Ok(created) => return Ok(created),
-            Err(error) => {
-                last = io::Error::new(error.kind(), format!("cannot write in {}: {error}", parent.display()));
-            }
+    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+    for namesake in 0..NAMESAKES {
+        let number = std::process::id();
+        let suffix = if namesake == 0 { String::new() } else { format!("-{namesake}") };
+        match create_as(&parent.join(format!("{PREFIX}{number}{suffix}"))) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+            result => return result,
         }
     }
     Err(last)
 }
 
-/// A memory file that the nodes inherit: not closed on exec.
-fn memory_file(node: u8) -> io::Result<OwnedFd> {
-    Ok(memfd_create(format!("isthmus-node-{node}"), MemfdFlags::ALLOW_SEALING)?)
-}
-
-/// Removes the directories of demos that were killed: nobody holds their lock.
-fn sweep(parent: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
-    entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
-        .map(|entry| entry.path())
-        .filter(|directory| is_abandoned(directory) && fs::remove_dir_all(directory).is_ok())
-        .collect()
-}
-
-fn is_abandoned(directory: &Path) -> bool {
-    let own = directory.ends_with(format!("{PREFIX}{}", std::process::id()));
-    match File::open(directory.join(LOCK)) {
-        Ok(lock) => !own && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
-        // Killed between making the directory and locking it, or not ours to read.
-        Err(error) => error.kind() == io::ErrorKind::NotFound && is_old(directory),
+fn create_as(directory: &Path) -> io::Result<(PathBuf, File)> {
+    fs::DirBuilder::new().mode(0o700).create(directory)?;
+    let lock = || -> io::Result<File> {
+        let lock = OpenOptions::new().create_new(true).write(true).mode(0o600).open(directory.join(LOCK))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(lock)
+    };
+    match lock() {
+        Ok(lock) => Ok((directory.to_owned(), lock)),
+        Err(error) => {
+            // The reason is what counts; an empty directory in the way is swept later.
+            let _ = fs::remove_dir_all(directory);
+            Err(error)
+        }
     }
 }
 
-fn is_old(directory: &Path) -> bool {
-    const SETTLED: std::time::Duration = std::time::Duration::from_secs(60);
-    let modified = fs::metadata(directory).and_then(|about| about.modified());
-    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > SETTLED))
+/// Sockets, configurations and logs need a directory too, of any kind.
+fn control_directory(parents: &[PathBuf]) -> io::Result<(PathBuf, File)> {
+    let mut reasons = Vec::new();
+    for parent in parents {
+        match has_room(parent, CONTROL).and_then(|()| create(parent)) {
+            Ok(created) => return Ok(created),
+            Err(error) => reasons.push(format!("{}: {error}", parent.display())),
+        }
+    }
+    Err(io::Error::other(format!("no directory for sockets and logs: {}", reasons.join("; "))))
+}
+
+fn used_below(directory: &Path) -> io::Result<u64> {
+    let mut used = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        used += match entry.metadata() {
+            Ok(about) if about.is_dir() => used_below(&entry.path())?,
+            Ok(about) => about.blocks() * BLOCK,
+            // Removed meanwhile by the node that it belongs to.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(used)
+}
+
+/// A memory file that the nodes inherit: not closed on exec.
+fn memory_file(node: u8) -> io::Result<OwnedFd> {
+    Ok(memfd_create(format!("isthmus-node-{node}"), MemfdFlags::ALLOW_SEALING)?)
 }
 
 /// The number of a memory file's descriptor, the same in the nodes.
@@ -177,25 +220,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_without_a_living_demo_is_swept_and_a_living_one_is_kept() {
-        let parent = std::env::temp_dir().join(format!("isthmus-place-test-{}", std::process::id()));
-        fs::create_dir_all(&parent).unwrap();
-        let dead = parent.join(format!("{PREFIX}1"));
-        let alive = parent.join(format!("{PREFIX}2"));
-        for directory in [&dead, &alive] {
-            fs::create_dir(directory).unwrap();
-            File::create(directory.join(LOCK)).unwrap();
-        }
-        let lock = File::open(alive.join(LOCK)).unwrap();
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
-        assert_eq!(sweep(&parent), vec![dead.clone()]);
-        assert!(!dead.exists() && alive.exists());
-        fs::remove_dir_all(&parent).unwrap();
+    fn a_filesystem_that_is_not_in_memory_is_refused_with_the_reason() {
+        let error = is_tmpfs(Path::new("/proc")).unwrap_err();
+        assert!(error.to_string().contains("not a tmpfs"), "{error}");
     }
 
     #[test]
-    fn a_filesystem_that_is_not_in_memory_is_refused_with_the_reason() {
-        let error = has_room(Path::new("/proc")).unwrap_err();
-        assert!(error.to_string().contains("not a tmpfs"), "{error}");
+    fn a_lack_of_room_is_refused_with_both_figures() {
+        let error = has_room(Path::new("/"), 1 << 60).unwrap_err();
+        assert!(error.to_string().contains("1099511627776 MiB needed"), "{error}");
+    }
+
+    #[test]
+    fn demos_with_the_same_number_have_directories_of_their_own() {
+        let parent = std::env::temp_dir().join(format!("isthmus-place-test-{}", std::process::id()));
+        fs::create_dir_all(&parent).unwrap();
+        let (first, _lock) = create(&parent).unwrap();
+        let (second, _other) = create(&parent).unwrap();
+        assert_ne!(first, second);
+        assert!(sweep(&parent).is_empty(), "both are alive");
+        assert_eq!(used_below(&parent).unwrap(), 0);
+        fs::remove_dir_all(&parent).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! The demo's node processes: started, watched, and ended whatever happens.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,7 +20,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Writes `config` into `directory` and starts `isthmus run` on it.
+    /// Writes `config` into `directory` and starts `isthmus run` on it. It ends with the *thread* that called this, by
+    /// SIGKILL if it must: call it from one that lives as long as the demo.
     ///
     /// # Errors
     /// The files could not be written, or the process not be started.
@@ -28,13 +29,13 @@ impl Process {
         let file = directory.join(format!("{name}.yaml"));
         let log = directory.join(format!("{name}.log"));
         std::fs::write(&file, config)?;
-        let child = Command::new(std::env::current_exe()?)
+        let child = Command::new(program()?)
             .args(["run", "-c"])
             .arg(&file)
             .env(EXIT_WITH_PARENT, std::process::id().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
+            .stderr(OpenOptions::new().create(true).append(true).open(&log)?)
             .spawn()?;
         Ok(Self { name: name.to_owned(), child, log })
     }
@@ -58,9 +59,17 @@ impl Process {
         self.child.wait().map(drop)
     }
 
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<String> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(format!("has ended: {status}")),
+            Err(error) => Some(format!("is lost: {error}")),
+        }
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.ended().is_none()
     }
 
     /// The end of its log.
@@ -84,6 +93,12 @@ impl Process {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
     }
+}
+
+/// This program. If its file has been replaced since it was started, what runs is still to be had.
+fn program() -> io::Result<PathBuf> {
+    let file = std::env::current_exe()?;
+    Ok(if file.exists() { file } else { "/proc/self/exe".into() })
 }
 
 /// Asks all processes to end, and ends those that do not.

@@ -38,6 +38,9 @@ pub const IN_BAND_PORT: u16 = 80;
 /// The network of the outside host.
 pub const OUTSIDE_NETWORK: &str = "192.0.2.0/24";
 
+/// The networks of the cluster, as its border routers advertise them: local, global, and the common address.
+pub const CLUSTER_NETWORKS: [&str; 3] = ["10.77.0.0/24", "10.77.1.0/24", "10.77.2.1/32"];
+
 /// A node's address on the local network.
 pub fn local_address(node: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, node)
@@ -80,7 +83,7 @@ pub fn node_config(place: &Place, node: u8) -> String {
             &mut text,
             "up0",
             &uplink(directory, node),
-            uplink_address(node, 2),
+            format!("{}/30", uplink_end(node, 2)),
             uplink_cost(node),
         );
     }
@@ -95,7 +98,13 @@ pub fn outside_router_config(place: &Place) -> String {
     let mut text = String::from("hostname: outside\ninterfaces:\n");
     for node in BORDER_NODES {
         let wire = uplink(directory, node);
-        push_interface(&mut text, &format!("down{node}"), &wire, uplink_address(node, 1), uplink_cost(node));
+        push_interface(
+            &mut text,
+            &format!("down{node}"),
+            &wire,
+            format!("{}/30", uplink_end(node, 1)),
+            uplink_cost(node),
+        );
     }
     let host = format!("{OUTSIDE_GATEWAY}/24");
     push_interface(&mut text, "host0", &host_wire(directory), host, 10);
@@ -118,8 +127,13 @@ fn push_management(text: &mut String, directory: &Path, node: u8) {
     let _ = writeln!(text, "management:\n  unix-socket: {}\n  listen: 127.0.0.1:0", socket.display());
 }
 
-fn uplink_address(node: u8, end: u8) -> String {
-    format!("198.51.100.{}/30", (node - 1) * 4 + end)
+/// A border node's address on its NIC.
+pub fn uplink_address(node: u8) -> Ipv4Addr {
+    uplink_end(node, 2)
+}
+
+fn uplink_end(node: u8, end: u8) -> Ipv4Addr {
+    Ipv4Addr::new(198, 51, 100, (node - 1) * 4 + end)
 }
 
 fn uplink_cost(node: u8) -> u16 {
