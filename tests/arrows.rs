@@ -68,20 +68,28 @@ const MODULES: &[(&str, &[&str])] = &[
     ("ospf_driver", &["config", "forward", "packet", "port", "rib"]),
 ];
 
+/// Single files that know more than their module may, and why.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // The entry to all commands starts `run` and `demo`; the commands themselves ask over REST.
+    ("cli/mod.rs", "node"),
+    ("cli/mod.rs", "demo"),
+    // The engine has no clock: its driver measures, into the view's own type.
+    ("ospf_driver/mod.rs", "isthmus_mgmt_api::model::Histogram"),
+    // The control side's end of the rings. The packet path itself never enters tokio (I4).
+    ("forward/link.rs", "tokio"),
+];
+
 /// Crates that a module of the router must not name.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("cli", &["isthmus_shmnet", "smoltcp"]),
     ("config", &["isthmus_shmnet", "isthmus_mgmt_api", "tokio", "smoltcp"]),
-    ("forward", &["isthmus_ospf", "isthmus_mgmt_api"]),
+    ("forward", &["isthmus_ospf", "isthmus_mgmt_api", "tokio"]),
     ("port", &["isthmus_ospf", "isthmus_mgmt_api", "tokio"]),
     ("packet", &["isthmus_ospf", "isthmus_mgmt_api", "tokio"]),
     ("rib", &["isthmus_mgmt_api", "tokio"]),
     ("kernel", &["isthmus_ospf", "isthmus_mgmt_api"]),
     ("ospf_driver", &["isthmus_mgmt_api"]),
 ];
-
-/// The packet path never enters tokio (I4); this file of it is the control side's end of the rings.
-const TOKIO_IN_FORWARD: &[&str] = &["link.rs"];
 
 fn metadata() -> Metadata {
     MetadataCommand::new().manifest_path(root().join("Cargo.toml")).exec().unwrap()
@@ -148,7 +156,10 @@ fn modules_of_the_router_know_only_those_below_them() {
         for (file, text) in sources(&source, module) {
             for other in crate_paths(&text) {
                 assert!(
-                    other == *module || allowed.contains(&other.as_str()) || !is_module(&source, &other),
+                    other == *module
+                        || allowed.contains(&other.as_str())
+                        || !is_module(&source, &other)
+                        || exceptions(&file).any(|name| name == other),
                     "{}: `{module}` must not know `{other}`",
                     file.display()
                 );
@@ -162,15 +173,25 @@ fn modules_of_the_router_name_no_crate_that_is_not_theirs() {
     let source = root().join("router/src");
     for (module, forbidden) in FOREIGN {
         for (file, text) in sources(&source, module) {
+            // What is excepted is taken out, so that the rest of the file is still looked at.
+            let text = exceptions(&file).fold(text, |text, name| match name.contains("::") {
+                true => text.replace(name, ""),
+                false => text,
+            });
             for name in *forbidden {
-                assert!(!names_crate(&text, name), "{}: `{module}` must not name `{name}`", file.display());
+                let excepted = exceptions(&file).any(|exception| exception == *name);
+                assert!(
+                    excepted || !names_crate(&text, name),
+                    "{}: `{module}` must not name `{name}`",
+                    file.display()
+                );
             }
         }
     }
-    for (file, text) in sources(&source, "forward") {
-        let control_side = TOKIO_IN_FORWARD.iter().any(|name| file.ends_with(name));
-        assert!(control_side || !names_crate(&text, "tokio"), "{}: tokio on the packet path", file.display());
-    }
+}
+
+fn exceptions(file: &Path) -> impl Iterator<Item = &'static str> {
+    EXCEPTIONS.iter().filter(|(name, _)| file.ends_with(name)).map(|(_, what)| *what)
 }
 
 /// The files of a module without their comments and tests. None if the module does not exist.
