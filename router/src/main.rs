@@ -1,7 +1,30 @@
-//! The `isthmus` command.
+//! The `isthmus` command: a node, the demo, or a client of a node.
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use isthmus::cli::args::DemoArgs;
+use isthmus::cli::error::Exit;
+use isthmus::cli::{self, Request};
+use isthmus::demo::{self, DemoOptions};
+use isthmus::{logging, node};
+
 fn main() -> ExitCode {
-    isthmus::cli::run()
+    match cli::read() {
+        Request::Ask(global, question) => cli::ask(global, question),
+        Request::Run(config) => logged(|| node::run(&config)),
+        Request::Demo(DemoArgs { once, json }) => logged(|| demo::run(DemoOptions { once, json })),
+    }
+}
+
+/// What runs in this process logs; what asks another one does not.
+fn logged(run: impl FnOnce() -> ExitCode) -> ExitCode {
+    match logging::init() {
+        Ok(()) => run(),
+        Err(error) => {
+            // Without a standard error there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "isthmus: {error}\n  correct the variable, or unset it");
+            Exit::Usage.into()
+        }
+    }
 }

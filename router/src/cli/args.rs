@@ -88,6 +88,15 @@ Examples:
 
 It logs to standard error, and ends in order on SIGTERM or Ctrl-C.")]
     Run(RunArgs),
+    /// All that is not done in this process.
+    #[command(flatten)]
+    Ask(Question),
+}
+
+/// What to ask of a node, or of a file.
+#[derive(Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum Question {
     /// Check a configuration file, without touching anything.
     #[command(after_help = "\
 Examples:
@@ -161,7 +170,7 @@ Example:
 }
 
 /// Options of `demo`.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ClapArgs)]
 pub struct DemoArgs {
     /// End after the tour.
     #[arg(long)]
@@ -466,7 +475,7 @@ mod tests {
         let args = Args::try_parse_from(["isthmus", "sh", "os", "nei", "-o", "json"]).unwrap();
         assert!(matches!(
             args.command,
-            Command::Show { what: Show::Ospf { part: Some(ShowOspf::Neighbor) } }
+            Command::Ask(Question::Show { what: Show::Ospf { part: Some(ShowOspf::Neighbor) } })
         ));
         assert_eq!(args.global.output, Format::Json);
         assert!(Args::try_parse_from(["isthmus", "s"]).is_err());

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 
 use isthmus_mgmt_api::error::Problem;
 
-use crate::logging::LogError;
-
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -38,9 +36,6 @@ pub enum CliError {
     /// The value of `--api` makes no sense.
     #[error("`{0}` is not the address of an API")]
     BadApi(String),
-    /// The variables that govern logging make no sense.
-    #[error(transparent)]
-    Logging(#[from] LogError),
     /// No node runs where nodes are looked for.
     #[error("no node runs here: there is no socket in {}", .0.display())]
     NoNode(PathBuf),
@@ -91,7 +86,6 @@ impl CliError {
     pub fn remedy(&self) -> String {
         match self {
             Self::BadApi(_) => "write unix:/run/isthmus/node-1.sock or http://127.0.0.1:8080".to_owned(),
-            Self::Logging(_) => "correct the variable, or unset it".to_owned(),
             Self::NoNode(_) => {
                 "start one with `isthmus run -c FILE`, or name the API of one with --api".to_owned()
             }
@@ -118,7 +112,7 @@ impl CliError {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::BadApi(_) | Self::Logging(_) => Exit::Usage,
+            Self::BadApi(_) => Exit::Usage,
             Self::NoNode(_) | Self::SeveralNodes(_) | Self::Unreachable { .. } => Exit::Unreachable,
             Self::BadAnswer { .. } | Self::Refused(_) => Exit::Refused,
             Self::NotReady { .. } => Exit::Negative,

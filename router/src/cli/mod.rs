@@ -24,22 +24,41 @@ mod table;
 mod text;
 mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command, DemoArgs, RunArgs};
+use args::{Args, Command, DemoArgs, GlobalArgs, Question, RunArgs};
 use client::{Client, Target};
-use error::CliError;
+use error::{CliError, Exit};
 use output::Output;
 
-use crate::demo::DemoOptions;
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Request {
+    /// To be a node on this configuration file.
+    Run(PathBuf),
+    /// To show a cluster.
+    Demo(DemoArgs),
+    /// To ask a node that runs, or to work on a file: [`ask`] does.
+    Ask(GlobalArgs, Question),
+}
 
-/// Runs the command that the process was started with.
-pub fn run() -> ExitCode {
-    let args = Args::parse();
-    match dispatch(args) {
-        Ok(exit) => exit,
+/// Reads the command line that the process was started with. Ends the process if it makes no sense.
+pub fn read() -> Request {
+    let Args { global, command } = Args::parse();
+    match command {
+        Command::Run(RunArgs { config }) => Request::Run(config),
+        Command::Demo(options) => Request::Demo(options),
+        Command::Ask(question) => Request::Ask(global, question),
+    }
+}
+
+/// Asks a node, or works on a file. What goes wrong is said on standard error.
+pub fn ask(global: GlobalArgs, question: Question) -> ExitCode {
+    match dispatch(global, question) {
+        Ok(exit) => exit.into(),
         Err(error) => {
             error.report();
             error.exit().into()
@@ -47,33 +66,21 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch(args: Args) -> Result<ExitCode, CliError> {
-    let Args { global, command } = args;
+fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
     let mut output = Output::stdout(global.output);
     let connect = || Target::find(global.api.as_deref(), global.node).map(Client::new);
-    let exit = match command {
-        Command::Demo(DemoArgs { once, json }) => {
-            return logged(|| crate::demo::run(DemoOptions { once, json }));
-        }
-        Command::Run(RunArgs { config }) => return logged(|| crate::node::run(&config)),
-        Command::Check(check) => tools::check(&check, &mut output),
-        Command::Schema => tools::schema(&mut output),
-        Command::Version => tools::version(&mut output),
-        Command::Status(options) => {
+    match question {
+        Question::Check(check) => tools::check(&check, &mut output),
+        Question::Schema => tools::schema(&mut output),
+        Question::Version => tools::version(&mut output),
+        Question::Status(options) => {
             status::status(|| Target::find(global.api.as_deref(), global.node), &options, &mut output)
         }
-        Command::Show { what } => show::show(&connect()?, &what, &mut output),
-        Command::Route { what } => show::route(&connect()?, &what, &mut output),
-        Command::Interface { what } => tools::interface(&connect()?, &what, &mut output),
-        Command::Ping(options) => tools::ping(&connect()?, &options, &mut output),
-        Command::Traceroute(options) => tools::traceroute(&connect()?, &options, &mut output),
-        Command::Capture(options) => tools::capture(&connect()?, &options, &mut output),
-    };
-    exit.map(ExitCode::from)
-}
-
-/// What runs in this process logs; what asks another one does not.
-fn logged(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, CliError> {
-    crate::logging::init()?;
-    Ok(run())
+        Question::Show { what } => show::show(&connect()?, &what, &mut output),
+        Question::Route { what } => show::route(&connect()?, &what, &mut output),
+        Question::Interface { what } => tools::interface(&connect()?, &what, &mut output),
+        Question::Ping(options) => tools::ping(&connect()?, &options, &mut output),
+        Question::Traceroute(options) => tools::traceroute(&connect()?, &options, &mut output),
+        Question::Capture(options) => tools::capture(&connect()?, &options, &mut output),
+    }
 }

@@ -192,6 +192,9 @@ impl Control {
 
     /// Applies route changes and notifications. Returns whether routes have changed.
     fn absorb_quietly(&mut self, outcome: Outcome) -> bool {
+        for duration in &outcome.calculations {
+            self.shared.spf_durations().observe(*duration);
+        }
         for notification in &outcome.notifications {
             self.fabric_neighbors.note(notification);
             self.shared.events.notification(notification, |interface| self.interface_name(interface));

@@ -47,7 +47,7 @@ pub struct Shared {
     /// The same moment on the clock that does not jump.
     pub engine_clock: Instant,
     /// How long the route calculations took.
-    pub spf_durations: Arc<Mutex<Histogram>>,
+    pub spf_durations: Mutex<Histogram>,
     /// What each port is, in the order of the layout.
     pub ports: Vec<PortInfo>,
     /// Routes of all sources.

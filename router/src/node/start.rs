@@ -158,7 +158,7 @@ pub async fn start(
         engine: driver.engine(),
         engine_origin,
         engine_clock: driver.origin(),
-        spf_durations: driver.spf_durations(),
+        spf_durations: Mutex::default(),
         ports: infos,
         rib: Mutex::new(Rib::default()),
         worker: worker_handle.view(),

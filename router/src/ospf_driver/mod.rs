@@ -11,7 +11,6 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use isthmus_mgmt_api::model::Histogram;
 use isthmus_ospf::Instance;
 use isthmus_ospf::config::InstanceConfig;
 use isthmus_ospf::event::{Notification, Output, Transmit};
@@ -76,6 +75,8 @@ pub struct Outcome {
     pub routes: Vec<RouteChange>,
     /// Events, in order.
     pub notifications: Vec<Notification>,
+    /// How long each call took in which routes were calculated: the engine itself has no clock to measure with.
+    pub calculations: Vec<Duration>,
 }
 
 /// The engine, its clock and its link to the worker.
@@ -89,7 +90,7 @@ pub struct OspfDriver {
     identification: u16,
     dropped: u64,
     spf_runs: u64,
-    spf_durations: Arc<Mutex<Histogram>>,
+    calculations: Vec<Duration>,
 }
 
 /// Reads the engine's state. A thread that panicked while it held the lock cannot have left the engine in a state
@@ -117,7 +118,7 @@ impl OspfDriver {
             identification: seed as u16,
             dropped: 0,
             spf_runs: 0,
-            spf_durations: Arc::default(),
+            calculations: Vec::new(),
         }
     }
 
@@ -129,11 +130,6 @@ impl OspfDriver {
     /// The origin of the engine's clock.
     pub fn origin(&self) -> std::time::Instant {
         self.origin
-    }
-
-    /// How long the calls took in which routes were calculated: the engine itself has no clock to measure with.
-    pub fn spf_durations(&self) -> Arc<Mutex<Histogram>> {
-        Arc::clone(&self.spf_durations)
     }
 
     /// The bell that rings when packets wait.
@@ -210,13 +206,13 @@ impl OspfDriver {
         let runs = engine.spf_runs();
         if runs != self.spf_runs {
             self.spf_runs = runs;
-            let duration = started.elapsed();
-            self.spf_durations.lock().unwrap_or_else(PoisonError::into_inner).observe(duration);
+            self.calculations.push(started.elapsed());
         }
     }
 
     fn collect(&mut self, engine: &mut Instance, fabric: &impl FabricAddresses) -> Outcome {
-        let mut outcome = Outcome::default();
+        let mut outcome =
+            Outcome { calculations: std::mem::take(&mut self.calculations), ..Outcome::default() };
         self.link.reclaim(&mut self.pool);
         let mut sent = false;
         while let Some(output) = engine.poll_output() {
