@@ -151,6 +151,7 @@ codes! {
     OverlappingPrefixes = "overlapping-prefixes": "Two networks of the router have addresses in common.",
     BadArea = "bad-area": "Not an area id.",
     UnsupportedArea = "unsupported-area": "A NIC in an area in which this router cannot be.",
+    SplitBackbone = "split-backbone": "A NIC in the backbone, which the cluster is told not to keep together.",
     DuplicateArea = "duplicate-area": "An area is set twice.",
     UnusedArea = "unused-area": "An area is set that no interface is in.",
     DuplicateRange = "duplicate-range": "An area has a range twice.",

@@ -180,6 +180,26 @@ fn odd_but_workable_files_are_taken_with_a_warning() {
     );
 }
 
+#[test]
+fn a_backbone_that_nobody_keeps_together_is_warned_of() {
+    let warnings = |lines: &str| good(&format!("{MINIMAL}{lines}\n")).warnings;
+    let found = warnings("fabric: {transit: false}");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].severity, found[0].code, found[0].line),
+        (Severity::Warning, Code::SplitBackbone, Some(6))
+    );
+    assert!(found[0].reason.contains("`eth1`") && found[0].reason.contains("192.0.2.0/30"), "{found:?}");
+    for fine in [
+        "fabric: {transit: true}",
+        "    ospf: {area-id: 0.0.0.1}\nfabric: {transit: false}",
+        "    ospf: {enabled: false}\nfabric: {transit: false}",
+        "fabric: {transit: false, area-id: 0.0.0.0}",
+    ] {
+        assert_eq!(warnings(fine), [], "{fine}");
+    }
+}
+
 /// A file that is refused: what it adds to (or puts in place of) the minimal file, the finding, its line.
 struct Bad {
     text: String,

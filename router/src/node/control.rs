@@ -139,7 +139,6 @@ impl Control {
                     self.look_at_members();
                 }
             }
-            self.shared.ospf_drops.store(self.driver.dropped(), std::sync::atomic::Ordering::Relaxed);
         }
         self.leave().await;
         Ok(())

@@ -20,6 +20,7 @@ use crate::config::stack::ResolvedStack;
 use crate::forward::worker::WorkerView;
 use crate::host::HostHandle;
 use crate::kernel::guard::GuardKind;
+use crate::ospf_driver::DropCounters;
 use crate::port::PortInfo;
 use crate::port::pcap::CaptureControl;
 use crate::rib::Rib;
@@ -73,7 +74,7 @@ pub struct Shared {
     /// Counts published forwarding snapshots.
     pub generation: AtomicU64,
     /// OSPF packets lost between the engine and the worker.
-    pub ospf_drops: AtomicU64,
+    pub ospf_drops: Arc<DropCounters>,
     /// To control.
     pub requests: mpsc::Sender<Request>,
 }

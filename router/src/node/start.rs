@@ -171,7 +171,7 @@ pub async fn start(
         guards: guards.iter().map(|(name, guard)| (name.clone(), guard.kind())).collect(),
         captures,
         generation: AtomicU64::new(0),
-        ospf_drops: AtomicU64::new(0),
+        ospf_drops: driver.drops(),
         requests,
         config,
     });

@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use smoltcp::wire::{IpProtocol, Ipv4Packet};
 
+use super::drops::DropReason;
+
 /// Precedence internetwork control, as RFC 2328 section A.1 asks. The embedded stack would clear it, which is
 /// why these headers are built here.
 const TYPE_OF_SERVICE: u8 = 0xc0;
@@ -57,15 +59,19 @@ pub struct Received<'a> {
     pub payload: &'a [u8],
 }
 
-/// Takes a datagram apart. `None`: it is a fragment, damaged, or not OSPF.
-pub fn parse(datagram: &[u8]) -> Option<Received<'_>> {
-    let packet = Ipv4Packet::new_checked(datagram).ok()?;
-    let whole = !packet.more_frags() && packet.frag_offset() == 0;
-    (whole && packet.next_header() == IpProtocol::from(OSPF)).then(|| Received {
-        source: packet.src_addr(),
-        destination: packet.dst_addr(),
-        payload: packet.payload(),
-    })
+/// Takes a datagram apart.
+///
+/// # Errors
+/// It is a fragment, or damaged, or not OSPF.
+pub fn parse(datagram: &[u8]) -> Result<Received<'_>, DropReason> {
+    let packet = Ipv4Packet::new_checked(datagram).map_err(|_| DropReason::BadDatagram)?;
+    if packet.more_frags() || packet.frag_offset() != 0 {
+        return Err(DropReason::Fragment);
+    }
+    if packet.next_header() != IpProtocol::from(OSPF) {
+        return Err(DropReason::BadDatagram);
+    }
+    Ok(Received { source: packet.src_addr(), destination: packet.dst_addr(), payload: packet.payload() })
 }
 
 #[cfg(test)]
@@ -100,10 +106,12 @@ mod tests {
         write(&mut space, 1, Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, b"payload").unwrap();
         let mut fragment = space;
         fragment[6] = 0x20;
-        assert_eq!(parse(&fragment), None);
+        assert_eq!(parse(&fragment), Err(DropReason::Fragment));
+        fragment[6..8].copy_from_slice(&[0, 7]);
+        assert_eq!(parse(&fragment), Err(DropReason::Fragment));
         let mut other = space;
         other[9] = 17;
-        assert_eq!(parse(&other), None);
-        assert_eq!(parse(&space[..19]), None);
+        assert_eq!(parse(&other), Err(DropReason::BadDatagram));
+        assert_eq!(parse(&space[..19]), Err(DropReason::BadDatagram));
     }
 }

@@ -1,11 +1,15 @@
 //! Drives the OSPF engine: the engine has no clock and no sockets, this module has.
 //!
 //! Packets come from the worker as IPv4 datagrams over a link and go back the same way; [`plan`] makes the engine's
-//! configuration; [`datagram`] the IPv4 headers. The engine is shared with management, which reads its state
+//! configuration; [`datagram`] the IPv4 headers; `demultiplex` finds the interface of what comes in. The engine is shared with management, which reads its state
 //! under the same lock; nobody holds it across a wait.
 
 pub mod datagram;
+mod demultiplex;
+mod drops;
 pub mod plan;
+
+pub use drops::{DropCounters, DropReason};
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,11 +24,10 @@ use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::forward::InterfaceIndex;
 use crate::forward::link::{Bell, LinkEnd};
 use crate::packet::Pool;
+use demultiplex::Demultiplexer;
 
 /// Datagrams in flight to the worker. A database exchange of thousands of advertisements fits several times.
 const BUFFERS: usize = 1024;
-/// Where the area id stands in the OSPF header (RFC 2328 section A.3.1).
-const AREA_ID: std::ops::Range<usize> = 8..12;
 
 /// How the engine's interfaces map to the worker's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,10 +88,9 @@ pub struct OspfDriver {
     origin: std::time::Instant,
     link: LinkEnd,
     pool: Pool,
-    map: InterfaceMap,
-    fabric_area: Option<AreaId>,
+    demultiplexer: Demultiplexer,
     identification: u16,
-    dropped: u64,
+    drops: Arc<DropCounters>,
     spf_runs: u64,
     calculations: Vec<Duration>,
 }
@@ -108,15 +110,15 @@ impl OspfDriver {
         map: InterfaceMap,
         fabric_area: Option<AreaId>,
     ) -> Self {
+        let demultiplexer = Demultiplexer::new(map, fabric_area, &config);
         Self {
             engine: Arc::new(Mutex::new(Instance::new(Instant(0), config, seed))),
             origin: std::time::Instant::now(),
             link,
             pool: Pool::new(BUFFERS),
-            map,
-            fabric_area,
+            demultiplexer,
             identification: seed as u16,
-            dropped: 0,
+            drops: Arc::default(),
             spf_runs: 0,
             calculations: Vec::new(),
         }
@@ -137,9 +139,9 @@ impl OspfDriver {
         self.link.bell()
     }
 
-    /// Packets that were lost because the worker did not take them, or that belonged to no interface.
-    pub fn dropped(&self) -> u64 {
-        self.dropped
+    /// What was lost between the worker and the engine.
+    pub fn drops(&self) -> Arc<DropCounters> {
+        Arc::clone(&self.drops)
     }
 
     /// How long until [`Self::timeout`] must be called.
@@ -154,13 +156,13 @@ impl OspfDriver {
         let engine = Arc::clone(&self.engine);
         let mut engine = lock(&engine);
         while let Some(buffer) = self.link.pop() {
-            match self.demultiplex(buffer.interface, buffer.bytes(), fabric) {
-                Some((interface, packet)) => {
+            match self.demultiplexer.interface(buffer.interface, buffer.bytes(), fabric) {
+                Ok((interface, packet)) => {
                     let started = std::time::Instant::now();
                     engine.handle_packet(now, interface, packet.source, packet.destination, packet.payload);
                     self.note_spf(&engine, started);
                 }
-                None => self.dropped += 1,
+                Err(reason) => self.drops.count(reason),
             }
             self.link.give_back(buffer);
         }
@@ -179,6 +181,7 @@ impl OspfDriver {
 
     /// Gives the engine a new configuration.
     pub fn configure(&mut self, fabric: &impl FabricAddresses, config: InstanceConfig) -> Outcome {
+        self.demultiplexer.configure(&config);
         self.apply(fabric, |engine, now| engine.handle_config(now, config))
     }
 
@@ -232,12 +235,11 @@ impl OspfDriver {
     }
 
     fn transmit(&mut self, packet: &Transmit, fabric: &impl FabricAddresses) {
-        let port = self.map.port(packet.interface).or_else(|| fabric.port(packet.destination));
+        let port =
+            self.demultiplexer.map().port(packet.interface).or_else(|| fabric.port(packet.destination));
+        let Some(port) = port else { return self.drops.count(DropReason::NoPort) };
         self.link.reclaim(&mut self.pool);
-        let (Some(port), Some(mut buffer)) = (port, self.pool.take()) else {
-            self.dropped += 1;
-            return;
-        };
+        let Some(mut buffer) = self.pool.take() else { return self.drops.count(DropReason::NoBuffer) };
         self.identification = self.identification.wrapping_add(1);
         let written = datagram::write(
             buffer.space_mut(),
@@ -247,35 +249,15 @@ impl OspfDriver {
             &packet.payload,
         );
         let Some(length) = written else {
-            self.dropped += 1;
-            self.pool.give(buffer);
-            return;
+            self.drops.count(DropReason::TooLong);
+            return self.pool.give(buffer);
         };
         buffer.set_len(length);
         buffer.interface = port;
         if let Err(buffer) = self.link.push(buffer) {
-            self.dropped += 1;
+            self.drops.count(DropReason::QueueFull);
             self.pool.give(buffer);
         }
-    }
-
-    /// The engine's interface that a datagram belongs to. On the fabric, packets of the backbone travel
-    /// beside those of the fabric's own area (RFC 5185 section 2.4); the area and the sender tell them apart.
-    fn demultiplex<'a>(
-        &self,
-        port: InterfaceIndex,
-        datagram: &'a [u8],
-        fabric: &impl FabricAddresses,
-    ) -> Option<(InterfaceId, datagram::Received<'a>)> {
-        let packet = datagram::parse(datagram)?;
-        let interface = self.map.engine_interface(port)?;
-        let on_fabric = interface == plan::LSM || interface == plan::GSM;
-        let area: Option<[u8; 4]> = packet.payload.get(AREA_ID).and_then(|bytes| bytes.try_into().ok());
-        let is_backbone = area == Some([0; 4]) && self.fabric_area != Some(AreaId::BACKBONE);
-        if on_fabric && is_backbone {
-            return Some((plan::backbone_interface(fabric.node(packet.source)?), packet));
-        }
-        Some((interface, packet))
     }
 
     fn now(&self) -> Instant {

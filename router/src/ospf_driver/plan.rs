@@ -5,6 +5,9 @@
 //! addresses as stubs, the cluster's ranges at one fixed cost, and an area-0 adjacency to every other area
 //! border router of the cluster over the fabric (RFC 5185).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -50,6 +50,29 @@ pub(super) fn roles(fabric: Option<&FabricConfig>, interfaces: &[Entry], finding
     }
 }
 
+/// Without transit the backbone reaches a border router only from outside: where the outside has no other border router
+/// of the cluster, or no neighbor at all, the NIC is a piece of backbone of its own.
+pub(super) fn transit(fabric: Option<&FabricConfig>, interfaces: &[Entry], findings: &mut Findings) {
+    let Some(fabric) = fabric.filter(|fabric| !fabric.transit && !fabric.lsm.ospf.area.is_backbone()) else {
+        return;
+    };
+    let on_backbone = |entry: &&Entry| entry.nic.ospf.as_ref().is_some_and(|ospf| ospf.area.is_backbone());
+    let Some(entry) = interfaces.iter().find(on_backbone) else { return };
+    findings.warning(
+        Code::SplitBackbone,
+        "fabric.transit",
+        format!(
+            "`{}` is in the backbone, and without transit the area border routers of the cluster are no neighbors in it: while its network has no OSPF neighbor that leads to the others, {} is unreachable through them",
+            entry.nic.name,
+            entry.nic.address.trunc()
+        ),
+        format!(
+            "leave `transit` at true, or put `{}` into the cluster's area {}, or see to it that the outside network connects all border routers",
+            entry.nic.name, fabric.lsm.ospf.area
+        ),
+    );
+}
+
 /// What is set for areas.
 pub(super) fn settings(
     raw: &RawConfig,

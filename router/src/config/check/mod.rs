@@ -35,6 +35,7 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
     let interfaces = interfaces::interfaces(raw, fabric.as_ref(), findings);
     networks::check(fabric.as_ref(), &interfaces, findings);
     areas::roles(fabric.as_ref(), &interfaces, findings);
+    areas::transit(fabric.as_ref(), &interfaces, findings);
     let area_settings = areas::settings(raw, fabric.as_ref(), &interfaces, findings);
     let router_id = router_id(raw, fabric.as_ref(), &interfaces, findings);
     let maximum_paths = findings.number("ospf.maximum-paths", raw.ospf.maximum_paths, 1..=64, "");

@@ -219,8 +219,9 @@ fn counters(shared: &Shared) -> Counters {
         counter("arp", "sent", counts.arp_sent),
         counter("icmp", "suppressed", counts.icmp_suppressed),
         counter("worker", "wakeups", counts.wakeups),
-        counter("ospf", "packets-lost", shared.ospf_drops.load(std::sync::atomic::Ordering::Relaxed)),
     ];
+    counter_list
+        .extend(shared.ospf_drops.iter().map(|(reason, count)| counter("ospf", reason.label(), count)));
     for (kind, value) in IcmpError::LABELS.iter().zip(counts.icmp_sent) {
         counter_list.push(counter("icmp", &format!("sent-{kind}"), value));
     }
