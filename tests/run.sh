@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs them all: style, documentation, licences, unit tests, the lab.
+# Installs what the tests need and runs them all: style, documentation, licences, unit tests, the demo, the lab.
 #
 #   ./tests/run.sh            everything
 #   ./tests/run.sh lab NAME   builds, then runs the lab's tests whose names contain NAME (all without one)
@@ -80,6 +80,11 @@ unit_tests() {
     cargo test -p isthmus-tests --lib --test arrows --test licences
 }
 
+demo_tests() {
+    say "the demo, as its user meets it"
+    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo
+}
+
 lab_tests() {
     say "the lab: namespaces, FRR, kernels (root)"
     local lab
@@ -100,5 +105,6 @@ static_checks
 say "cargo build --release"
 cargo build --release
 unit_tests
+demo_tests
 lab_tests
 say "all tests passed"

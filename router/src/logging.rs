@@ -40,7 +40,11 @@ pub fn init() -> Result<(), LogError> {
     let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let filter = filter(read(FILTER_VARIABLE).as_deref())?;
     let format = format(read(FORMAT_VARIABLE).as_deref())?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // What cannot be written (a full disk, a closed pipe) is lost: to say so on the same standard error panics.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -45,7 +45,11 @@ pub fn request(socket: &Path, method: &str, path: &str, body: Option<&Value>) ->
     parse(&String::from_utf8_lossy(&answer))
 }
 
-fn parse(answer: &str) -> io::Result<Response> {
+/// Reads an answer that is there as a whole.
+///
+/// # Errors
+/// If it is not in HTTP.
+pub fn parse(answer: &str) -> io::Result<Response> {
     let malformed =
         || io::Error::new(io::ErrorKind::InvalidData, format!("not an HTTP answer: {answer:.200}"));
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(malformed)?;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -32,12 +33,11 @@ pub struct OutsideHost {
 }
 
 impl OutsideHost {
-    /// A host at the end of `wire` with a default route to the outside router. It stops when the worker's handle is
-    /// dropped.
+    /// A host at the end of `wire` with a default route to the outside router. It stops when its worker is dropped.
     ///
     /// # Errors
     /// The socket or a thread could not be made.
-    pub fn start(wire: &Path) -> io::Result<(Self, WorkerHandle)> {
+    pub fn start(wire: &Path) -> io::Result<(Self, OutsideWorker)> {
         let config = SocketConfig { name: "host0".into(), path: wire.to_owned(), mac: None, mtu: MTU };
         let port = SocketPort::open(config).map_err(io::Error::other)?;
         let (worker_end, host_end) = link(LINK_CAPACITY, Bell::new()?, Bell::new()?);
@@ -48,7 +48,7 @@ impl OutsideHost {
             ospf: None,
             buffers: 4 * LINK_CAPACITY,
         })?;
-        std::thread::Builder::new().name("outside-host".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("outside-host".into()).spawn(move || {
             if let Err(error) = worker.run() {
                 tracing::error!(%error, "the outside host has ended");
             }
@@ -56,7 +56,7 @@ impl OutsideHost {
         let config =
             HostConfig { source: OUTSIDE_HOST, local_network: None, discard_from: Vec::new(), mtu: MTU };
         let (host, _) = crate::host::start(config, host_end)?;
-        Ok((Self { host }, handle))
+        Ok((Self { host }, OutsideWorker { handle: Some(handle), thread: Some(thread) }))
     }
 
     /// Sends one echo request.
@@ -83,6 +83,22 @@ impl OutsideHost {
             parse_answer(&answer)
         };
         tokio::time::timeout(PATIENCE, exchange).await?
+    }
+}
+
+/// The thread that moves the outside host's packets. Dropping it ends it: then nobody opens the wire again.
+pub struct OutsideWorker {
+    handle: Option<WorkerHandle>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for OutsideWorker {
+    fn drop(&mut self) {
+        drop(self.handle.take());
+        if let Some(thread) = self.thread.take() {
+            // Should it have panicked it has ended, too.
+            let _ = thread.join();
+        }
     }
 }
 

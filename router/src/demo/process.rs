@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::node::EXIT_WITH_PARENT;
 
-/// How much of a log is shown when something fails.
+/// Bytes that the shown end of a log is looked for in.
 const LOG_TAIL: u64 = 4096;
+/// Lines of a log that are shown when something fails.
+const LOG_LINES: usize = 12;
 
 /// A running node. Dropping it ends it.
 #[derive(Debug)]
@@ -72,7 +74,7 @@ impl Process {
         self.ended().is_none()
     }
 
-    /// The end of its log.
+    /// The last lines of its log.
     pub fn log_tail(&self) -> String {
         let tail = || -> io::Result<String> {
             let mut file = File::open(&self.log)?;
@@ -80,7 +82,9 @@ impl Process {
             file.seek(SeekFrom::Start(start))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
+            let text = String::from_utf8_lossy(&bytes);
+            let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+            Ok(lines[lines.len().saturating_sub(LOG_LINES)..].join("\n"))
         };
         tail().unwrap_or_else(|error| format!("(no log: {error})"))
     }

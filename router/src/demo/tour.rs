@@ -1,19 +1,18 @@
 //! The tour: the steps of the demo in order, each of which must hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::client::Api;
-use super::outside::OutsideHost;
+use super::outside::{OutsideHost, OutsideWorker};
 use super::place::{NEEDED, Place};
 use super::process::{self, Process};
 use super::report::{NodeReport, Report};
 use super::say::Say;
 use super::topology::{self, BORDER_NODES, NODES, OUTSIDE_HOST};
-use crate::forward::worker::WorkerHandle;
 
 /// For a step that is done in milliseconds on an idle machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,12 +22,14 @@ pub(super) const OUTSIDE: u8 = 0;
 /// A running demo. Dropped, it ends its processes, and then removes everything: fields are dropped in this order.
 pub struct Tour {
     pub(super) processes: BTreeMap<u8, Process>,
-    _outside_worker: WorkerHandle,
+    _outside_worker: OutsideWorker,
     pub(super) outside: OutsideHost,
     pub(super) say: Say,
     /// What was found out.
     pub report: Report,
     failed: Vec<String>,
+    /// Processes whose log has been shown.
+    shown: BTreeSet<u32>,
     place: Place,
 }
 
@@ -65,6 +66,7 @@ impl Tour {
             say,
             report: Report::default(),
             failed: Vec::new(),
+            shown: BTreeSet::new(),
             place,
         })
     }
@@ -129,7 +131,7 @@ impl Tour {
         }
     }
 
-    /// What the processes said last: of those that have ended if there are any, else of all.
+    /// What the processes said last, each once: of those that have ended if there are any, else of all.
     fn show_logs(&mut self) {
         let mut ended: Vec<u8> = Vec::new();
         for (&node, process) in &mut self.processes {
@@ -138,8 +140,8 @@ impl Tour {
                 ended.push(node);
             }
         }
-        for (node, process) in &self.processes {
-            if ended.is_empty() || ended.contains(node) {
+        for (&node, process) in &self.processes {
+            if (ended.is_empty() || ended.contains(&node)) && self.shown.insert(process.id()) {
                 self.say.print(&format!(
                     "--- the end of the log of {}\n{}",
                     process.name(),
@@ -158,13 +160,14 @@ impl Tour {
         self.step("memory", result);
     }
 
-    /// Says where each node listens, once it has answered there.
+    /// Says where each node that lives listens, once it has answered there.
     async fn addresses(&mut self) {
-        let processes: Vec<(u8, String, u32)> = self
-            .processes
-            .iter()
-            .map(|(&node, process)| (node, process.name().to_owned(), process.id()))
-            .collect();
+        let mut processes = Vec::new();
+        for (&node, process) in &mut self.processes {
+            if process.ended().is_none() {
+                processes.push((node, process.name().to_owned(), process.id()));
+            }
+        }
         for (node, name, pid) in processes {
             let found = address(&self.api(node)).await;
             if let Ok(api) = &found
