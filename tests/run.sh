@@ -77,7 +77,7 @@ static_checks() {
 unit_tests() {
     say "unit, property and model tests"
     cargo test --workspace --exclude isthmus-tests
-    cargo test -p isthmus-tests --lib --test arrows --test licences
+    cargo test -p isthmus-tests --lib --test arrows --test licences --test docs_links
 }
 
 demo_tests() {
