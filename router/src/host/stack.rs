@@ -27,6 +27,9 @@ const ADAPTER_BUFFERS: usize = 256;
 const GENERATOR_BUFFERS: usize = 256;
 /// Datagrams taken from the worker in one turn.
 const TURN: usize = 256;
+/// Datagrams that wait for an adapter. They are buffers of the worker, which it needs for all its ports: beyond
+/// this they stay in the link, which fills up, and the worker drops and counts.
+const WAITING: usize = 64;
 
 /// An adapter with smoltcp's interface on it.
 struct Attached {
@@ -122,27 +125,38 @@ impl Stack {
         self.link.reclaim(&mut self.pool);
         self.local.adapter.refill(&mut self.pool);
         self.global.adapter.refill(&mut self.pool);
-        let received = self.receive();
+        let mut progress = self.receive();
         for network in [Network::Lsm, Network::Gsm] {
-            self.poll(network, now);
+            progress |= self.poll(network, now);
         }
         self.echoes.expire(now);
-        self.streams.pump(&mut self.sockets, waker);
+        self.streams.pump(now, &mut self.sockets, waker);
         for network in [Network::Lsm, Network::Gsm] {
-            self.poll(network, now);
+            progress |= self.poll(network, now);
         }
         let generated = self.generate(now);
         let sent = self.send();
         if sent || generated {
             self.link.notify();
         }
-        received == TURN || generated || !self.generators.is_empty()
+        // What could not be read for lack of buffers waits until the worker has given some back.
+        (progress && self.is_input_left()) || generated || !self.generators.is_empty()
     }
 
-    /// Takes datagrams from the worker and sorts them by the network that their sender is on.
-    fn receive(&mut self) -> usize {
+    /// Whether the worker has handed over what no adapter has read.
+    fn is_input_left(&self) -> bool {
+        self.link.has_incoming()
+            || !self.local.adapter.received.is_empty()
+            || !self.global.adapter.received.is_empty()
+    }
+
+    /// Takes datagrams from the worker, as long as neither adapter has too many waiting, and sorts them by the network
+    /// that their sender is on. Returns whether it took any.
+    fn receive(&mut self) -> bool {
         let mut count = 0;
         while count < TURN
+            && self.local.adapter.received.len() < WAITING
+            && self.global.adapter.received.len() < WAITING
             && let Some(buffer) = self.link.pop()
         {
             count += 1;
@@ -160,10 +174,11 @@ impl Stack {
             let network = self.network_of(peer);
             self.attached(network).adapter.received.push_back(buffer);
         }
-        count
+        count > 0
     }
 
-    fn poll(&mut self, network: Network, now: Instant) {
+    /// Returns whether a datagram was read.
+    fn poll(&mut self, network: Network, now: Instant) -> bool {
         let timestamp = self.timestamp(now);
         let attached = match network {
             Network::Lsm => &mut self.local,
@@ -172,9 +187,11 @@ impl Stack {
         let sockets = self.sockets.of(network);
         attached.interface.poll(timestamp, &mut attached.adapter, sockets);
         self.echoes.receive(now, sockets.get_mut::<raw::Socket<'_>>(attached.icmp));
+        let any = !attached.adapter.spent.is_empty();
         for buffer in attached.adapter.spent.drain(..) {
             self.link.give_back(buffer);
         }
+        any
     }
 
     /// Hands what the adapters have to send to the worker.
@@ -257,8 +274,11 @@ impl Stack {
         let global = self.global.interface.poll_delay(timestamp, &self.sockets.global);
         let echo = self.echoes.next_deadline().map(|deadline| deadline.saturating_duration_since(now));
         let stack = [local, global].into_iter().flatten().map(Duration::from).min();
-        // A datagram that the link had no room for is offered again soon.
-        let held_back = !self.local.adapter.to_send.is_empty() || !self.global.adapter.to_send.is_empty();
+        // A datagram that the link had no room for is offered again soon, and one that no buffer was left to answer is
+        // read soon: nothing rings when the worker gives buffers back.
+        let held_back = !self.local.adapter.to_send.is_empty()
+            || !self.global.adapter.to_send.is_empty()
+            || self.is_input_left();
         let retry = held_back.then_some(Duration::from_millis(1));
         [stack, echo, retry].into_iter().flatten().min().unwrap_or(LONGEST).min(LONGEST)
     }
@@ -316,3 +336,6 @@ impl Attached {
 
 /// Buffers are moved between rings and queues, never between pools of different sides.
 const _: () = assert!(std::mem::size_of::<PacketBuffer>() <= 64);
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,12 @@
 //! A connection is one half of an in-process pipe; the loop moves bytes between the other half and the
 //! smoltcp socket. Either side's fullness holds the other back.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use isthmus_shmnet::Network;
 use smoltcp::iface::{SocketHandle, SocketSet};
@@ -21,6 +23,13 @@ const BUFFER: usize = 128 * 1024;
 const BACKLOG: usize = 8;
 /// Accepted connections that wait for their service.
 const ACCEPT_QUEUE: usize = 64;
+/// Connections that a service has at a time; who comes later is turned away.
+const SERVICE_CONNECTIONS: usize = 64;
+/// A service's connection over which nothing has moved for this long is ended. The sockets' own timeout ends only
+/// those whose peer has died: one that lives answers keep-alives for ever.
+const IDLE: Duration = Duration::from_secs(120);
+/// Connections that are over and whose sockets still answer the peer's last segments.
+const LINGERING: usize = 64;
 
 /// Connections to a port of this node's addresses.
 pub struct HostListener {
@@ -59,6 +68,10 @@ struct Connection {
     pipe: DuplexStream,
     /// The peer has said that it sends no more, and the service knows it.
     read_closed: bool,
+    /// The port of the service that took it; `None`: this node opened it.
+    service: Option<u16>,
+    /// When bytes last moved.
+    moved: Instant,
 }
 
 /// A connection that the peer has not answered yet.
@@ -74,6 +87,8 @@ pub struct Streams {
     services: Vec<Service>,
     connections: Vec<Connection>,
     openings: Vec<Opening>,
+    /// Sockets of connections that are over, the oldest first.
+    lingering: VecDeque<(Network, SocketHandle)>,
     next_port: u16,
 }
 
@@ -140,25 +155,45 @@ impl Streams {
     }
 
     /// Moves bytes and connections along. `waker` is woken when a pipe can go on.
-    pub fn pump(&mut self, sockets: &mut Sockets, waker: &mut Context<'_>) {
+    pub fn pump(&mut self, now: Instant, sockets: &mut Sockets, waker: &mut Context<'_>) {
         for service in &mut self.services {
-            service.accept_established(sockets, &mut self.connections);
+            service.accept_established(now, sockets, &mut self.connections, &mut self.lingering);
             service.replenish(sockets);
         }
         self.services.retain(|service| !service.accept.is_closed() || !service.waiting.is_empty());
         for index in (0..self.openings.len()).rev() {
-            self.settle_opening(index, sockets);
+            self.settle_opening(now, index, sockets);
         }
         self.connections.retain_mut(|connection| {
-            let keep = connection.pump(sockets, waker);
+            let keep = connection.pump(now, sockets, waker);
             if !keep {
-                sockets.of(connection.network).remove(connection.handle);
+                self.lingering.push_back((connection.network, connection.handle));
+            }
+            keep
+        });
+        self.end_lingering(sockets);
+    }
+
+    /// Removes sockets that have no more to say. A socket that goes before its last acknowledgment has arrived would
+    /// answer the peer's repeated FIN with a reset, and one that was aborted has its reset still to send.
+    fn end_lingering(&mut self, sockets: &mut Sockets) {
+        while self.lingering.len() > LINGERING
+            && let Some((network, handle)) = self.lingering.pop_front()
+        {
+            sockets.of(network).remove(handle);
+        }
+        self.lingering.retain(|&(network, handle)| {
+            let socket = sockets.of(network).get::<tcp::Socket<'_>>(handle);
+            // smoltcp forgets the peer of a closed socket when it has told it.
+            let keep = socket.state() != tcp::State::Closed || socket.remote_endpoint().is_some();
+            if !keep {
+                sockets.of(network).remove(handle);
             }
             keep
         });
     }
 
-    fn settle_opening(&mut self, index: usize, sockets: &mut Sockets) {
+    fn settle_opening(&mut self, now: Instant, index: usize, sockets: &mut Sockets) {
         let opening = &self.openings[index];
         let socket = sockets.of(opening.network).get_mut::<tcp::Socket<'_>>(opening.handle);
         match socket.state() {
@@ -174,7 +209,7 @@ impl Streams {
                 let (pipe, other) = tokio::io::duplex(BUFFER);
                 // If nobody waits any more, the pipe is closed and the connection ends in the next pump.
                 let _ = reply.send(Ok(other));
-                self.connections.push(Connection { network, handle, pipe, read_closed: false });
+                self.connections.push(Connection::new((network, handle), pipe, None, now));
             }
         }
     }
@@ -201,42 +236,67 @@ impl Service {
         }
     }
 
-    fn accept_established(&mut self, sockets: &mut Sockets, connections: &mut Vec<Connection>) {
+    /// Hands established connections to the service, as many as it may have.
+    fn accept_established(
+        &mut self,
+        now: Instant,
+        sockets: &mut Sockets,
+        connections: &mut Vec<Connection>,
+        lingering: &mut VecDeque<(Network, SocketHandle)>,
+    ) {
+        let mut count = connections.iter().filter(|connection| connection.service == Some(self.port)).count();
         self.waiting.retain(|&(network, handle)| {
             let socket = sockets.of(network).get_mut::<tcp::Socket<'_>>(handle);
-            match socket.state() {
-                tcp::State::Listen | tcp::State::SynReceived => return true,
-                tcp::State::Closed => {}
-                _ => {
-                    let remote =
-                        socket.remote_endpoint().map(|remote| SocketAddr::from((remote.addr, remote.port)));
-                    let (pipe, other) = tokio::io::duplex(BUFFER);
-                    if let Some(remote) = remote
-                        && self.accept.try_send((other, remote)).is_ok()
-                    {
-                        connections.push(Connection { network, handle, pipe, read_closed: false });
-                        return false;
-                    }
-                    socket.abort();
+            if matches!(socket.state(), tcp::State::Listen | tcp::State::SynReceived) {
+                return true;
+            }
+            if socket.state() != tcp::State::Closed
+                && count < SERVICE_CONNECTIONS
+                && let Some(remote) = socket.remote_endpoint()
+            {
+                let (pipe, other) = tokio::io::duplex(BUFFER);
+                let remote = SocketAddr::from((remote.addr, remote.port));
+                if self.accept.try_send((other, remote)).is_ok() {
+                    count += 1;
+                    connections.push(Connection::new((network, handle), pipe, Some(self.port), now));
+                    return false;
                 }
             }
-            sockets.of(network).remove(handle);
+            socket.abort();
+            lingering.push_back((network, handle));
             false
         });
     }
 }
 
 impl Connection {
+    fn new(
+        (network, handle): (Network, SocketHandle),
+        pipe: DuplexStream,
+        service: Option<u16>,
+        now: Instant,
+    ) -> Self {
+        Self { network, handle, pipe, read_closed: false, service, moved: now }
+    }
+
     /// Moves bytes both ways. `false`: the connection is over.
-    fn pump(&mut self, sockets: &mut Sockets, waker: &mut Context<'_>) -> bool {
+    fn pump(&mut self, now: Instant, sockets: &mut Sockets, waker: &mut Context<'_>) -> bool {
         let socket = sockets.of(self.network).get_mut::<tcp::Socket<'_>>(self.handle);
-        self.deliver(socket, waker);
-        self.collect(socket, waker);
-        !matches!(socket.state(), tcp::State::Closed | tcp::State::TimeWait)
+        self.deliver(now, socket, waker);
+        self.collect(now, socket, waker);
+        if self.service.is_some() && now.saturating_duration_since(self.moved) > IDLE {
+            socket.abort();
+        }
+        match socket.state() {
+            tcp::State::Closed => false,
+            // The service may be slow to take the last of what the peer sent.
+            tcp::State::TimeWait => socket.can_recv(),
+            _ => true,
+        }
     }
 
     /// From the peer to the service.
-    fn deliver(&mut self, socket: &mut tcp::Socket<'_>, waker: &mut Context<'_>) {
+    fn deliver(&mut self, now: Instant, socket: &mut tcp::Socket<'_>, waker: &mut Context<'_>) {
         while socket.can_recv() {
             let taken = socket.recv(|bytes| match Pin::new(&mut self.pipe).poll_write(waker, bytes) {
                 Poll::Ready(Ok(count)) => (count, Some(count)),
@@ -245,7 +305,7 @@ impl Connection {
             });
             match taken {
                 Ok(Some(0)) => break,
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => self.moved = now,
                 // The service is gone, and so is the meaning of what the peer sends.
                 Ok(None) | Err(_) => {
                     socket.abort();
@@ -263,7 +323,7 @@ impl Connection {
     }
 
     /// From the service to the peer.
-    fn collect(&mut self, socket: &mut tcp::Socket<'_>, waker: &mut Context<'_>) {
+    fn collect(&mut self, now: Instant, socket: &mut tcp::Socket<'_>, waker: &mut Context<'_>) {
         while socket.can_send() {
             let given = socket.send(|space| {
                 let mut space = ReadBuf::new(space);
@@ -279,7 +339,7 @@ impl Connection {
                     socket.close();
                     return;
                 }
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => self.moved = now,
                 Ok(None) | Err(_) => return,
             }
         }

@@ -1,8 +1,8 @@
 //! Two stacks with a wire between their links.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::serve::Listener;
@@ -16,10 +16,41 @@ use crate::packet::Pool;
 const LEFT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 
+/// What ends connections, of a TCP segment on the wire.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    source: Ipv4Addr,
+    fin: bool,
+    rst: bool,
+    /// The sequence number after it.
+    end: u32,
+    acknowledged: u32,
+}
+
+impl Segment {
+    fn parse(datagram: &[u8]) -> Option<Self> {
+        let packet = etherparse::SlicedPacket::from_ip(datagram).ok()?;
+        let (Some(etherparse::NetSlice::Ipv4(ip)), Some(etherparse::TransportSlice::Tcp(tcp))) =
+            (&packet.net, &packet.transport)
+        else {
+            return None;
+        };
+        let len = tcp.payload().len() as u32 + u32::from(tcp.fin());
+        Some(Self {
+            source: ip.header().source_addr(),
+            fin: tcp.fin(),
+            rst: tcp.rst(),
+            end: tcp.sequence_number().wrapping_add(len),
+            acknowledged: tcp.acknowledgment_number(),
+        })
+    }
+}
+
 /// Carries datagrams between the far ends of two links until dropped.
 struct Wire {
     stop: Arc<AtomicBool>,
     carried: Arc<AtomicU64>,
+    segments: Arc<Mutex<Vec<Segment>>>,
     bell: Bell,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -30,25 +61,30 @@ impl Wire {
         let (left, far_left) = link(512, Bell::new().unwrap(), bell.clone());
         let (right, far_right) = link(512, Bell::new().unwrap(), bell.clone());
         let (stop, carried) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let segments = Arc::new(Mutex::new(Vec::new()));
         let thread = std::thread::spawn({
             let (stop, carried, bell) = (Arc::clone(&stop), Arc::clone(&carried), bell.clone());
-            move || carry(&stop, &carried, &bell, far_left, far_right)
+            let segments = Arc::clone(&segments);
+            move || carry(&stop, (&carried, &segments), &bell, far_left, far_right)
         });
-        (Self { stop, carried, bell, thread: Some(thread) }, left, right)
+        (Self { stop, carried, segments, bell, thread: Some(thread) }, left, right)
     }
 }
 
-fn carry(stop: &AtomicBool, carried: &AtomicU64, bell: &Bell, mut a: LinkEnd, mut b: LinkEnd) {
+/// What a wire counts and keeps.
+type Seen<'a> = (&'a AtomicU64, &'a Mutex<Vec<Segment>>);
+
+fn carry(stop: &AtomicBool, seen: Seen<'_>, bell: &Bell, mut a: LinkEnd, mut b: LinkEnd) {
     let (mut pool_a, mut pool_b) = (Pool::new(512), Pool::new(512));
     while !stop.load(Ordering::Relaxed) {
         poll(&mut [PollFd::new(bell, PollFlags::IN)], None).unwrap();
         bell.silence();
-        forward(carried, &mut a, &mut b, &mut pool_b);
-        forward(carried, &mut b, &mut a, &mut pool_a);
+        forward(seen, &mut a, &mut b, &mut pool_b);
+        forward(seen, &mut b, &mut a, &mut pool_a);
     }
 }
 
-fn forward(carried: &AtomicU64, from: &mut LinkEnd, to: &mut LinkEnd, pool: &mut Pool) {
+fn forward((carried, segments): Seen<'_>, from: &mut LinkEnd, to: &mut LinkEnd, pool: &mut Pool) {
     to.reclaim(pool);
     while let Some(buffer) = from.pop() {
         if let Some(mut copy) = pool.take() {
@@ -57,6 +93,7 @@ fn forward(carried: &AtomicU64, from: &mut LinkEnd, to: &mut LinkEnd, pool: &mut
                 pool.give(copy);
             }
             carried.fetch_add(1, Ordering::Relaxed);
+            segments.lock().unwrap().extend(Segment::parse(buffer.bytes()));
         }
         from.give_back(buffer);
     }
@@ -136,6 +173,64 @@ async fn a_connection_carries_bytes_both_ways_and_closes_in_order() {
     stream.read_to_end(&mut echoed).await.unwrap();
     assert!(echoed == sent, "what came back differs from what was sent");
     assert_eq!(service.await.unwrap(), (sent.len(), std::net::IpAddr::V4(LEFT)));
+}
+
+#[tokio::test]
+async fn the_last_fin_is_acknowledged_and_not_reset() {
+    let (wire, left, right) = pair();
+    let mut listener = right.listen(80).await.unwrap();
+    let stream = left.connect(SocketAddrV4::new(RIGHT, 80)).await.unwrap();
+    let (mut accepted, _) = listener.accept().await;
+    drop(stream);
+    assert_eq!(accepted.read(&mut [0; 8]).await.unwrap(), 0);
+    drop(accepted);
+    let is_over = |segments: &[Segment]| {
+        let answered = |fin: &Segment| {
+            segments.iter().any(|other| other.source != fin.source && other.acknowledged == fin.end)
+        };
+        let fins = segments.iter().filter(|segment| segment.fin);
+        let of = |address| fins.clone().any(|fin| fin.source == address && answered(fin));
+        (of(LEFT) && of(RIGHT)) || segments.iter().any(|segment| segment.rst)
+    };
+    let over = async {
+        while !is_over(&wire.segments.lock().unwrap()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), over).await.unwrap();
+    let segments = wire.segments.lock().unwrap();
+    assert!(!segments.iter().any(|segment| segment.rst), "{segments:?}");
+}
+
+#[tokio::test]
+async fn a_service_has_a_bounded_number_of_connections() {
+    let (_wire, left, right) = pair();
+    let mut listener = right.listen(80).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        let stream = left.connect(SocketAddrV4::new(RIGHT, 80)).await.unwrap();
+        held.push((stream, listener.accept().await));
+    }
+    let mut turned_away = left.connect(SocketAddrV4::new(RIGHT, 80)).await.unwrap();
+    let read = async |stream: &mut DuplexStream| {
+        let mut into = [0; 8];
+        tokio::time::timeout(Duration::from_secs(10), stream.read(&mut into)).await.unwrap().unwrap()
+    };
+    assert_eq!(read(&mut turned_away).await, 0, "the connection beyond the limit is reset");
+
+    drop(held.swap_remove(0));
+    let mut next = loop {
+        let mut stream = left.connect(SocketAddrV4::new(RIGHT, 80)).await.unwrap();
+        tokio::select! {
+            (mut accepted, _) = listener.accept() => {
+                accepted.write_all(b"welcome").await.unwrap();
+                break stream;
+            }
+            // The end of the first connection has not arrived yet.
+            _ = read(&mut stream) => {}
+        }
+    };
+    assert_eq!(read(&mut next).await, 7);
 }
 
 #[tokio::test]
