@@ -77,7 +77,7 @@ pub struct RawInterface {
     #[serde(default = "yes")]
     pub enabled: bool,
     /// Largest IP datagram, in bytes. Default: the device's; 1500 for driver `socket`.
-    #[schemars(range(min = 576, max = 65535))]
+    #[schemars(range(min = 576, max = 9000))]
     pub mtu: Option<i64>,
     /// OSPF on it.
     #[serde(default)]
@@ -185,7 +185,7 @@ pub struct RawNetwork {
     /// Administrative state at start. Default: `true`.
     pub enabled: Option<bool>,
     /// Largest IP datagram, in bytes. Default: 9000.
-    #[schemars(range(min = 576, max = 65535))]
+    #[schemars(range(min = 576, max = 9000))]
     pub mtu: Option<i64>,
     /// Name of the kernel's device, when the kernel's stack is used.
     pub device: Option<String>,

@@ -12,7 +12,7 @@ use super::super::model::{
 };
 use super::super::raw::{RawConfig, RawFabric, RawInherited, RawNetwork, RawSegment, RawStack};
 use super::findings::Findings;
-use super::values::shown;
+use super::values::{MTU, shown};
 
 /// The fabric of a file that has one; `None` if it has none or if there are findings against it.
 pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricConfig> {
@@ -263,7 +263,7 @@ impl Member {
     ) -> Option<NetworkConfig> {
         let prefix_text = raw.prefix.as_deref().unwrap_or(default_prefix);
         let prefix = network_prefix(findings, &format!("{path}.prefix"), prefix_text, self.max_nodes);
-        let mtu = findings.number(format!("{path}.mtu"), raw.mtu.unwrap_or(9000), 576..=65_535_u16, " bytes");
+        let mtu = findings.number(format!("{path}.mtu"), raw.mtu.unwrap_or(9000), MTU, " bytes");
         let ospf = self.ospf(findings, &format!("{path}.ospf"), raw, cost);
         let (prefix, node_id) = (prefix?, self.node_id?);
         // The length is that of a parsed prefix, so it fits.

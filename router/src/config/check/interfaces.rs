@@ -5,6 +5,7 @@ use super::super::model::{Driver, FabricConfig, NicConfig, OspfInterfaceConfig};
 use super::super::raw::{RawConfig, RawDriver, RawInterface, RawInterfaceOspf};
 use super::Entry;
 use super::findings::Findings;
+use super::values::MTU;
 
 /// The NICs that pass on their own.
 pub(super) fn interfaces(
@@ -30,7 +31,7 @@ fn nic(path: &str, raw: &RawInterface, findings: &mut Findings) -> Option<NicCon
     let mtu_path = format!("{path}.mtu");
     let mtu = match raw.mtu {
         None => Some(None),
-        Some(mtu) => findings.number(mtu_path, mtu, 576..=65_535_u16, " bytes").map(Some),
+        Some(mtu) => findings.number(mtu_path, mtu, MTU, " bytes").map(Some),
     };
     let ospf = match raw.ospf.enabled {
         true => ospf(&format!("{path}.ospf"), &raw.ospf, findings).map(Some),

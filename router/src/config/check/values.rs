@@ -1,6 +1,7 @@
 //! Single values: addresses, prefixes, areas, names, paths.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
@@ -11,6 +12,9 @@ use super::findings::Findings;
 
 /// The longest path that a socket address holds, without its terminating zero (unix(7)).
 const LONGEST_SOCKET_PATH: usize = 107;
+
+/// What an MTU may be: from what every IPv4 host takes (RFC 1122 section 3.3.2) to what a packet buffer holds.
+pub(super) const MTU: RangeInclusive<u16> = 576..=9_000;
 
 /// What a file says, short enough and clean enough to be repeated in a message.
 pub(super) fn shown(text: &str) -> String {
