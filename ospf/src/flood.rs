@@ -1,6 +1,7 @@
 //! Flooding (RFC 2328 section 13): receiving updates, deciding which instance is newer, passing on, and
 //! acknowledging.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Instance;
@@ -27,6 +28,25 @@ enum Verdict {
     AcknowledgeLater,
 }
 
+/// Leaves out what a newer instance in the same update replaces: taken one after the other, the newer one would fall into
+/// MinLSArrival of the older. Its sender waits for the acknowledgment of the newer one only.
+fn without_superseded(mut lsas: Vec<Lsa>) -> Vec<Lsa> {
+    let names: BTreeSet<_> = lsas.iter().map(|lsa| lsa.header.key).collect();
+    if names.len() == lsas.len() {
+        return lsas;
+    }
+    let mut newest: BTreeMap<LsaKey, LsaHeader> = BTreeMap::new();
+    // A damaged one replaces nothing.
+    for Lsa { header, .. } in lsas.iter().filter(|lsa| lsa.checksum_is_valid()) {
+        let kept = newest.entry(header.key).or_insert(*header);
+        if header.compare(kept).is_gt() {
+            *kept = *header;
+        }
+    }
+    lsas.retain(|lsa| newest.get(&lsa.header.key).is_none_or(|newest| lsa.header.compare(newest).is_ge()));
+    lsas
+}
+
 impl Instance {
     /// Receives an update of a neighbor (section 13).
     pub(crate) fn receive_update(
@@ -43,7 +63,7 @@ impl Instance {
         }
         let mut direct = Vec::new();
         let mut result = Ok(());
-        for lsa in lsas {
+        for lsa in without_superseded(lsas) {
             let header = lsa.header;
             match self.receive_lsa(now, key, area, lsa) {
                 Ok(Verdict::Done) => {}

@@ -60,6 +60,8 @@
 //! | 13 (5a) | MinLSArrival does not bind what a link state request has brought | neighbors originate again as soon as they are Full |
 //! | 13.4 | what an earlier life has left and this one does not want is flushed after the exchange, at most 10 s later | what it does want keeps its routes meanwhile |
 //! | 13.6 | an unacknowledged instance of ours is first sent again 50 ms after MinLSArrival, or after the longest delay of an acknowledgment if that is longer: 1.05 s by default | it may have fallen into the peer's MinLSArrival |
+//! | 10.7 | a neighbor that asks for an advertisement of its own gets it once more after MinLSArrival, unless it acknowledges or replaces it | a restarted router drops it as too young for its new one |
+//! | 13 | of two instances in one update only the newer is looked at | it would fall into MinLSArrival of the older |
 //! | 13.5 | acknowledgments wait for RxmtInterval / 8, 100 ms at most | a windowed sender is not held up |
 //! | 16 | what advertisements change is calculated at most every 50 ms while a database exchange is under way | every packet of it would calculate everything |
 //! | 16.1 | a router that the caller has declared dead is left out at once | others' advertisements still list it |

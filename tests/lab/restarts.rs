@@ -1,6 +1,8 @@
 //! Nodes that die and come back, leave and return.
 
-use isthmus_tests::lab::{self, OneExit, Ping, await_cluster, await_same_database};
+use std::time::Instant;
+
+use isthmus_tests::lab::{self, Capture, Direction, OneExit, Ping, await_cluster, await_same_database};
 
 /// Input: SIGKILL of node 2 and of node 3, one after the other, each started again with the same id. Output: each is
 /// met by all as a new incarnation, and reached; the databases agree at the end.
@@ -44,5 +46,53 @@ fn a_node_that_is_told_to_end_leaves_nothing() {
         assert!(!devices.contains("lsm0") && !devices.contains("gsm0"), "{devices}");
         assert!(!exit.n2.socket().exists());
         await_same_database("0.0.0.1", &[&exit.n1, &exit.n3], &[]);
+    });
+}
+
+/// Input: SIGKILL and start of the outside router's ospfd, then of the border router, all under a capture at the outside
+/// router. Output: each time Full and routes at both ends return, and tshark has nothing to say about any packet of
+/// OSPF, nor has any node. The times are printed.
+#[test]
+fn the_adjacency_with_frr_returns_after_a_restart_of_either_side() {
+    lab::run("interop", |lab| {
+        let exit = OneExit::build(lab);
+        let (router, node) = (&exit.outside.router, &exit.n1);
+        let capture = Capture::with(lab, router.namespace(), "core", "proto 89", Direction::Both);
+        let report = |what: &str, start: Instant| {
+            node.await_full(&exit.outside.node_device, exit.outside.router_id);
+            router.await_full(&node.router_id());
+            let full = start.elapsed();
+            exit.n3.await_way(&exit.outside.host_address, "lsm0", "10.77.0.1");
+            let inside = start.elapsed();
+            router.await_route("10.77.0.0/24");
+            eprintln!(
+                "{what}: Full {full:.2?}, route inside {inside:.2?}, route at FRR {:.2?}",
+                start.elapsed()
+            );
+        };
+        router.kill_ospfd();
+        router.await_no_route("10.77.0.0/24");
+        let start = Instant::now();
+        router.start_ospfd();
+        report("ospfd restarted", start);
+        await_same_database("0.0.0.0", &[node], &[router]);
+
+        node.kill();
+        let start = Instant::now();
+        node.start();
+        report("node restarted", start);
+        exit.await_converged();
+        await_same_database("0.0.0.0", &[node], &[router]);
+
+        let packets = capture.stop();
+        assert_eq!(packets.wrong(), Vec::<String>::new());
+        assert_eq!(packets.matching("ospf && _ws.expert.severity >= 0x400000"), Vec::<String>::new());
+        for node in exit.nodes() {
+            for interface in node.list("/ospf/interfaces", "interface").unwrap() {
+                let bad = interface.pointer("/statistics/bad-packets").expect("counters");
+                assert_eq!(bad, &serde_json::json!({}), "node {} {}", node.id(), interface["name"]);
+            }
+        }
+        assert!(!packets.matching("ospf.msg.lsupdate && ip.src == 10.1.0.1").is_empty());
     });
 }

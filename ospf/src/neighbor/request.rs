@@ -64,6 +64,11 @@ impl Instance {
         }
         let lsas = names.iter().filter_map(|name| self.lsa_to_send(now, key.interface, name)).collect();
         self.send_updates(key.interface, Destination::Neighbor(key.router), lsas);
+        // A neighbor that has restarted asks for its own instance of an earlier life, and drops it within MinLSArrival
+        // of the one that it has just made (section 13 step 5a). It would ask again only after RxmtInterval.
+        for name in names.iter().filter(|name| name.advertising_router == key.router) {
+            self.add_retransmission(now, key, *name);
+        }
         Ok(())
     }
 }

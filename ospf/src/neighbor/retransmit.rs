@@ -32,7 +32,8 @@ impl Instance {
             .lsdb(Scope::of(name.ls_type, area))
             .and_then(|lsdb| lsdb.get(&name))
             .is_some_and(|entry| entry.provenance == Provenance::Own);
-        if own {
+        // A neighbor that has restarted does the same with its own instance of an earlier life.
+        if own || name.advertising_router == key.router {
             // A shorter MinLSArrival than acknowledgments may take must not make everything travel twice.
             after = after.min(self.min_ls_arrival(area).max(LONGEST_ACK_DELAY) + AFTER_MIN_LS_ARRIVAL);
         }

@@ -152,6 +152,50 @@ fn a_second_instance_within_min_ls_arrival_is_dropped_without_a_word() {
 }
 
 #[test]
+fn of_two_instances_in_one_update_the_newer_counts() {
+    for order in [[1, 2], [2, 1]] {
+        let mut bench = Bench::full(&[]);
+        bench.update(&order.map(|n| stub_lsa(STRANGER, n, 1, 5)));
+        assert_eq!(bench.stored(router_key(STRANGER)).map(|(sequence, _)| sequence), Some(0x8000_0002));
+        bench.advance(millis(200));
+        let acks = bench.take_acks();
+        assert_eq!(acks.len(), 1, "{acks:?}");
+        assert_eq!((bench.ignored("lsa_too_soon"), bench.ignored("lsa_older")), (0, 0));
+    }
+    // A damaged one is none.
+    let mut damaged = stub_lsa(STRANGER, 2, 1, 5);
+    let mut bytes = damaged.bytes.to_vec();
+    bytes[30] ^= 1;
+    damaged.bytes = bytes.into();
+    let right = stub_lsa(STRANGER, 1, 1, 5);
+    for lsas in [[right.clone(), damaged.clone()], [damaged, right]] {
+        let mut bench = Bench::full(&[]);
+        bench.update(&lsas);
+        assert_eq!(bench.stored(router_key(STRANGER)).map(|(sequence, _)| sequence), Some(0x8000_0001));
+        assert_eq!(bench.refused("lsa_checksum"), 1);
+    }
+}
+
+#[test]
+fn a_neighbor_that_asks_for_its_own_instance_of_an_earlier_life_gets_it_twice() {
+    // It has just made another one, and drops ours within its MinLSArrival.
+    let mut bench = Bench::full(&[router_lsa(PEER, 7, 10), router_lsa(STRANGER, 7, 10)]);
+    let times = |bench: &mut Bench| -> Vec<_> {
+        let start = bench.now;
+        bench.receive(PacketBody::LinkStateRequest(vec![router_key(PEER), router_key(STRANGER)]));
+        bench.advance(Duration::from_secs(3));
+        let updates = bench.take_updates();
+        updates.iter().map(|(at, lsas)| (at.since(start).as_millis(), lsas.len())).collect()
+    };
+    assert_eq!(times(&mut bench), [(0, 2), (1050, 1)]);
+    // What it makes of it ends that.
+    bench.update(&[router_lsa(PEER, 8, 1)]);
+    assert_eq!(bench.waiting_for_acks(), 0);
+    bench.advance(Duration::from_secs(6));
+    assert!(bench.take_updates().is_empty());
+}
+
+#[test]
 fn what_the_exchange_has_brought_may_be_followed_at_once() {
     // A neighbor originates the instance that lists us as soon as it is Full: milliseconds after the first.
     let mut bench = Bench::new();
