@@ -30,12 +30,13 @@ impl Tour {
             .line("failover", &format!("SIGKILL to node-{PREFERRED} (pid {pid}), which carries the traffic"));
         let measured = measure(&self.outside, topology::local_address(INNER), || victim.kill()).await;
         let result = measured.and_then(|measured| {
+            let lost = format!("{} of {} echo requests lost", measured.lost, measured.sent);
+            if !measured.recovered {
+                return Err(io::Error::other(format!("node-{INNER} was not heard again; {lost}")));
+            }
             self.report.failover_interruption_ms = measured.longest_gap.as_secs_f64() * 1000.0;
-            let text = format!(
-                "the outside host heard nothing of node-{INNER} for {:.1} ms; {} of {} echo requests lost",
-                self.report.failover_interruption_ms, measured.lost, measured.sent
-            );
-            if measured.recovered { Ok(text) } else { Err(io::Error::other(text)) }
+            let gap = self.report.failover_interruption_ms;
+            Ok(format!("the outside host heard nothing of node-{INNER} for {gap:.1} ms; {lost}"))
         });
         self.step("failover", result)
     }
@@ -73,7 +74,7 @@ impl Tour {
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interruption {
-    /// The longest time between two answers.
+    /// The longest time between two answers of which the later came after the kill.
     pub longest_gap: Duration,
     /// Requests sent.
     pub sent: usize,
@@ -102,21 +103,24 @@ pub async fn measure(
         if number == BEFORE
             && let Some(kill) = kill.take()
         {
-            kill()?;
             killed = Instant::now();
+            kill()?;
         }
         let host = host.clone();
         requests.spawn(async move {
-            let outcome = host.echo(destination, TIMEOUT).await;
-            (outcome.is_ok_and(|outcome| matches!(outcome, EchoOutcome::Reply { .. })), Instant::now())
+            let asked = Instant::now();
+            match host.echo(destination, TIMEOUT).await {
+                Ok(EchoOutcome::Reply { round_trip, .. }) => Some(asked + round_trip),
+                _ => None,
+            }
         });
     }
     let mut answers = Vec::new();
     let mut lost = 0;
     while let Some(result) = requests.join_next().await {
         match result {
-            Ok((true, at)) => answers.push(at),
-            Ok((false, _)) => lost += 1,
+            Ok(Some(answered)) => answers.push(answered),
+            Ok(None) => lost += 1,
             Err(error) => return Err(io::Error::other(error)),
         }
     }
@@ -126,9 +130,9 @@ pub async fn measure(
 fn summarize(mut answers: Vec<Instant>, lost: usize, killed: Instant) -> Interruption {
     answers.sort_unstable();
     let longest_gap =
-        answers.windows(2).map(|pair| pair[1].duration_since(pair[0])).max().unwrap_or(Duration::MAX);
+        answers.windows(2).filter(|pair| pair[1] > killed).map(|pair| pair[1].duration_since(pair[0])).max();
     Interruption {
-        longest_gap,
+        longest_gap: longest_gap.unwrap_or(Duration::MAX),
         sent: answers.len() + lost,
         lost,
         recovered: answers.last().is_some_and(|&last| last > killed + TIMEOUT),

@@ -52,13 +52,19 @@ impl Process {
         self.child.id()
     }
 
-    /// Ends it at once, as a crash would.
+    /// Sends it SIGKILL, as a crash would end it. It takes the system a while to tear down a process with much memory:
+    /// this does not wait for it.
     ///
     /// # Errors
     /// The signal could not be sent.
     pub fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()?;
-        self.child.wait().map(drop)
+        self.child.kill()
+    }
+
+    fn kill_and_reap(&mut self) {
+        // An error says that it was reaped before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// How it has ended, if it has.
@@ -117,12 +123,12 @@ pub fn end_all(mut processes: Vec<Process>) {
             std::thread::sleep(Duration::from_millis(5));
         }
         // Whether it has ended by itself or not, it is reaped.
-        let _ = process.kill();
+        process.kill_and_reap();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.kill();
+        self.kill_and_reap();
     }
 }

@@ -76,6 +76,11 @@ fn addresses(shared: &Shared, interface: &state::Interface) -> Vec<InterfaceAddr
     own.into_iter().chain(common).collect()
 }
 
+/// The worker counts on while its counters are read one after the other: a sum may be older than its parts.
+fn unicast(all: u64, broadcast: u64, multicast: u64) -> u64 {
+    all.saturating_sub(broadcast).saturating_sub(multicast)
+}
+
 fn statistics(shared: &Shared, index: InterfaceIndex) -> InterfaceStatistics {
     let counts = shared.worker.counters.interface_counts(index);
     let out: u64 =
@@ -83,13 +88,13 @@ fn statistics(shared: &Shared, index: InterfaceIndex) -> InterfaceStatistics {
     InterfaceStatistics {
         discontinuity_time: DateTime::from(SystemTime::now() - shared.started_at.elapsed()),
         in_octets: counts.received_bytes,
-        in_unicast_pkts: counts.received - counts.received_broadcast - counts.received_multicast,
+        in_unicast_pkts: unicast(counts.received, counts.received_broadcast, counts.received_multicast),
         in_broadcast_pkts: counts.received_broadcast,
         in_multicast_pkts: counts.received_multicast,
-        in_discards: counts.port.receive_drops + counts.drops.total() - out,
+        in_discards: (counts.port.receive_drops + counts.drops.total()).saturating_sub(out),
         in_errors: counts.port.receive_errors,
         out_octets: counts.sent_bytes,
-        out_unicast_pkts: counts.sent - counts.sent_broadcast - counts.sent_multicast,
+        out_unicast_pkts: unicast(counts.sent, counts.sent_broadcast, counts.sent_multicast),
         out_broadcast_pkts: counts.sent_broadcast,
         out_multicast_pkts: counts.sent_multicast,
         out_discards: out,
