@@ -19,7 +19,7 @@ use crate::area::Area;
 use crate::config::InstanceConfig;
 use crate::error::Refusal;
 use crate::event::Output;
-use crate::interface::Interface;
+use crate::interface::{Destination, Interface};
 use crate::log::SpfLog;
 use crate::lsdb::{Lsdb, Scope};
 use crate::neighbor::{Event, NeighborKey};
@@ -132,7 +132,13 @@ impl Instance {
         }
         if let Some(state) = self.interfaces.get_mut(&interface) {
             state.link_up = up;
-            if up { self.interface_up(now, interface) } else { self.interface_down(now, interface) }
+            if up {
+                self.interface_up(now, interface);
+            } else {
+                // A link that an operator takes down still carries this: neighbors need not wait for RouterDeadInterval.
+                self.send_hello(interface, Destination::AllRouters, true);
+                self.interface_down(now, interface);
+            }
         }
         self.settle(now);
     }

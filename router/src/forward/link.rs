@@ -106,6 +106,11 @@ impl LinkEnd {
         drop(self.spent_out.push(buffer));
     }
 
+    /// Whether the other side has taken everything that was handed to it.
+    pub fn is_drained(&self) -> bool {
+        self.outgoing.slots() == self.outgoing.buffer().capacity()
+    }
+
     /// Puts this side's used buffers back into its pool.
     pub fn reclaim(&mut self, pool: &mut Pool) {
         while let Ok(buffer) = self.spent_in.pop() {

@@ -92,6 +92,11 @@ impl WorkerHandle {
         self.bell.ring();
     }
 
+    /// Makes the worker look at its ports' carriers at once.
+    pub fn wake(&self) {
+        self.bell.ring();
+    }
+
     /// Sends a command.
     ///
     /// # Errors

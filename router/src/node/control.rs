@@ -33,6 +33,10 @@ use crate::ospf_driver::{OspfDriver, Outcome};
 /// ring a bell when they change; this bounds the harm of a bell that was lost.
 const REFRESH: Duration = Duration::from_secs(1);
 
+/// Places of the kernel's devices.
+const LSM_DEVICE: usize = 0;
+const GSM_DEVICE: usize = 1;
+
 /// What management asks of control.
 pub enum Request {
     /// Set the administrative state of an interface.
@@ -70,6 +74,8 @@ pub struct Control {
     router_ids: BTreeMap<NodeId, RouterId>,
     facts: Option<Facts>,
     accepting: BTreeSet<(NodeId, u16)>,
+    /// The state of the kernel's devices on the local and the global network, as the operator left it.
+    device_is_up: [bool; 2],
     /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
     kernel_routes: Option<watch::Sender<KernelRouting>>,
 }
@@ -98,6 +104,7 @@ impl Control {
             router_ids: BTreeMap::new(),
             facts: None,
             accepting: BTreeSet::new(),
+            device_is_up: [true; 2],
             kernel_routes,
             layout,
         }
@@ -262,7 +269,7 @@ impl Control {
             rib.publish()
         };
         if let Some(kernel_routes) = &self.kernel_routes {
-            let routed = routes::routed_prefixes(&fib, config);
+            let routed = routes::routed_prefixes(&fib, config, self.dynamic.lsm_device_is_down);
             kernel_routes.send_if_modified(|current| {
                 let changed = current.prefixes != routed;
                 current.prefixes = routed;
@@ -277,11 +284,19 @@ impl Control {
     fn fabric_event(&mut self, event: &FabricEvent) {
         self.shared.events.fabric(event);
         if matches!(event.kind, EventKind::Failed { .. } | EventKind::Left)
-            && let Some(&router) = self.router_ids.get(&event.node)
+            && let Some(router) = self.router_of(event.node)
         {
             let outcome = self.driver.neighbor_dead(&self.layout, router);
             self.absorb(outcome);
         }
+    }
+
+    /// The router id of a node, unless another node, or this one, claims the same: nobody's death is believed on the
+    /// word of another.
+    fn router_of(&self, node: NodeId) -> Option<RouterId> {
+        let router = *self.router_ids.get(&node)?;
+        let claims = self.router_ids.values().filter(|other| **other == router).count();
+        (claims == 1 && router != self.shared.config.ospf.router_id).then_some(router)
     }
 
     /// Reads the membership table: who accepts, who is a border router; publishes what follows from it.
@@ -291,8 +306,8 @@ impl Control {
         let role = roles::role(&self.shared.config, &self.nic_is_up);
         let active = fabric.active_nodes();
         let mut accepting = BTreeSet::new();
-        let own = NodeId::new(config.node_id);
-        let gsm_is_up = self.layout.map.gsm.is_some_and(|index| self.is_enabled(index));
+        let own = active.nodes.iter().find(|node| node.is_self).map(|node| node.id);
+        let gsm_is_up = own.is_some() && self.layout.map.gsm.is_some_and(|index| self.is_enabled(index));
         if let Some(own) = own
             && gsm_is_up
         {
@@ -371,29 +386,34 @@ impl Control {
         }
     }
 
-    /// The operator's `ip link set lsm0 down` on the kernel's device takes the network down on this node.
+    /// The operator's `ip link set lsm0 down` on the kernel's device takes the network down on this node; only a
+    /// change of the device does, so that what management has set stays.
     fn link_event(&mut self, event: &LinkEvent) {
-        if let Some(network) = self.network_of_device(&event.name)
-            && self.is_enabled(network) != event.admin_up
+        if let Some((position, network)) = self.network_of_device(&event.name)
+            && self.device_is_up[position] != event.admin_up
         {
-            self.set_enabled(network, event.admin_up);
+            self.device_is_up[position] = event.admin_up;
+            self.dynamic.lsm_device_is_down = !self.device_is_up[LSM_DEVICE];
             if event.admin_up
                 && let Some(kernel_routes) = &self.kernel_routes
             {
                 kernel_routes.send_modify(|current| current.device_ups += 1);
             }
+            self.set_enabled(network, event.admin_up);
+            self.publish();
         }
-        self.look_at_carriers();
+        // The worker reads the carrier now, and rings when it has changed.
+        self.worker.wake();
     }
 
-    /// The network whose device in the kernel has this name.
-    fn network_of_device(&self, device: &str) -> Option<InterfaceIndex> {
+    /// The network whose device in the kernel has this name, and the device's place among the two.
+    fn network_of_device(&self, device: &str) -> Option<(usize, InterfaceIndex)> {
         self.layout.kernel?;
         let kernel = &self.shared.config.fabric.as_ref()?.kernel_stack;
         if device == kernel.lsm_device {
-            self.layout.map.lsm
+            self.layout.map.lsm.map(|network| (LSM_DEVICE, network))
         } else if device == kernel.gsm_device {
-            self.layout.map.gsm
+            self.layout.map.gsm.map(|network| (GSM_DEVICE, network))
         } else {
             None
         }
@@ -426,6 +446,8 @@ impl Control {
             (kind, self.layout.map.engine_interface(index))
         {
             let outcome = self.driver.link_state(&self.layout, interface, enabled);
+            // The farewell to the neighbors leaves before the worker closes the interface.
+            self.driver.drain();
             self.absorb(outcome);
         }
         self.look_at_carriers();

@@ -1,16 +1,18 @@
 //! The node's memory of what happened lately: OSPF's notifications, the fabric's events and the node's own,
 //! in one order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use isthmus_mgmt_api::model::{DateTime, Event, Events};
 use isthmus_ospf::event::Notification;
 use isthmus_shmnet::{Cast, Event as FabricEvent, EventKind};
 use serde_json::{Map, Value, json};
 
+/// Refused packets of one kind on one interface are told of no more often: their number is in the counters.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
 /// Events that are remembered.
 const CAPACITY: usize = 1024;
 
@@ -22,6 +24,8 @@ pub struct EventLog(Mutex<Inner>);
 struct Inner {
     next: u64,
     events: VecDeque<Event>,
+    /// When refused packets were last told of, by kind, interface and reason.
+    refusals: BTreeMap<(String, String, String), Instant>,
 }
 
 impl EventLog {
@@ -85,11 +89,27 @@ impl EventLog {
     }
 
     fn refusal(&self, event_type: &str, interface: &str, source: Ipv4Addr, error: &str) {
+        if !self.is_due(event_type, interface, error) {
+            return;
+        }
         self.record(
             event_type,
             format!("OSPF packet from {source} on {interface}: {error}"),
             json!({ "interface": interface, "packet-source": source, "error": error }),
         );
+    }
+
+    /// Whether a refused packet shall be told of: a flood of them must not drive everything else out of memory.
+    fn is_due(&self, event_type: &str, interface: &str, error: &str) -> bool {
+        let now = Instant::now();
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (event_type.to_owned(), interface.to_owned(), error.to_owned());
+        let due = inner.refusals.get(&key).is_none_or(|last| now.duration_since(*last) >= REFUSAL_INTERVAL);
+        if due {
+            inner.refusals.retain(|_, last| now.duration_since(*last) < REFUSAL_INTERVAL);
+            inner.refusals.insert(key, now);
+        }
+        due
     }
 
     /// Remembers an event of the fabric.

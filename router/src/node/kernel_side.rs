@@ -1,14 +1,16 @@
 //! The kernel's side of a node while it runs: adapters configured once, routes kept in step.
 
 use ipnet::Ipv4Net;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::NodeError;
+use super::ports;
 use super::shared::Shared;
 use crate::config::model::StackConfig;
 use crate::kernel::adapter::Adapter;
 use crate::kernel::guard::Guard;
+use crate::kernel::monitor::{LinkEvent, Watch};
 use crate::kernel::routes::{KernelRoutes, RoutePath};
 use crate::kernel::{Kernel, KernelError};
 
@@ -42,6 +44,7 @@ impl KernelSide {
         shared: &Shared,
         stack: &StackConfig,
         guards: Vec<(String, Guard)>,
+        links: mpsc::UnboundedSender<LinkEvent>,
     ) -> Result<(Self, Option<watch::Sender<KernelRouting>>), NodeError> {
         let (StackConfig::Kernel(stack), Some(fabric)) = (stack, &shared.config.fabric) else {
             return Ok((Self::guards_only(guards), None));
@@ -62,6 +65,9 @@ impl KernelSide {
             addresses: std::iter::once(fabric.gsm.address).chain(common).collect(),
         };
         kernel.configure(&gsm).await.map_err(refused)?;
+        // From here on, and not before, a device that is down is so by the operator's will.
+        let devices = [&stack.lsm_device, &stack.gsm_device];
+        ports::watch(devices.map(|name| Watch { name: name.clone(), carrier: None }).into(), links)?;
         let path = RoutePath {
             adapter: stack.gsm_device.clone(),
             gateway: stack.loopback,

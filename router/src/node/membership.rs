@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 
 use isthmus_shmnet::{Facts, NodeId, SteeringEpoch};
 
+/// Numbers from here on are not believed.
+const HIGHEST_NUMBER: u64 = 1 << 48;
+
 /// The epochs that a node knows, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct SteeringEpochs {
@@ -35,7 +38,9 @@ impl SteeringEpochs {
         if self.epochs.is_empty() {
             self.adopt_history(peers);
         }
-        let known = peers.iter().flat_map(|facts| &facts.steering);
+        // A number that no cluster reaches by itself is a peer's mistake or malice.
+        let known =
+            peers.iter().flat_map(|facts| &facts.steering).filter(|epoch| epoch.number < HIGHEST_NUMBER);
         let highest = known.clone().chain(&self.epochs).map(|epoch| epoch.number).max().unwrap_or(0);
         // A peer that saw the same change first has given it its number.
         let theirs = known.filter(|epoch| epoch.members == members.members).map(|epoch| epoch.number).max();
@@ -47,7 +52,7 @@ impl SteeringEpochs {
             current.number = number;
             return changed;
         }
-        let number = theirs.filter(|&number| number >= highest).unwrap_or(highest + 1);
+        let number = theirs.filter(|&number| number >= highest).unwrap_or(highest.saturating_add(1));
         self.epochs.push(SteeringEpoch { number, ..members });
         let excess = self.epochs.len().saturating_sub(Facts::MAX_EPOCHS);
         self.epochs.drain(..excess);
@@ -57,7 +62,8 @@ impl SteeringEpochs {
     /// A joiner starts from the history of the peer that knows most of it.
     fn adopt_history(&mut self, peers: &[Facts]) {
         let newest = |facts: &&Facts| facts.steering.last().map_or(0, |epoch| epoch.number);
-        if let Some(facts) = peers.iter().max_by_key(newest) {
+        let credible = |facts: &&Facts| facts.steering.iter().all(|epoch| epoch.number < HIGHEST_NUMBER);
+        if let Some(facts) = peers.iter().filter(credible).max_by_key(newest) {
             self.epochs.clone_from(&facts.steering);
         }
     }
@@ -106,6 +112,15 @@ mod tests {
         joiner.update(&nodes(&[1, 2, 3]), &[publishing(&elder)]);
         assert_eq!(joiner.as_slice().len(), 3);
         assert_eq!(joiner.current().map(|epoch| epoch.number), Some(3));
+    }
+
+    #[test]
+    fn a_number_that_is_not_credible_is_not_believed() {
+        let forged = SteeringEpoch { number: u64::MAX, members: [1 << 1; 4] };
+        let peer = Facts { steering: vec![forged], ..Facts::default() };
+        let mut epochs = SteeringEpochs::default();
+        assert!(epochs.update(&nodes(&[1, 2]), &[peer]));
+        assert_eq!(epochs.current().map(|epoch| epoch.number), Some(1));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct OpenPorts {
     pub captures: Vec<CaptureControl>,
     /// Changes of the kernel's links.
     pub links: mpsc::UnboundedReceiver<LinkEvent>,
+    /// For those who watch more links.
+    pub link_sender: mpsc::UnboundedSender<LinkEvent>,
 }
 
 struct Opening {
@@ -55,6 +57,7 @@ pub async fn open(
         guards: Vec::new(),
         captures: Vec::new(),
         links,
+        link_sender: sender,
     };
     let mut opening = Opening { open, watches: Vec::new() };
     if let Some(joined) = joined {
@@ -74,7 +77,7 @@ pub async fn open(
         opening.tap(&kernel.lsm_device, fabric.node_id, fabric.lsm.mtu)?;
         opening.tap(&kernel.gsm_device, fabric.node_id, fabric.gsm.mtu)?;
     }
-    opening.watch(sender)?;
+    opening.watch()?;
     Ok(opening.open)
 }
 
@@ -138,29 +141,35 @@ impl Opening {
             )])
         })?;
         self.push(port);
-        self.watches.push(Watch { name: device.to_owned(), carrier: None });
         Ok(())
     }
 
     /// Link events go to control for as long as it listens.
-    fn watch(&mut self, sender: mpsc::UnboundedSender<LinkEvent>) -> Result<(), NodeError> {
+    fn watch(&mut self) -> Result<(), NodeError> {
         if self.watches.is_empty() {
             return Ok(());
         }
-        let watches = std::mem::take(&mut self.watches);
-        let mut monitor = LinkMonitor::start(watches).map_err(|error| NodeError::System {
-            what: "watch the kernel's links",
-            source: std::io::Error::other(error),
-        })?;
-        tokio::spawn(async move {
-            while let Some(event) = monitor.next().await {
-                if sender.send(event).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(())
+        watch(std::mem::take(&mut self.watches), self.open.link_sender.clone())
     }
+}
+
+/// Watches links of the kernel for as long as somebody listens.
+///
+/// # Errors
+/// The process is out of descriptors.
+pub fn watch(watches: Vec<Watch>, sender: mpsc::UnboundedSender<LinkEvent>) -> Result<(), NodeError> {
+    let mut monitor = LinkMonitor::start(watches).map_err(|error| NodeError::System {
+        what: "watch the kernel's links",
+        source: std::io::Error::other(error),
+    })?;
+    tokio::spawn(async move {
+        while let Some(event) = monitor.next().await {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
 }
 
 /// A NIC that is configured and enabled shall run: the router brings it up itself where it may. If that fails, opening

@@ -87,14 +87,17 @@ fn route(preference: u8, action: Action) -> Route {
 }
 
 /// The prefixes that the kernel of this node routes by `gsm0`: everything that the router knows but the networks
-/// and addresses that the kernel has on its own devices.
-pub fn routed_prefixes(fib: &Fib, config: &Config) -> Vec<Ipv4Net> {
+/// that the kernel has on its own devices, and the router's own address, from which its ICMP errors come. While the
+/// device on the local network is down, that network's members are routed too.
+pub fn routed_prefixes(fib: &Fib, config: &Config, lsm_device_is_down: bool) -> Vec<Ipv4Net> {
     let Some(fabric) = &config.fabric else { return Vec::new() };
-    let own = [fabric.lsm.prefix, fabric.gsm.prefix];
+    let on_device = |prefix: &Ipv4Net| {
+        fabric.gsm.prefix.contains(prefix) || (!lsm_device_is_down && fabric.lsm.prefix.contains(prefix))
+    };
+    let own = Ipv4Net::from(fabric.lsm.address.addr());
     let common =
         |prefix: &Ipv4Net| prefix.prefix_len() == 32 && fabric.common_addresses.contains(&prefix.network());
-    fib.iter()
-        .map(|(prefix, _)| prefix)
-        .filter(|prefix| !own.iter().any(|network| network.contains(prefix)) && !common(prefix))
-        .collect()
+    let routed = fib.iter().map(|(prefix, _)| prefix);
+    let routed = routed.filter(|prefix| !on_device(prefix) && !common(prefix) && *prefix != own);
+    std::iter::once(Ipv4Net::from(fabric.kernel_stack.loopback)).chain(routed).collect()
 }

@@ -21,6 +21,9 @@ pub struct Dynamic {
     pub enabled: Vec<bool>,
     /// Who serves the common addresses.
     pub steering: SteeringTable,
+    /// The operator has taken the kernel's device on the local network down; the kernel still answers for its
+    /// address, by the other device.
+    pub lsm_device_is_down: bool,
 }
 
 /// The snapshot of a node.
@@ -32,11 +35,11 @@ pub fn forwarding_state(config: &Config, layout: &Layout, dynamic: &Dynamic) -> 
     ForwardingState {
         interfaces,
         fib: Arc::clone(&dynamic.fib),
-        local: local_addresses(config, layout),
+        local: local_addresses(config, layout, dynamic.lsm_device_is_down),
         common: common_addresses(config, layout),
         steering: dynamic.steering.clone(),
         node_id: config.fabric.as_ref().map_or(0, |fabric| fabric.node_id),
-        router_address: Some(router_address(config)),
+        router_address: Some(error_source(config, layout)),
     }
 }
 
@@ -49,13 +52,26 @@ pub fn router_address(config: &Config) -> Ipv4Addr {
     }
 }
 
+/// The source of ICMP errors where an interface has no address of the router's. Never one of the kernel's own: the
+/// kernel takes no packet from itself.
+fn error_source(config: &Config, layout: &Layout) -> Ipv4Addr {
+    match (&config.fabric, layout.kernel) {
+        (Some(fabric), Some(_)) => fabric.kernel_stack.loopback,
+        _ => router_address(config),
+    }
+}
+
 /// The steering table over the accepting nodes.
 pub fn steering_table(epoch: u64, accepting: &BTreeSet<(NodeId, u16)>) -> SteeringTable {
     let members: Vec<(u8, u16)> = accepting.iter().map(|&(node, weight)| (node.get(), weight)).collect();
     steering::build(epoch, &members)
 }
 
-fn local_addresses(config: &Config, layout: &Layout) -> HashMap<Ipv4Addr, LocalOwner> {
+fn local_addresses(
+    config: &Config,
+    layout: &Layout,
+    lsm_device_is_down: bool,
+) -> HashMap<Ipv4Addr, LocalOwner> {
     let mut local = HashMap::new();
     for nic in &config.interfaces {
         local.insert(nic.address.addr(), LocalOwner::Host(Network::Gsm));
@@ -64,7 +80,8 @@ fn local_addresses(config: &Config, layout: &Layout) -> HashMap<Ipv4Addr, LocalO
     let (lsm, gsm) = match layout.kernel {
         Some((lsm, gsm)) => {
             local.insert(fabric.kernel_stack.loopback, LocalOwner::Host(Network::Gsm));
-            (LocalOwner::Kernel(lsm), LocalOwner::Kernel(gsm))
+            let by_lsm = if lsm_device_is_down { gsm } else { lsm };
+            (LocalOwner::Kernel(by_lsm), LocalOwner::Kernel(gsm))
         }
         None => (LocalOwner::Host(Network::Lsm), LocalOwner::Host(Network::Gsm)),
     };

@@ -99,7 +99,7 @@ pub async fn start(
     }
     let (requests, request_inbox) = mpsc::channel(64);
     let joined = fabric::join(&config)?;
-    let OpenPorts { ports, infos, nic_mtus, guards, captures, links } =
+    let OpenPorts { ports, infos, nic_mtus, guards, captures, links, link_sender } =
         ports::open(&config, stack.as_ref().map(|stack| &stack.stack), joined.as_ref()).await?;
     let layout = Layout::new(&config, stack.as_ref().map(|stack| &stack.stack), &nic_mtus);
 
@@ -176,7 +176,7 @@ pub async fn start(
         config,
     });
     let (kernel, kernel_routes) = match &shared.stack {
-        Some(stack) => KernelSide::start(&shared, &stack.stack, guards).await?,
+        Some(stack) => KernelSide::start(&shared, &stack.stack, guards, link_sender).await?,
         None => (KernelSide::guards_only(guards), None),
     };
     let tasks = management::serve(&shared, &host, &stopped).await?;

@@ -115,6 +115,10 @@ fn the_kernel_answers_for_the_nodes_addresses_and_the_embedded_stack_for_the_rou
     assert_eq!(state.local[&address("192.0.2.1")], LocalOwner::Host(Network::Gsm));
     assert_eq!(state.common[&address("10.77.2.1")], LocalOwner::Kernel(InterfaceIndex(5)));
     assert!(!state.local.contains_key(&address("10.77.2.1")), "common addresses are steered first");
+    assert_eq!(state.router_address, Some(address("10.77.3.1")), "the kernel takes no error from itself");
+    let down = Dynamic { lsm_device_is_down: true, ..Dynamic::default() };
+    let state = snapshot::forwarding_state(&config, &layout, &down);
+    assert_eq!(state.local[&address("10.77.0.1")], LocalOwner::Kernel(InterfaceIndex(5)));
 }
 
 #[test]
@@ -201,7 +205,13 @@ fn the_kernel_routes_everything_but_its_own_networks_and_the_common_address() {
         }
         routes::apply(&mut rib, &host, &layout);
     }
-    let routed = routes::routed_prefixes(&rib.publish(), &config);
-    let expected = ["10.77.3.2/32", "192.0.2.0/30", "198.51.100.0/24", "203.0.113.0/24"].map(prefix);
+    let routed = routes::routed_prefixes(&rib.publish(), &config, false);
+    let expected =
+        ["10.77.3.1/32", "10.77.3.2/32", "192.0.2.0/30", "198.51.100.0/24", "203.0.113.0/24"].map(prefix);
     assert_eq!(routed, expected);
+    let routed = routes::routed_prefixes(&rib.publish(), &config, true);
+    assert!(
+        routed.contains(&prefix("10.77.0.2/32")),
+        "the members of a network whose device is down: {routed:?}"
+    );
 }

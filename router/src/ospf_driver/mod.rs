@@ -28,6 +28,8 @@ use demultiplex::Demultiplexer;
 
 /// Datagrams in flight to the worker. A database exchange of thousands of advertisements fits several times.
 const BUFFERS: usize = 1024;
+/// Packets given to the engine in one turn.
+const TURN: usize = 256;
 
 /// How the engine's interfaces map to the worker's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,7 +157,8 @@ impl OspfDriver {
         let now = self.now();
         let engine = Arc::clone(&self.engine);
         let mut engine = lock(&engine);
-        while let Some(buffer) = self.link.pop() {
+        for _ in 0..TURN {
+            let Some(buffer) = self.link.pop() else { break };
             match self.demultiplexer.interface(buffer.interface, buffer.bytes(), fabric) {
                 Ok((interface, packet)) => {
                     let started = std::time::Instant::now();
@@ -166,7 +169,22 @@ impl OspfDriver {
             }
             self.link.give_back(buffer);
         }
+        if self.link.has_incoming() {
+            // The rest has its turn after timers and events: a flood of packets must not hold these up.
+            self.link.bell().ring();
+        }
         self.collect(&mut engine, fabric)
+    }
+
+    /// Waits, no longer than a moment, until the worker has taken the packets that were sent: before an interface
+    /// is closed to them.
+    pub fn drain(&self) {
+        const MOMENT: Duration = Duration::from_millis(10);
+        const LOOK: Duration = Duration::from_micros(100);
+        let deadline = std::time::Instant::now() + MOMENT;
+        while !self.link.is_drained() && std::time::Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Lets the engine do what is due.

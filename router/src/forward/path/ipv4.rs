@@ -154,7 +154,13 @@ impl Path {
         if node == state.node_id {
             return self.deliver(state, arrival, owner, header, buffer);
         }
-        match find(state, InterfaceKind::Fabric(Network::Gsm)) {
+        // The node takes it from either network; the global one is the usual way.
+        let enabled = |index: &InterfaceIndex| {
+            state.interfaces.get(usize::from(index.0)).is_some_and(|interface| interface.enabled)
+        };
+        let networks =
+            [Network::Gsm, Network::Lsm].map(|network| find(state, InterfaceKind::Fabric(network)));
+        match networks.into_iter().flatten().find(enabled) {
             Some(egress) => self.send(state, arrival, header, egress, Toward::Node(node), buffer),
             None => self.discard(arrival.interface, DropReason::NoActiveNode, buffer),
         }

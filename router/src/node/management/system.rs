@@ -84,7 +84,16 @@ fn checks(shared: &Shared) -> Vec<Check> {
             .filter(|node| node.state == isthmus_shmnet::NodeState::Suspect)
             .map(|node| node.id.to_string())
             .collect();
-        checks.push(if suspects.is_empty() {
+        checks.push(if !active.nodes.iter().any(|node| node.is_self) {
+            Check {
+                name: "fabric".to_owned(),
+                status: CheckStatus::Failed,
+                detail: "this node is no member of the segment".to_owned(),
+                remedy: Some(
+                    "see `isthmus show events` for why; a process that took its id has its place".to_owned(),
+                ),
+            }
+        } else if suspects.is_empty() {
             ok("fabric", format!("{peers} other nodes are active"))
         } else {
             warning(
@@ -150,6 +159,9 @@ pub(super) fn readiness(shared: &Shared) -> Readiness {
             engine.view_neighbors(super::ospf::now(shared))
         };
         let active = fabric.active_nodes();
+        if !active.nodes.iter().any(|node| node.is_self) {
+            waiting_for.push("membership in the segment".to_owned());
+        }
         for peer in active.nodes.iter().filter(|node| !node.is_self) {
             let full = neighbors.iter().any(|neighbor| {
                 neighbor.neighbor_router_id.0 == peer.facts.router_id && neighbor.state == NeighborState::Full
