@@ -38,16 +38,16 @@ pub(crate) mod at {
     pub(crate) const IDENTITY: usize = 0x000;
     /// The state word: incarnation and state in one.
     pub(crate) const STATE: usize = 0x200;
-    /// The heartbeat, and the count of changes to what peers read.
+    /// The heartbeat.
     pub(crate) const HEARTBEAT: usize = 0x280;
-    /// Within the heartbeat's line: the count of changes.
-    pub(crate) const CHANGES: usize = 0x288;
     /// The robust futex word.
     pub(crate) const LIVENESS: usize = 0x300;
     /// One line per network: odd while the node's data thread sleeps.
     pub(crate) const ATTENTION: usize = 0x380;
     /// Which group rings the node reads.
     pub(crate) const SUBSCRIPTIONS: usize = 0x480;
+    /// The count of changes to what peers read: not with the heartbeat, which another thread writes.
+    pub(crate) const CHANGES: usize = 0x500;
     /// The guarded facts.
     pub(crate) const FACTS: usize = 0x800;
     /// One 64-bit word per node id, 256 of them: the last incarnation of that node that this node closed.

@@ -145,6 +145,7 @@ fn the_documented_offsets_are_those_of_the_code() {
         (at::ATTENTION, "attention LSM"),
         (at::ATTENTION + LINE, "attention GSM"),
         (at::SUBSCRIPTIONS, "subscriptions"),
+        (at::CHANGES, "changes"),
         (at::FACTS, "facts"),
         (at::CLOSED, "closed"),
         (layout.directory, "directory"),
