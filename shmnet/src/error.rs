@@ -126,6 +126,17 @@ pub enum JoinError {
         /// What the kernel said.
         error: io::Error,
     },
+    /// The segment directory is on hugetlbfs: its files have whole huge pages, and what is lost of one cannot be replaced
+    /// by an ordinary page.
+    #[error(
+        "segment directory {} is on hugetlbfs, which is not supported; use a directory on tmpfs, such as \
+         one in /dev/shm",
+        path.display()
+    )]
+    HugePages {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The inherited memory has no file for a node.
     #[error("no inherited memory for node {node}; the parent must pass one file per node id")]
     NotInherited {

@@ -42,13 +42,15 @@ impl Directory {
             Ok(fd) => fd,
             Err(errno) => return Err(JoinError::Directory { path, error: errno.into() }),
         };
-        if let Ok(stat) = fstatfs(&fd)
-            && !MEMORY_BACKED.contains(&(stat.f_type as u64 & 0xffff_ffff))
-        {
-            tracing::warn!(
-                path = %path.display(),
-                "the segment directory is not on tmpfs or hugetlbfs; its pages may be written to a disk"
-            );
+        if let Ok(stat) = fstatfs(&fd) {
+            match Medium::of(stat.f_type as u64) {
+                Medium::Memory => {}
+                Medium::HugePages => return Err(JoinError::HugePages { path }),
+                Medium::Other => tracing::warn!(
+                    path = %path.display(),
+                    "the segment directory is not on tmpfs; its pages may be written to a disk"
+                ),
+            }
         }
         Ok(Self { path, fd })
     }
@@ -302,12 +304,42 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
 /// How long the files of a process may stay open after the kernel has marked it dead.
 const LOCK_RELEASE: Duration = Duration::from_secs(2);
 
-/// Magic numbers of tmpfs, hugetlbfs and ramfs.
-const MEMORY_BACKED: [u64; 3] = [0x0102_1994, 0x9584_58f6, 0x8584_58f6];
+/// What a file system keeps its files in.
+#[derive(Debug, PartialEq, Eq)]
+enum Medium {
+    Memory,
+    HugePages,
+    Other,
+}
+
+impl Medium {
+    fn of(magic: u64) -> Self {
+        match magic & 0xffff_ffff {
+            TMPFS | RAMFS => Self::Memory,
+            HUGETLBFS => Self::HugePages,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Magic numbers of file systems.
+const TMPFS: u64 = 0x0102_1994;
+const RAMFS: u64 = 0x8584_58f6;
+const HUGETLBFS: u64 = 0x9584_58f6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn huge_pages_are_refused_with_a_remedy() {
+        assert_eq!(Medium::of(0x0102_1994), Medium::Memory);
+        assert_eq!(Medium::of(0xef53), Medium::Other);
+        // The kernel's word may be signed and 32 bits long.
+        assert_eq!(Medium::of(0x9584_58f6_u32 as i32 as u64), Medium::HugePages);
+        let text = JoinError::HugePages { path: "/mnt/huge".into() }.to_string();
+        assert!(text.contains("/mnt/huge") && text.contains("tmpfs"), "{text}");
+    }
 
     #[test]
     fn only_arena_names_name_nodes() {
