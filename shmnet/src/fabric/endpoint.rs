@@ -65,6 +65,12 @@ pub struct Endpoint {
     order: Vec<usize>,
     cursor: usize,
     burst: u32,
+    /// Frames that the peers' rings gave since the groups had their turn.
+    since_groups: u32,
+    /// Frames that the groups may still give before it is the peers' turn.
+    group_turn: u32,
+    /// The group that is looked at first: that which did not give the last frame.
+    first_group: usize,
     /// Peers that were sent to since the last flush.
     dirty: Vec<usize>,
     turns: u32,
@@ -100,6 +106,9 @@ impl Endpoint {
             order: Vec::with_capacity(parts.max_nodes),
             cursor: 0,
             burst: 0,
+            since_groups: 0,
+            group_turn: 0,
+            first_group: 0,
             dirty: Vec::with_capacity(parts.max_nodes),
             turns: 0,
         }
@@ -155,12 +164,20 @@ impl Endpoint {
         groups[kind].send(frame)
     }
 
-    /// Copies the next frame to the beginning of `into`: round robin over the peers, then the group rings.
+    /// Copies the next frame to the beginning of `into`: round robin over the peers, and the group rings among them, so that
+    /// no peer's load keeps another's broadcast and multicast frames waiting.
     ///
     /// A frame longer than `into` is dropped and counted.
     pub fn receive(&mut self, into: &mut [u8]) -> Option<Received> {
         if self.taker.has_news() {
             self.take_handovers();
+        }
+        if self.group_turn > 0 {
+            self.group_turn -= 1;
+            if let Some(received) = self.receive_cast(into) {
+                return Some(received);
+            }
+            self.group_turn = 0;
         }
         let mut dry = 0;
         while dry < self.order.len() {
@@ -174,6 +191,11 @@ impl Endpoint {
                     self.burst += 1;
                     if self.burst >= BURST {
                         self.next_peer();
+                    }
+                    self.since_groups += 1;
+                    if self.since_groups >= BURST {
+                        self.since_groups = 0;
+                        self.group_turn = BURST;
                     }
                     let from = self.peers[index].as_ref().map_or(self.me, |ends| ends.node);
                     return Some(Received { len, from, cast: Cast::Unicast, metadata });
@@ -193,9 +215,11 @@ impl Endpoint {
 
     fn receive_cast(&mut self, into: &mut [u8]) -> Option<Received> {
         let groups = self.groups.as_mut()?;
-        for (ends, cast) in groups.iter_mut().zip([Cast::Broadcast, Cast::Multicast]) {
-            while let Some((len, source)) = ends.receive(into) {
+        for kind in [self.first_group, 1 - self.first_group] {
+            while let Some((len, source)) = groups[kind].receive(into) {
                 if let Some(from) = NodeId::new(source as u8) {
+                    self.first_group = 1 - kind;
+                    let cast = [Cast::Broadcast, Cast::Multicast][kind];
                     return Some(Received { len, from, cast, metadata: Metadata::default() });
                 }
             }
@@ -218,7 +242,7 @@ impl Endpoint {
         if self.incarnation != 0 && self.clock.age() > self.late {
             self.look_whether_closed();
         }
-        let wake_all = self.group_duties();
+        let wake_all = self.group_duties(self.turns.is_multiple_of(DUTY_TURNS));
         if self.dirty.is_empty() && wake_all.is_none() {
             return;
         }
@@ -249,13 +273,15 @@ impl Endpoint {
         }
     }
 
-    /// Orders frames if this node owns a group ring; says who has to know.
-    fn group_duties(&mut self) -> Option<Wake> {
+    /// Orders frames if this node owns a group ring; says who has to know. With `whole`, looks also whether it should own
+    /// one, and whether the owner does its duty.
+    fn group_duties(&mut self, whole: bool) -> Option<Wake> {
         let groups = self.groups.as_mut()?;
-        let now_and_then = self.turns.is_multiple_of(DUTY_TURNS);
         let mut wake = None;
         for (kind, ends) in groups.iter_mut().enumerate() {
-            if !(ends.is_owner() || ends.has_sent() || now_and_then) {
+            if whole {
+                ends.pass_over_an_idle_owner();
+            } else if !(ends.is_owner() || ends.has_sent()) {
                 continue;
             }
             let duties = ends.duties();
@@ -277,6 +303,9 @@ impl Endpoint {
     }
 
     /// Says "asleep" and looks once more at everything. `false` if there is work: then do not sleep.
+    ///
+    /// Do not sleep for longer than about 100 ms: nobody rings when a group's owner withholds the order, and its members
+    /// find out by themselves.
     pub fn prepare_sleep(&mut self) -> bool {
         self.flush();
         for ends in self.peers.iter_mut().flatten() {
@@ -296,7 +325,7 @@ impl Endpoint {
             return true;
         }
         // Whatever a source published before it looked whether this node sleeps is ordered or found here.
-        if let Some(wake) = self.group_duties() {
+        if let Some(wake) = self.group_duties(true) {
             attention::published();
             match wake {
                 Wake::All => self.peers.iter_mut().flatten().for_each(|ends| ends.ring_if_asleep()),
@@ -455,8 +484,8 @@ enum Wake {
     Node(NodeId),
 }
 
-/// How many frames are taken from one peer before the next one is looked at.
+/// How many frames are taken from one peer before the next one is looked at, and from the groups in their turn.
 const BURST: u32 = 32;
 
-/// How often, in turns, a node that does not own a group ring looks whether it should.
+/// How often, in turns, a node looks whether it should own a group ring, and whether the owner does its duty.
 const DUTY_TURNS: u32 = 16;

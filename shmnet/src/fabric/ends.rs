@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use super::handover::{GroupGauge, Meeting, Reply, RingGauge};
 use crate::doorbell::Bell;
@@ -242,10 +243,15 @@ pub(super) struct GroupEnds {
     sent: bool,
     seen: (u16, u64),
     ordered: u64,
+    /// When it was last looked for frames that nobody orders.
+    looked: Instant,
     /// A frame that was found when this node was about to sleep, and its length and source.
     stash: Vec<u8>,
     stashed: Option<(usize, u16)>,
 }
+
+/// How long a frame waits for the owner's order. An owner that works needs microseconds.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// What a turn of duties brought.
 pub(super) struct Duties {
@@ -266,6 +272,7 @@ impl GroupEnds {
             sent: false,
             seen: (0, 0),
             ordered: 0,
+            looked: Instant::now(),
             stash,
             stashed: None,
         }
@@ -330,6 +337,17 @@ impl GroupEnds {
 
     pub(super) fn owner(&self) -> Option<NodeId> {
         NodeId::new(self.group.owner()? as u8)
+    }
+
+    /// Receives without their order the frames that have waited for it too long: the owner hangs, or is none.
+    pub(super) fn pass_over_an_idle_owner(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.looked) >= PATIENCE {
+            self.looked = now;
+            if self.group.is_overdue() {
+                self.group.sweep();
+            }
+        }
     }
 
     pub(super) fn duties(&mut self) -> Duties {

@@ -218,9 +218,15 @@ impl GroupEndpoint {
         self.reader.has_unread()
     }
 
+    /// Whether any frame that was unread at the last call still is. To be called at intervals that are long for an owner,
+    /// between which [`receive`](Self::receive) was called until it gave `None`.
+    pub fn is_overdue(&mut self) -> bool {
+        self.reader.is_overdue()
+    }
+
     /// Delivers what lies in the lanes without waiting for the owner's order, at the next calls of [`receive`](Self::receive).
     ///
-    /// For a member that has had [unread](Self::has_unread) frames for too long since the owner orders nothing. Exactly once
+    /// For a member whose frames are [overdue](Self::is_overdue), since the owner does not order them. Exactly once
     /// and the order of each source still hold.
     pub fn sweep(&mut self) {
         self.reader.sweep();

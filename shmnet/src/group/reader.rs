@@ -46,6 +46,8 @@ struct Source {
     attached: bool,
     /// Sequence of the next frame to deliver.
     next: u64,
+    /// Where the lane ended when it was last looked whether frames are overdue.
+    marked: u64,
 }
 
 /// The reading state of a group's member.
@@ -91,7 +93,7 @@ impl GroupReader {
             Some(known) if known.incarnation == incarnation => known.next,
             _ => next,
         };
-        *slot = Some(Source { lane, incarnation, attached: true, next });
+        *slot = Some(Source { lane, incarnation, attached: true, next, marked: next });
         self.catching_up.take_if(|(source, _)| *source == id);
         self.acknowledge(id, incarnation, next);
     }
@@ -134,6 +136,16 @@ impl GroupReader {
     pub(super) fn has_unread(&self) -> bool {
         let attached = self.sources.iter().flatten().filter(|source| source.attached);
         attached.into_iter().any(|source| source.lane.bounds().1 > source.next)
+    }
+
+    /// Whether a frame that was in a lane at the last call was not delivered yet.
+    pub(super) fn is_overdue(&mut self) -> bool {
+        let mut overdue = false;
+        for source in self.sources.iter_mut().flatten().filter(|source| source.attached) {
+            overdue |= source.next < source.marked;
+            source.marked = source.lane.bounds().1;
+        }
+        overdue
     }
 
     /// Copies the next frame to the beginning of `into`.

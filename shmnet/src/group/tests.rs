@@ -208,6 +208,25 @@ fn sweeping_delivers_without_an_owner_and_never_twice() {
 }
 
 #[test]
+fn what_an_owner_does_not_order_is_overdue_even_if_it_orders_its_own() {
+    let (areas, mut nodes) = group(small(), 4);
+    poll(&mut nodes);
+    // Node 3 claims the highest generation there is and then does nothing for the others.
+    areas[3].own.store_u64(256, (1 << 40) - 1, Relaxed);
+    poll(&mut nodes[..3]);
+    assert!(nodes[..3].iter().all(|node| node.owner() == Some(3)));
+    nodes[2].send(b"stuck").unwrap();
+    poll(&mut nodes[..3]);
+    assert!(drain(&mut nodes[1]).is_empty());
+    assert!(!nodes[1].is_overdue(), "it may just have been sent");
+    assert!(nodes[1].is_overdue());
+    nodes[1].sweep();
+    assert_eq!(drain(&mut nodes[1]), vec![(2, b"stuck".to_vec())]);
+    nodes[2].send(b"next").unwrap();
+    assert!(!nodes[1].is_overdue());
+}
+
+#[test]
 fn sequences_at_the_end_of_their_range_are_survived() {
     let (areas, mut nodes) = group(small(), 2);
     poll(&mut nodes);
