@@ -130,7 +130,7 @@ impl Path {
         self.transmit_frame(index, &arp.to_frame(destination));
     }
 
-    /// Looks at the ports' carriers and counters; tells the stations on a NIC that has come up who is here
+    /// Looks at the ports' carriers and counters; lets the fabric's ports do their duties; tells the stations on a NIC that has come up who is here
     /// (RFC 5227 section 3), and forgets those on one that has gone down.
     pub(in crate::forward) fn service_ports(&mut self, state: &ForwardingState) {
         for position in 0..self.slots.len() {
@@ -140,6 +140,10 @@ impl Path {
             slot.carrier = has;
             let statistics = slot.port.statistics();
             let interface = state.interfaces.get(position);
+            // The owner of a group ring orders the others' frames when it flushes, which must not wait until it sends
+            // or sleeps itself.
+            slot.queued |=
+                interface.is_some_and(|interface| matches!(interface.kind, InterfaceKind::Fabric(_)));
             let address = interface
                 .filter(|interface| has && interface.enabled && interface.kind == InterfaceKind::Nic)
                 .and_then(|interface| interface.address)
