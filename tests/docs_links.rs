@@ -170,6 +170,35 @@ fn every_claim_names_a_test() {
     assert_eq!(numbers, (1..=38).collect::<Vec<_>>());
 }
 
+/// The sections in the first cells of a table, sorted.
+fn sections(table: &str) -> Vec<String> {
+    let rows = table.lines().filter_map(|line| line.trim_start_matches("//! ").strip_prefix("| "));
+    let mut found: Vec<String> =
+        rows.filter_map(|row| row.split(" |").next()).map(|cell| cell.trim().to_owned()).collect();
+    found.retain(|cell| cell.starts_with(|first: char| first.is_ascii_digit()));
+    found.sort();
+    found
+}
+
+/// The engine's own list, and the page that gives each its code and its test.
+#[test]
+fn every_deviation_of_the_engine_is_in_the_documentation() {
+    let engine = fs::read_to_string(root().join("ospf/src/lib.rs")).unwrap();
+    let (_, engine) = engine.split_once("# Deviations from RFC 2328").expect("the engine's list");
+    let page = fs::read_to_string(root().join("docs/rfc/deviations.md")).unwrap();
+    let mut written = sections(&page);
+    let mut missing = sections(engine);
+    assert!(missing.len() > 10, "{missing:?}");
+    missing.retain(|section| match written.iter().position(|known| known == section) {
+        Some(place) => {
+            written.remove(place);
+            false
+        }
+        None => true,
+    });
+    assert!(missing.is_empty(), "not in docs/rfc/deviations.md: {missing:?}");
+}
+
 #[test]
 fn links_and_tests_are_recognized() {
     let document = "a [b](c.md) and [`d_e`](f.rs#g), [h](https://i)\n```\n[no](link)\n```\n";
