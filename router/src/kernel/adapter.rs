@@ -4,6 +4,7 @@
 //! addresses, asks with an address of the adapter that it asks on, and accepts packets whose way back would be
 //! another interface (a node behind the LSM may reach us by the GSM).
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::TryStreamExt as _;
@@ -40,17 +41,15 @@ impl Adapter {
 }
 
 impl Kernel {
-    /// Brings an adapter into the state that is asked for; addresses that are not asked for go.
+    /// Brings an adapter into the state that is asked for; addresses that are not asked for go. Settings that cannot be
+    /// changed, such as in a container where `/proc/sys` is read-only, are warned of.
     ///
     /// # Errors
-    /// There is no such interface, or the process lacks `CAP_NET_ADMIN`.
+    /// There is no such interface, the process lacks `CAP_NET_ADMIN`, or the adapter has a strict `rp_filter` that cannot
+    /// be changed.
     pub async fn configure(&self, adapter: &Adapter) -> Result<(), KernelError> {
         let index = self.interface_index(&adapter.name).await?;
-        let refused = KernelError::system("change an adapter's settings");
-        for (setting, value) in [("rp_filter", 2), ("arp_ignore", 1), ("arp_announce", 2)] {
-            settings::change(&adapter.name, setting, value).map_err(&refused)?;
-        }
-        settings::disable_ipv6(&adapter.name).map_err(&refused)?;
+        change_settings(&adapter.name)?;
         let link = LinkMessageBuilder::<LinkUnspec>::new().index(index).mtu(adapter.mtu.into()).up().build();
         self.handle()
             .link()
@@ -86,6 +85,14 @@ impl Kernel {
         Ok(())
     }
 
+    /// The IPv4 addresses of the interface `name`, in the kernel's order.
+    ///
+    /// # Errors
+    /// There is no such interface, or the kernel does not answer.
+    pub async fn addresses_of(&self, name: &str) -> Result<Vec<Ipv4Net>, KernelError> {
+        self.addresses(self.interface_index(name).await?).await
+    }
+
     /// The IPv4 addresses of an interface, in the kernel's order.
     ///
     /// # Errors
@@ -100,6 +107,27 @@ impl Kernel {
         }
         Ok(found)
     }
+}
+
+fn change_settings(adapter: &str) -> Result<(), KernelError> {
+    let warn = |setting: &str, error: &io::Error| {
+        tracing::warn!(interface = adapter, setting, %error, "the setting could not be changed; the node goes on");
+    };
+    if let Err(source) = settings::change(adapter, "rp_filter", 2) {
+        if settings::is_reverse_path_strict(adapter) {
+            return Err(KernelError::StrictReversePath { name: adapter.to_owned(), source });
+        }
+        warn("rp_filter", &source);
+    }
+    for (setting, value) in [("arp_ignore", 1), ("arp_announce", 2)] {
+        if let Err(error) = settings::change(adapter, setting, value) {
+            warn(setting, &error);
+        }
+    }
+    if let Err(error) = settings::disable_ipv6(adapter) {
+        warn("disable_ipv6", &error);
+    }
+    Ok(())
 }
 
 /// The IPv4 address in a message, with its network.

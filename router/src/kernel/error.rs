@@ -19,6 +19,18 @@ pub enum KernelError {
         /// The capability without which it fails.
         capability: &'static str,
     },
+    /// The kernel would drop what reaches this node by the other adapter than its answers leave by.
+    #[error(
+        "net.ipv4.conf.{name}.rp_filter is strict (1) in effect, and cannot be changed ({source}): packets that come by \
+         another adapter than their answers go by would be lost. Start with the sysctl \
+         net.ipv4.conf.default.rp_filter=2 (containers: `--sysctl`), or make /proc/sys writable"
+    )]
+    StrictReversePath {
+        /// The adapter.
+        name: String,
+        /// Why it cannot be changed.
+        source: io::Error,
+    },
     /// Anything else that the system refused.
     #[error("cannot {action}: {source}")]
     System {

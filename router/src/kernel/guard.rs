@@ -6,9 +6,13 @@
 //! frames of VLANs pass, since they belong to other interfaces. It is attached by a link whose descriptor
 //! this process holds: whatever ends the process takes the guard away. Where the kernel cannot do that (before
 //! 6.6, or without `CAP_BPF`), the NIC's settings are changed instead, and set back at the end.
+//!
+//! A NIC on which the kernel has addresses of its own is left alone: the guard would cut the host off from whoever
+//! reaches it there, such as the operator.
 
 use std::os::fd::OwnedFd;
 
+use ipnet::Ipv4Net;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
 use super::KernelError;
@@ -22,6 +26,8 @@ pub enum GuardKind {
     Tcx,
     /// `rp_filter` and `arp_ignore`: the kernel sees all, and answers nothing for addresses of other interfaces.
     Settings,
+    /// None: the kernel has addresses of its own on the NIC, and keeps its frames.
+    None,
 }
 
 impl GuardKind {
@@ -30,6 +36,7 @@ impl GuardKind {
         match self {
             Self::Tcx => "tcx",
             Self::Settings => "settings",
+            Self::None => "none",
         }
     }
 }
@@ -47,9 +54,29 @@ enum Hold {
         _link: OwnedFd,
     },
     Settings([Changed; 2]),
+    Nothing,
 }
 
 impl Guard {
+    /// Guards the NIC `name`, unless the kernel has `addresses` on it; logs which.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub fn unless_used(name: &str, addresses: &[Ipv4Net]) -> Result<Self, KernelError> {
+        if addresses.is_empty() {
+            return Self::attach(name);
+        }
+        let addresses = addresses.iter().map(Ipv4Net::to_string).collect::<Vec<_>>().join(", ");
+        tracing::warn!(
+            interface = name,
+            guard = GuardKind::None.label(),
+            addresses,
+            "the kernel has addresses of its own on this NIC, so it keeps the NIC's frames and may answer or forward \
+             them beside the router: remove the addresses, or give the router another NIC"
+        );
+        Ok(Self { hold: Hold::Nothing })
+    }
+
     /// Guards the NIC `name` in the best way that works here, and logs which.
     ///
     /// # Errors
@@ -100,6 +127,7 @@ impl Guard {
         match &self.hold {
             Hold::Tcx { .. } => GuardKind::Tcx,
             Hold::Settings(_) => GuardKind::Settings,
+            Hold::Nothing => GuardKind::None,
         }
     }
 }

@@ -17,7 +17,7 @@ pub mod routes;
 mod settings;
 
 use futures_util::TryStreamExt as _;
-use rtnetlink::packet_route::link::LinkMessage;
+use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec};
 use tokio::task::JoinHandle;
 
@@ -52,13 +52,16 @@ impl Kernel {
         Ok(self.link(name).await?.header.index)
     }
 
-    /// Brings an interface up, as an operator's `ip link set NAME up` does.
+    /// Brings an interface up, as an operator's `ip link set NAME up` does. Of one that is up nothing is asked.
     ///
     /// # Errors
     /// There is no such interface, or the process lacks `CAP_NET_ADMIN`.
     pub async fn bring_up(&self, name: &str) -> Result<(), KernelError> {
-        let index = self.interface_index(name).await?;
-        let link = LinkMessageBuilder::<LinkUnspec>::new().index(index).up().build();
+        let header = self.link(name).await?.header;
+        if header.flags.contains(LinkFlags::Up) {
+            return Ok(());
+        }
+        let link = LinkMessageBuilder::<LinkUnspec>::new().index(header.index).up().build();
         self.handle.link().set(link).execute().await.map_err(KernelError::netlink("bring an interface up"))
     }
 

@@ -23,6 +23,8 @@ use crate::port::CarrierFlag;
 pub struct LinkEvent {
     /// The interface's name.
     pub name: String,
+    /// The kernel's index of it; 0 while it is gone.
+    pub index: u32,
     /// Whether the medium is there: up, with its carrier.
     pub carrier: bool,
     /// Whether the operator has it up.
@@ -33,6 +35,9 @@ pub struct LinkEvent {
     pub addresses: BTreeSet<Ipv4Net>,
     /// Whether there is no such interface.
     pub gone: bool,
+    /// Whether it is another interface than the one that a port was opened on, which has gone and left its name: it is
+    /// no carrier for that port.
+    pub replaced: bool,
 }
 
 /// An interface to watch.
@@ -40,6 +45,8 @@ pub struct LinkEvent {
 pub struct Watch {
     /// Its name. It need not exist yet.
     pub name: String,
+    /// The index of the interface that a port was opened on; `None`: whichever has the name.
+    pub index: Option<u32>,
     /// A port's carrier, to be kept up to date.
     pub carrier: Option<CarrierFlag>,
 }
@@ -155,15 +162,24 @@ impl State {
     fn tell(&mut self) -> bool {
         for watch in &self.watches {
             let found = self.known.values().find(|link| link.name == watch.name);
-            let now = found.cloned().unwrap_or_else(|| LinkEvent {
+            let mut now = found.cloned().unwrap_or_else(|| LinkEvent {
                 name: watch.name.clone(),
                 gone: true,
                 ..LinkEvent::default()
             });
+            now.replaced = !now.gone && watch.index.is_some_and(|index| index != now.index);
+            now.carrier &= !now.replaced;
             if let Some(flag) = &watch.carrier {
                 flag.set(now.carrier);
             }
-            if self.told.get(&watch.name) != Some(&now) {
+            let before = self.told.get(&watch.name);
+            if now.replaced && !before.is_some_and(|before| before.replaced) {
+                tracing::warn!(
+                    interface = watch.name,
+                    "the interface was deleted, and another has its name: restart the node to use it"
+                );
+            }
+            if before != Some(&now) {
                 self.told.insert(watch.name.clone(), now.clone());
                 if self.sender.send(now).is_err() {
                     return false;
@@ -176,6 +192,7 @@ impl State {
 
 fn learn_link(known: &mut HashMap<u32, LinkEvent>, message: &LinkMessage) {
     let link = known.entry(message.header.index).or_default();
+    link.index = message.header.index;
     link.admin_up = message.header.flags.contains(LinkFlags::Up);
     link.carrier = link.admin_up && message.header.flags.contains(LinkFlags::LowerUp);
     for attribute in &message.attributes {

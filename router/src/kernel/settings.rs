@@ -22,6 +22,16 @@ pub(crate) fn change(interface: &str, setting: &str, value: u8) -> io::Result<Ch
     write(format!("/proc/sys/net/ipv4/conf/{interface}/{setting}"), value)
 }
 
+/// Whether packets to the interface must come by the way that answers to them would go (RFC 3704 section 2.2): the
+/// larger of the interface's setting and that of all is in effect. What cannot be read counts as 0.
+pub(crate) fn is_reverse_path_strict(interface: &str) -> bool {
+    let read = |of: &str| {
+        let text = fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{of}/rp_filter"));
+        text.ok().and_then(|text| text.trim().parse::<u8>().ok()).unwrap_or(0)
+    };
+    read("all").max(read(interface)) == 1
+}
+
 /// Keeps IPv6 off the interface. A kernel without IPv6 has nothing to keep off.
 pub(crate) fn disable_ipv6(interface: &str) -> io::Result<()> {
     match write(format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6"), 1) {

@@ -67,7 +67,10 @@ impl KernelSide {
         kernel.configure(&gsm).await.map_err(refused)?;
         // From here on, and not before, a device that is down is so by the operator's will.
         let devices = [&stack.lsm_device, &stack.gsm_device];
-        ports::watch(devices.map(|name| Watch { name: name.clone(), carrier: None }).into(), links)?;
+        ports::watch(
+            devices.map(|name| Watch { name: name.clone(), index: None, carrier: None }).into(),
+            links,
+        )?;
         let path = RoutePath {
             adapter: stack.gsm_device.clone(),
             gateway: stack.loopback,

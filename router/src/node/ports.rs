@@ -1,5 +1,6 @@
 //! Opens the ports of a node, in the order of its layout: fabric networks, NICs, kernel devices.
 
+use ipnet::Ipv4Net;
 use isthmus_shmnet::Network;
 use tokio::sync::mpsc;
 
@@ -7,9 +8,9 @@ use super::NodeError;
 use super::fabric::Joined;
 use crate::config::model::{Driver, NicConfig, StackConfig};
 use crate::config::{Code, Config, Diagnostic};
-use crate::kernel::Kernel;
 use crate::kernel::guard::Guard;
 use crate::kernel::monitor::{LinkEvent, LinkMonitor, Watch};
+use crate::kernel::{Kernel, KernelError};
 use crate::port::packet::PacketPort;
 use crate::port::pcap::{CaptureControl, capturable};
 use crate::port::shm::ShmPort;
@@ -65,8 +66,8 @@ pub async fn open(
     }
     let mut findings = Vec::new();
     for (position, nic) in config.interfaces.iter().enumerate() {
-        bring_up(nic).await;
-        if let Err(error) = opening.nic(nic) {
+        let addresses = ask_kernel(nic).await;
+        if let Err(error) = opening.nic(nic, addresses) {
             findings.push(finding(position, nic, &error));
         }
     }
@@ -103,15 +104,20 @@ impl Opening {
         Ok(())
     }
 
-    fn nic(&mut self, nic: &NicConfig) -> Result<(), OpenError> {
+    fn nic(
+        &mut self,
+        nic: &NicConfig,
+        addresses: Result<Vec<Ipv4Net>, KernelError>,
+    ) -> Result<(), OpenError> {
         let mtu = match &nic.driver {
             Driver::Packet => {
                 let carrier = CarrierFlag::new(false);
                 let port = PacketPort::open(&nic.name, carrier.clone())?;
                 let mtu = port.info().mtu;
+                let index = Some(port.interface_index());
                 self.push(port);
-                self.watches.push(Watch { name: nic.name.clone(), carrier: Some(carrier) });
-                match Guard::attach(&nic.name) {
+                self.watches.push(Watch { name: nic.name.clone(), index, carrier: Some(carrier) });
+                match addresses.and_then(|addresses| Guard::unless_used(&nic.name, &addresses)) {
                     Ok(guard) => self.open.guards.push((nic.name.clone(), guard)),
                     Err(error) => tracing::warn!(
                         interface = nic.name, %error,
@@ -172,19 +178,24 @@ pub fn watch(watches: Vec<Watch>, sender: mpsc::UnboundedSender<LinkEvent>) -> R
     Ok(())
 }
 
-/// A NIC that is configured and enabled shall run: the router brings it up itself where it may. If that fails, opening
-/// the port says what is wrong.
-async fn bring_up(nic: &NicConfig) {
-    if nic.driver != Driver::Packet || !nic.enabled {
-        return;
+/// Brings a NIC up, and looks which addresses the kernel has on it. A NIC that does not exist is left to the port,
+/// which says so.
+async fn ask_kernel(nic: &NicConfig) -> Result<Vec<Ipv4Net>, KernelError> {
+    if nic.driver != Driver::Packet {
+        return Ok(Vec::new());
     }
-    let done = match Kernel::connect() {
-        Ok(kernel) => kernel.bring_up(&nic.name).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = done {
-        tracing::debug!(interface = nic.name, %error, "the NIC was not brought up");
+    let kernel = Kernel::connect()?;
+    // A NIC that is configured and enabled shall run: the router brings it up itself where it may.
+    if nic.enabled
+        && let Err(error) = kernel.bring_up(&nic.name).await
+        && !matches!(error, KernelError::UnknownInterface { .. })
+    {
+        tracing::warn!(
+            interface = nic.name, %error,
+            "the NIC is down and could not be brought up; use `ip link set {} up`", nic.name
+        );
     }
+    kernel.addresses_of(&nic.name).await
 }
 
 fn finding(position: usize, nic: &NicConfig, error: &OpenError) -> Diagnostic {

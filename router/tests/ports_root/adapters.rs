@@ -1,6 +1,7 @@
 //! `lsm0` and `gsm0`: TAP ports as the kernel sees them, with addresses and routes.
 
 use std::net::UdpSocket;
+use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
@@ -108,6 +109,61 @@ fn the_kernel_has_the_adapters_with_addresses_and_sends_through_them() {
         assert!(matches!(other, OpenError::NameTaken { .. }), "{other}");
         drop(port);
         assert!(!namespace.ip("link show").contains("lsm0"), "the device outlived its port");
+    });
+}
+
+/// Names the test below to a process that runs only it.
+const READ_ONLY: &str = "ISTHMUS_TEST_READ_ONLY_SETTINGS";
+
+/// As in a container: `/proc/sys` is read-only. A mount namespace belongs to a process, so a second one does the work.
+#[test]
+fn settings_that_cannot_be_changed_are_lived_with_unless_they_lose_packets() {
+    if !can_run() {
+        return;
+    }
+    if std::env::var_os(READ_ONLY).is_some() {
+        return with_read_only_settings();
+    }
+    let script = "mount -t proc proc /mnt && mount --bind /proc/sys /proc/sys \
+                  && mount -o remount,ro,bind /proc/sys && exec \"$@\"";
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", script, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "adapters::settings_that_cannot_be_changed_are_lived_with_unless_they_lose_packets",
+            "--exact",
+        ])
+        .env(READ_ONLY, "1")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
+}
+
+fn with_read_only_settings() {
+    let namespace = Namespace::new();
+    namespace.inside(|| {
+        for (strict, name) in [(false, "lsm0"), (true, "gsm0")] {
+            // The same settings by a way that is not read-only, for devices made from here on.
+            let default = "/mnt/sys/net/ipv4/conf/default/rp_filter";
+            std::fs::write(default, if strict { "1" } else { "0" }).unwrap();
+            std::fs::write("/mnt/sys/net/ipv4/conf/all/rp_filter", "0").unwrap();
+            let _port = TapPort::open(&TapConfig::new(name, 3, 1500)).unwrap();
+            let configured = block_on(async {
+                Kernel::connect().unwrap().configure(&Adapter::lsm(name, 1500, net("10.77.0.3/24"))).await
+            });
+            let shown = namespace.ip(&format!("addr show {name}"));
+            assert_eq!(shown.contains("inet 10.77.0.3/24"), !strict, "{shown}");
+            match configured {
+                Ok(()) => assert!(!strict),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(strict, "{error}");
+                    assert!(error.contains("net.ipv4.conf.gsm0.rp_filter"), "{error}");
+                    assert!(error.contains("net.ipv4.conf.default.rp_filter=2"), "{error}");
+                }
+            }
+        }
     });
 }
 

@@ -1,5 +1,6 @@
 //! The guard of a NIC: the port sees frames, the kernel does not act on them.
 
+use isthmus::kernel::Kernel;
 use isthmus::kernel::guard::{Guard, GuardKind};
 use isthmus::packet::Pool;
 use isthmus::port::CarrierFlag;
@@ -52,6 +53,26 @@ fn under_tcx_the_port_sees_frames_and_the_kernel_does_not() {
         assert_eq!(host.pings_in_vain("10.97.5.2"), no_vlan, "the VLAN is another interface");
         drop(guard);
         assert!(host.pings("10.97.0.2") && host.pings(COMMON), "the guard is still there");
+    });
+}
+
+#[test]
+fn a_nic_with_addresses_of_the_kernel_is_not_guarded() {
+    if !can_run() {
+        return;
+    }
+    let (host, router) = lab();
+    router.inside(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let addresses =
+            || runtime.block_on(async { Kernel::connect().unwrap().addresses_of("nic").await.unwrap() });
+        assert_eq!(addresses(), ["10.97.0.2/24".parse().unwrap()]);
+        let guard = Guard::unless_used("nic", &addresses()).unwrap();
+        assert_eq!(guard.kind(), GuardKind::None);
+        assert!(host.pings("10.97.0.2"), "the host is cut off");
+        router.ip("addr flush dev nic");
+        let guard = Guard::unless_used("nic", &addresses()).unwrap();
+        assert_eq!(guard.kind(), GuardKind::Tcx);
     });
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use isthmus::kernel::monitor::{LinkEvent, LinkMonitor, Watch};
 use isthmus::port::CarrierFlag;
+use isthmus::port::packet::PacketPort;
 
 use crate::namespace::{Namespace, can_run};
 
@@ -30,8 +31,8 @@ fn changes_of_a_link_are_told() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let carrier = CarrierFlag::new(false);
-            let watch = Watch { name: "nic".to_owned(), carrier: Some(carrier.clone()) };
-            let later = Watch { name: "later".to_owned(), carrier: None };
+            let watch = Watch { name: "nic".to_owned(), index: None, carrier: Some(carrier.clone()) };
+            let later = Watch { name: "later".to_owned(), index: None, carrier: None };
             let mut monitor = LinkMonitor::start(vec![watch, later]).unwrap();
             let absent = until(&mut monitor, |event| event.name == "later").await;
             assert!(absent.gone && !absent.carrier);
@@ -69,6 +70,33 @@ fn changes_of_a_link_are_told() {
             assert!(!up.gone, "a port that left its bridge is taken for gone");
             near.ip("link del nic");
             until(&mut monitor, |event| event.name == "nic" && event.gone).await;
+            assert!(!carrier.is_up());
+        });
+    });
+}
+
+#[test]
+fn another_interface_of_the_same_name_is_no_carrier_for_the_port() {
+    if !can_run() {
+        return;
+    }
+    let (near, far) = (Namespace::new(), Namespace::new());
+    near.join("nic", &far, "peer");
+    near.inside(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let carrier = CarrierFlag::new(false);
+            let port = PacketPort::open("nic", carrier.clone()).unwrap();
+            let index = Some(port.interface_index());
+            let watch = Watch { name: "nic".to_owned(), index, carrier: Some(carrier.clone()) };
+            let mut monitor = LinkMonitor::start(vec![watch]).unwrap();
+            let first = until(&mut monitor, |event| event.carrier).await;
+            assert_eq!((Some(first.index), first.replaced), (index, false));
+            near.ip("link del nic");
+            until(&mut monitor, |event| event.gone).await;
+            near.join("nic", &far, "peer");
+            let second = until(&mut monitor, |event| event.replaced && event.admin_up).await;
+            assert!(!second.carrier && !second.gone && Some(second.index) != index);
             assert!(!carrier.is_up());
         });
     });

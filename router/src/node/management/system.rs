@@ -8,6 +8,7 @@ use isthmus_ospf::view::NeighborState;
 use super::super::shared::Shared;
 use crate::config::model::StackConfig;
 use crate::forward::state::InterfaceKind;
+use crate::kernel::guard::GuardKind;
 use crate::ospf_driver::lock;
 
 /// The node.
@@ -119,10 +120,15 @@ fn checks(shared: &Shared) -> Vec<Check> {
         }
     }
     for (nic, guard) in &shared.guards {
-        checks.push(ok(
-            &format!("{nic} guard"),
-            format!("the kernel is kept off the NIC by {}", guard.label()),
-        ));
+        let name = format!("{nic} guard");
+        checks.push(match guard {
+            GuardKind::None => warning(
+                &name,
+                "the kernel has addresses of its own on the NIC, and keeps its frames".to_owned(),
+                "remove the addresses from the NIC, or give the router another one",
+            ),
+            kind => ok(&name, format!("the kernel is kept off the NIC by {}", kind.label())),
+        });
     }
     checks.push(adjacencies(shared));
     checks

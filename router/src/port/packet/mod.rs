@@ -29,6 +29,7 @@ const CAPABILITY: &str = "CAP_NET_RAW";
 /// A port to a NIC, by an `AF_PACKET` socket.
 pub struct PacketPort {
     info: PortInfo,
+    interface: u32,
     /// A second descriptor of pnet's socket.
     socket: OwnedFd,
     receiver: Box<dyn DataLinkReceiver>,
@@ -42,18 +43,16 @@ pub struct PacketPort {
 }
 
 impl PacketPort {
-    /// Opens a port to the interface `name`, whose carrier is as `carrier` says.
+    /// Opens a port to the interface `name`, whose carrier is as `carrier` says. One that is down has no carrier,
+    /// and works once it is up.
     ///
     /// # Errors
-    /// There is no such Ethernet interface, it is down, or the process lacks `CAP_NET_RAW`.
+    /// There is no such Ethernet interface, or the process lacks `CAP_NET_RAW`.
     pub fn open(name: &str, carrier: CarrierFlag) -> Result<Self, OpenError> {
         let interface = find(name)?;
         let Some(mac) = interface.mac.filter(|_| !interface.is_loopback()) else {
             return Err(OpenError::NotEthernet { name: name.to_owned() });
         };
-        if !interface.is_up() {
-            return Err(OpenError::Down { name: name.to_owned() });
-        }
         let failed = |source| OpenError::system(name, "open a packet socket", CAPABILITY, source);
         let mtu = sys::mtu(name).map_err(failed)?;
         // A buffer holds no more; a longer datagram is refused on the way in.
@@ -78,6 +77,7 @@ impl PacketPort {
         };
         Ok(Self {
             info: PortInfo { name: name.to_owned(), driver: "packet", mac: mac.octets(), mtu },
+            interface: interface.index,
             socket: ours,
             receiver,
             sender,
@@ -92,6 +92,11 @@ impl PacketPort {
     /// The carrier, for the link monitor to keep up to date.
     pub fn carrier_flag(&self) -> CarrierFlag {
         self.carrier.clone()
+    }
+
+    /// The kernel's index of the interface that the port is bound to, which it keeps for its life.
+    pub fn interface_index(&self) -> u32 {
+        self.interface
     }
 
     /// Takes one message from the socket. `None`: there is none.
