@@ -75,8 +75,11 @@ static_checks() {
 }
 
 unit_tests() {
-    say "unit, property and model tests"
+    say "unit and property tests"
     cargo test --workspace --exclude isthmus-tests
+    say "model tests of the rings and the groups (loom)"
+    RUSTFLAGS="--cfg loom" cargo test --target-dir target/loom --release -p isthmus-shmnet \
+        --test loom_ring --test loom_group
     cargo test -p isthmus-tests --lib --test arrows --test licences --test docs_links
 }
 

@@ -14,7 +14,7 @@ pub enum JoinError {
     /// Another live process has this node's id.
     #[error(
         "node id {node} is in use by process {pid} on {hostname} (incarnation {incarnation}); \
-         stop it, choose another node id, or take its place with --takeover"
+         stop it, choose another node id, or let this one take its place (takeover)"
     )]
     IdInUse {
         /// The id.

@@ -28,7 +28,7 @@ fn a_second_node_with_the_same_id_is_refused_with_the_holder_named() {
     let holder = Node::join(&segment, 1);
     let line = refusal(&Node::start(&segment, 1, ""));
     assert!(line.contains(&format!("process {}", holder.pid())), "{line}");
-    assert!(line.contains("incarnation 1") && line.contains("--takeover"), "{line}");
+    assert!(line.contains("incarnation 1") && line.contains("takeover"), "{line}");
     holder.await_members(&[1]);
 }
 

@@ -32,6 +32,10 @@ impl EventLog {
     /// Remembers an event that happens now, and writes it to the log.
     pub fn record(&self, event_type: &str, message: String, detail: Value) {
         tracing::info!(event = event_type, "{message}");
+        self.remember(event_type, message, detail);
+    }
+
+    fn remember(&self, event_type: &str, message: String, detail: Value) {
         let detail = match detail {
             Value::Object(detail) => detail,
             _ => Map::new(),
@@ -112,10 +116,10 @@ impl EventLog {
         due
     }
 
-    /// Remembers an event of the fabric.
+    /// Remembers an event of the fabric, which logs its events itself.
     pub fn fabric(&self, event: &FabricEvent) {
         let (kind, what) = describe(&event.kind);
-        self.record(
+        self.remember(
             kind,
             format!("node {} {what}", event.node.get()),
             json!({ "node-id": event.node.get(), "incarnation": event.incarnation }),

@@ -142,8 +142,8 @@ fn refusal(error: &JoinError) -> NodeError {
         JoinError::NoRoom { .. } | JoinError::BudgetTooSmall { .. } => (Code::NoRoom, "segment"),
         _ => (Code::DeviceFailure, "segment"),
     };
-    // The fabric's errors end with the remedy, after the last semicolon.
-    let text = error.to_string();
+    // The fabric's errors end with the remedy, after the last semicolon; here takeover is a key of the file.
+    let text = error.to_string().replace("(takeover)", "(`fabric.takeover: true`)");
     let (reason, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see the reason"));
     NodeError::Refused(vec![Diagnostic::error(code, path, reason.to_owned(), remedy)])
 }

@@ -21,7 +21,7 @@ pub(super) fn shm(shared: &Shared) -> Option<Shm> {
         node_id: snapshot.node.get(),
         incarnation: snapshot.incarnation,
         arena_size: snapshot.bytes_budget,
-        arena_free: snapshot.bytes_free,
+        arena_free: snapshot.bytes_budget.saturating_sub(snapshot.bytes_used),
         active: shared.fabric.as_ref()?.active_nodes().nodes.iter().map(|node| node.id.get()).collect(),
         node: nodes(&snapshot),
         link: links(&snapshot),
