@@ -90,6 +90,35 @@ fn random_scribbles_over_a_peers_arena_hurt_nobody_else() {
 }
 
 #[test]
+fn an_owner_that_claims_all_and_orders_nothing_does_not_stop_the_groups() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let second = Node::join(&segment, 2);
+    let third = Node::join(&segment, 3);
+    for node in [&first, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    // The claim's word in the third node's area of the LSM's multicast group: the highest generation that is believed. No
+    // later claim can exceed it.
+    let arena = OpenOptions::new().write(true).open(segment.arena(3)).unwrap();
+    arena.write_all_at(&((1_u64 << 40) - 1).to_le_bytes(), 0xc000 + 86_016 + 256).unwrap();
+    for round in 0..3 {
+        let is_owner = |line: &str| line.starts_with("group lsm Multicast owner Some(NodeId(3))");
+        while round == 0 && !first.lines().iter().any(|line| is_owner(line)) {
+            let mark = first.mark();
+            first.say("snapshot");
+            first.await_line_after(mark, "show its groups", |line| line.starts_with("snapshot used"));
+        }
+        first.say(&format!("multicast lsm {} 2", 2 * round));
+        second.await_lines("receive without an order", |_| {
+            second.received("lsm", "multicast").len() >= 2 * (round + 1)
+        });
+    }
+    let numbers: Vec<_> = (0..6).map(|number| (1, format!("n{number}"))).collect();
+    assert_eq!(second.received("lsm", "multicast"), numbers, "each once and in order");
+}
+
+#[test]
 fn a_node_whose_header_somebody_overwrote_comes_back_with_a_new_arena() {
     let segment = Segment::new();
     let mut first = Node::join(&segment, 1);
