@@ -182,3 +182,55 @@ fn a_new_snapshot_takes_effect_at_the_next_burst_and_the_old_one_is_freed_by_con
     assert!(old.upgrade().is_none());
     assert_eq!(lab.only(ETH0, &Packet::udp(HOST, REMOTE).frame_to(ETH0)).0, ETH1);
 }
+
+/// A port that never has anything, and counts how often it is flushed.
+struct Flushed(crate::port::PortInfo, Arc<std::sync::atomic::AtomicU32>);
+
+impl Port for Flushed {
+    fn info(&self) -> &crate::port::PortInfo {
+        &self.0
+    }
+
+    fn receive(&mut self, _: &mut Vec<PacketBuffer>, _: &mut Pool, _: usize) -> usize {
+        0
+    }
+
+    fn transmit(&mut self, _: &[u8]) -> Result<(), DropReason> {
+        Err(DropReason::NoCarrier)
+    }
+
+    fn flush(&mut self) {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn carrier(&self) -> bool {
+        true
+    }
+
+    fn poll_descriptors(&self, _: &mut Vec<std::os::fd::RawFd>) {}
+}
+
+#[test]
+fn a_busy_worker_flushes_the_fabrics_ports_though_it_sends_nothing_there() {
+    let mut lab = Lab::with_neighbors();
+    let mut replace = |position: usize| {
+        let flushes = Arc::default();
+        let info = MemPort::describe("counting", [2, 0, 0, 0, 0, 7], 9000);
+        let port = Box::new(Flushed(info, Arc::clone(&flushes)));
+        assert!(lab.handle.send(Command::RemovePort { index: index(position) }).is_ok());
+        lab.run();
+        drop(lab.handle.retired_port().unwrap());
+        assert!(lab.handle.send(Command::AddPort { index: index(position), port }).is_ok());
+        lab.run();
+        flushes
+    };
+    let (fabric, kernel) = (replace(LSM), replace(KERNEL));
+    let count = || [&fabric, &kernel].map(|flushes| flushes.load(std::sync::atomic::Ordering::Relaxed));
+    for _ in 0..10 {
+        let before = count();
+        lab.put(ETH0, &Packet::udp(HOST, REMOTE).frame_to(ETH0));
+        lab.advance(Duration::from_millis(1));
+        assert_eq!(lab.sent(ETH1).len(), 1);
+        assert_eq!(count(), [before[0] + 1, before[1]]);
+    }
+}
