@@ -1,7 +1,7 @@
 //! The demo asks its nodes over REST, as any client does.
 //!
 //! Requests block a thread of their own, never the one that waits for signals, and every answer is waited for no
-//! longer than [`ANSWER`].
+//! longer than `ANSWER`.
 
 use std::io;
 use std::path::Path;
