@@ -65,6 +65,23 @@ fn large_packets_cross_in_fragments() {
     });
 }
 
+/// Input: a ping of 4000 octets that must not be fragmented on the way, from the border router's own kernel to the host,
+/// whose cable takes 1500. Output: the router tells its own kernel what fits, and the kernel fragments.
+#[test]
+fn the_border_routers_own_kernel_learns_the_path_mtu() {
+    lab::run("own-mtu", |lab| {
+        let exit = OneExit::build(lab);
+        let (own, host) = (exit.n1.namespace(), exit.outside.host_address.as_str());
+        Ping::await_answer(own, host);
+        wait("a large ping with path MTU discovery", Duration::from_secs(20), || {
+            let ping = Ping::run(own, host, &["-s", "4000", "-M", "want"]);
+            if ping.all() { Ok(()) } else { Err(ping.output) }
+        });
+        let path = own.run(&["ip", "route", "get", host]);
+        assert!(path.contains("mtu 1500"), "{path}");
+    });
+}
+
 /// Input: iperf3 over TCP and UDP and curl, from node 3's kernel to the host and back. Output: all octets arrive, and
 /// neither end sees a packet with a bad checksum; FRR sees no bad OSPF packet.
 #[test]

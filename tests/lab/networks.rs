@@ -56,3 +56,27 @@ fn an_interface_is_taken_down_by_the_command_line() {
         exit.n3.await_way(&exit.outside.host_address, "lsm0", "10.77.0.1");
     });
 }
+
+/// Input: the operator takes the kernel's device `lsm0` down in node 3's namespace, and up again. Output: the network is
+/// down on the node; its address answers by the GSM all the same, and its kernel reaches the cluster and the outside.
+#[test]
+fn the_kernels_device_taken_down_takes_the_network_down_and_leaves_the_address() {
+    lab::run("device", |lab| {
+        let exit = OneExit::build(lab);
+        let (host, inside) = (&exit.outside.host, exit.n3.namespace());
+        let host_address = exit.outside.host_address.as_str();
+        Ping::await_answer(inside, host_address);
+
+        inside.ip(&["link", "set", "lsm0", "down"]);
+        exit.n3.await_way(host_address, "gsm0", "10.77.1.1");
+        Ping::await_answer(host, "10.77.0.3");
+        Ping::await_answer(inside, host_address);
+        Ping::await_answer(inside, "10.77.0.1");
+
+        inside.ip(&["link", "set", "lsm0", "up"]);
+        exit.n3.await_way(host_address, "lsm0", "10.77.0.1");
+        Ping::await_answer(inside, "10.77.0.1");
+        Ping::await_answer(inside, host_address);
+        await_same_database("0.0.0.1", &exit.nodes(), &[]);
+    });
+}
