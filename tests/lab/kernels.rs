@@ -159,6 +159,37 @@ fn the_common_address_is_served_by_several_nodes() {
     });
 }
 
+/// Input: the GSM down on all nodes but node 3, the border router among them; iperf3, whose connections must all meet one
+/// server, from the host to the common address, both ways. Output: node 3 serves it, reached by the LSM; and its own
+/// kernel serves itself at the common address.
+#[test]
+fn iperf3_runs_to_the_common_address_where_one_node_serves() {
+    lab::run("one-serves", |lab| {
+        let exit = OneExit::build(lab);
+        let (host, inside) = (&exit.outside.host, exit.n3.namespace());
+        Ping::await_answer(host, COMMON);
+        for node in [&exit.n1, &exit.n2] {
+            node.set_enabled("gsm0", false);
+        }
+        wait("node 3 alone serves", Duration::from_secs(20), || {
+            let steering = exit.n1.get("/steering")?;
+            let members: Vec<&serde_json::Value> = steering["member"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|member| &member["node-id"])
+                .collect();
+            if members == [3] { Ok(()) } else { Err(steering.to_string()) }
+        });
+        for options in [&["--bytes", "10M"][..], &["--bytes", "10M", "--reverse"]] {
+            let iperf = Iperf::run(host, inside, COMMON, options);
+            assert!(iperf.octets > 1_000_000, "{options:?}: {}", iperf.report["end"]);
+        }
+        let _server = HttpServer::start(lab, inside);
+        assert_eq!(HttpServer::get(inside, COMMON, "name").unwrap(), "n3");
+    });
+}
+
 /// Traffic that leaves by `gsm0`, from the node's address on the global network, comes back to it.
 fn from_the_global_address(inside: &Namespace, host_address: &str) {
     let ping = Ping::run(inside, host_address, &["-I", "10.77.1.3"]);
