@@ -29,5 +29,7 @@ pub(crate) struct Area {
 pub(crate) fn options_of(area_type: AreaType) -> Options {
     match area_type {
         AreaType::Normal => Options::E,
+        // Section 3.6: all routers of the area agree that it takes no AS-external advertisements.
+        AreaType::Stub { .. } => Options::empty(),
     }
 }

@@ -2,6 +2,7 @@
 //! re-check what the configuration parser of the router has refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -30,6 +31,14 @@ pub enum AreaType {
     /// Carries everything.
     #[default]
     Normal,
+    /// Takes no AS-external advertisements: its border routers announce a default route instead. Never the backbone.
+    Stub {
+        /// What a border router announces the default route with (StubDefaultCost), 0 to 16777215.
+        default_cost: u32,
+        /// Whether a border router announces the networks of other areas as well (ImportSummaries): without them the
+        /// area is totally stubby.
+        summary: bool,
+    },
 }
 
 /// An area (RFC 2328 appendix C.2).
@@ -66,6 +75,46 @@ pub enum InterfaceType {
     /// Many routers, each pair its own link; hellos and flooding are multicast on it (a written deviation,
     /// inside the cluster only), so neighbors are found by themselves.
     PointToMultipoint,
+    /// Many routers that hear each other; a designated router speaks for the network (section 9.4).
+    Broadcast,
+}
+
+/// How packets prove where they come from (RFC 2328 appendix D).
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Authentication {
+    /// Not at all.
+    #[default]
+    Null,
+    /// A password that every packet carries in clear; shorter ones are padded with zeros.
+    Simple([u8; 8]),
+    /// Keyed MD5: the first key signs what is sent, all verify what is received. At least one.
+    Md5(Vec<Md5Key>),
+}
+
+/// A key of keyed MD5 (RFC 2328 section D.3).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Md5Key {
+    /// Its number, which packets carry.
+    pub id: u8,
+    /// The secret, 1 to 16 bytes.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for Authentication {
+    /// Secrets do not get into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Simple(_) => f.write_str("Simple(..)"),
+            Self::Md5(keys) => f.debug_tuple("Md5").field(keys).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Md5Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Md5Key").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// An interface (RFC 2328 appendix C.3).
@@ -99,8 +148,10 @@ pub struct InterfaceConfig {
     pub mtu_ignore: bool,
     /// Advertised, but without hellos.
     pub passive: bool,
-    /// Router priority, carried in hellos.
+    /// Router priority, carried in hellos: 0 never becomes designated router.
     pub priority: u8,
+    /// How packets on this interface prove where they come from.
+    pub authentication: Authentication,
     /// Further stub prefixes announced with this interface while it is up, with their cost:
     /// secondary addresses, the common address.
     pub stub_prefixes: Vec<(Ipv4Net, u16)>,

@@ -53,6 +53,7 @@ impl Instance {
             area_id: id,
             area_type: match config.area_type {
                 AreaType::Normal => "normal-area".to_owned(),
+                AreaType::Stub { .. } => "stub-area".to_owned(),
             },
             interface_count: count(interfaces().count()),
             active_interface_count: count(interfaces().filter(|interface| interface.is_up()).count()),

@@ -76,6 +76,7 @@ impl Instance {
             interface_type: match config.interface_type {
                 InterfaceType::PointToPoint => InterfaceTypeView::PointToPoint,
                 InterfaceType::PointToMultipoint => InterfaceTypeView::PointToMultipoint,
+                InterfaceType::Broadcast => InterfaceTypeView::Broadcast,
             },
             state: interface.state,
             address: config.address,
@@ -92,6 +93,10 @@ impl Instance {
             hello_timer: self.seconds_to(now, TimerId::Hello(id)),
             dr_router_id: None,
             dr_ip_addr: None,
+            bdr_router_id: None,
+            bdr_ip_addr: None,
+            wait_timer: None,
+            mismatches: Vec::new(),
             neighbor_count: count(interface.neighbors.len()),
             adjacency_count: count(interface.full_neighbors().count()),
             statistics: InterfaceStatisticsView {

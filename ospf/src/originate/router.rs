@@ -103,7 +103,9 @@ pub(crate) fn interface_prefixes(interface: &Interface) -> Vec<(Ipv4Net, u16)> {
     match config.interface_type {
         InterfaceType::PointToPoint if config.unnumbered => {}
         // Section 12.4.1.1, option 2: the subnet is known. A passive interface has nothing but its subnet.
-        InterfaceType::PointToPoint => prefixes.push((config.address.trunc(), config.cost)),
+        InterfaceType::PointToPoint | InterfaceType::Broadcast => {
+            prefixes.push((config.address.trunc(), config.cost))
+        }
         InterfaceType::PointToMultipoint if config.passive => {
             prefixes.push((config.address.trunc(), config.cost))
         }

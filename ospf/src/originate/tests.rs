@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use crate::Instance;
-use crate::config::{AreaConfig, InstanceConfig, InterfaceConfig, InterfaceType};
+use crate::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 
 const INSIDE: InterfaceId = InterfaceId(2);
@@ -29,6 +29,7 @@ fn interface(area: AreaId, address: &str) -> InterfaceConfig {
         mtu_ignore: false,
         passive: false,
         priority: 1,
+        authentication: Authentication::Null,
         stub_prefixes: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{AreaId, InterfaceId, RouterId};
+use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 
 use super::yang_enum;
 
@@ -91,12 +91,43 @@ pub struct InterfaceView {
     /// The designated router's address; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub dr_ip_addr: Option<Ipv4Addr>,
+    /// The backup designated router; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bdr_router_id: Option<RouterId>,
+    /// The backup designated router's address; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bdr_ip_addr: Option<Ipv4Addr>,
+    /// Seconds to the end of waiting for a designated router to be heard of; absent outside that state.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wait_timer: Option<u32>,
+    /// What routers on the network are configured differently, by what was heard of them last.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub mismatches: Vec<MismatchView>,
     /// Neighbors in any state.
     pub neighbor_count: u32,
     /// Neighbors in state full.
     pub adjacency_count: u32,
     /// Counters.
     pub statistics: InterfaceStatisticsView,
+}
+
+/// Another router on the network is configured differently than this one, so that its packets are refused. Gone when
+/// it is heard without that difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MismatchView {
+    /// The source of its packets.
+    pub packet_source: Ipv4Addr,
+    /// What differs, as `error` of the notification `if-config-error` spells it: `hello-interval-mismatch` and such.
+    pub error: String,
+    /// The value here.
+    pub own: String,
+    /// The value there.
+    pub theirs: String,
+    /// Packets that have shown it.
+    pub count: u64,
+    /// When the last of them came, in microseconds of the engine's time.
+    pub last: Instant,
 }
 
 /// Counters of an interface.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::{AreaConfig, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
 use isthmus_ospf::route::{Route, RouteChange};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use isthmus_ospf::view::NeighborState;
@@ -529,6 +529,7 @@ fn interface_config(
         mtu_ignore: false,
         passive: false,
         priority: 1,
+        authentication: Authentication::Null,
         stub_prefixes: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use isthmus_ospf::abr::{Summaries, SummaryTarget, active_ranges, desired_summaries, link_state_ids};
-use isthmus_ospf::config::{AreaConfig, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
 use isthmus_ospf::types::{AreaId, InterfaceId, LS_INFINITY};
 use isthmus_ospf::wire::{LsType, RouterFlags};
 use proptest::prelude::*;
@@ -49,6 +49,7 @@ pub(crate) fn interface(area: AreaId) -> InterfaceConfig {
         mtu_ignore: false,
         passive: false,
         priority: 1,
+        authentication: Authentication::Null,
         stub_prefixes: Vec::new(),
     }
 }

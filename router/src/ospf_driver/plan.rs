@@ -13,7 +13,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::{AreaConfig, AreaRange, AreaType, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{
+    AreaConfig, AreaRange, AreaType, Authentication, InstanceConfig, InterfaceConfig, InterfaceType,
+};
 use isthmus_ospf::types::{AreaId, InterfaceId};
 use isthmus_shmnet::Network;
 
@@ -191,6 +193,7 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
         mtu_ignore: ospf.mtu_ignore,
         passive: ospf.passive,
         priority: ospf.priority,
+        authentication: Authentication::Null,
         stub_prefixes: Vec::new(),
     }
 }
