@@ -8,8 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(frr tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux)
-commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
+packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux)
+commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
           sysctl setpriv)
 policy=/usr/sbin/policy-rc.d
 
@@ -53,7 +53,7 @@ versions() {
     rustc --version
     cargo --version
     uname -sr
-    dpkg-query -W -f='${Package} ${Version}\n' frr tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl \
+    dpkg-query -W -f='${Package} ${Version}\n' frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl \
         2>/dev/null || true
     /usr/lib/frr/ospfd --version | head -n 1
     python3 --version
@@ -89,7 +89,7 @@ demo_tests() {
 }
 
 lab_tests() {
-    say "the lab: namespaces, FRR, kernels (root)"
+    say "the lab: namespaces, FRR, BIRD, kernels (root)"
     local lab
     lab=$(cargo test -p isthmus-tests --test lab --no-run --message-format=json 2>/dev/null |
         jq -r 'select(.reason == "compiler-artifact" and .target.name == "lab") | .executable // empty' | tail -n 1)

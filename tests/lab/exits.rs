@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use isthmus_tests::lab::{
-    self, ANYCAST, COMMON, Frr, HttpServer, Ping, Pinger, TwoExits, await_same_database, wait,
+    self, ANYCAST, COMMON, HttpServer, Peer, Ping, Pinger, TwoExits, await_same_database, wait,
 };
 
 /// Input: two outside routers on unconnected cables. Output: each has the other's networks, their hosts reach each
@@ -21,7 +21,7 @@ fn outside_routers_without_a_cable_reach_each_other_through_the_cluster() {
         assert_eq!(ping.ttls, [60; 5]);
         let _server = HttpServer::start(lab, &second.host);
         assert_eq!(HttpServer::get(&first.host, &second.host_address, "name").unwrap(), "h2");
-        await_same_database("0.0.0.0", &[&exits.n1, &exits.n2], &[&first.router, &second.router]);
+        await_same_database("0.0.0.0", &[&exits.n1, &exits.n2], &[&*first.router, &*second.router]);
         await_same_database("0.0.0.1", &exits.nodes(), &[]);
     });
 }
@@ -62,7 +62,7 @@ fn traffic_leaves_by_the_cheaper_exit_that_lives() {
 fn an_upstream_router_that_dies_costs_the_other_exits_routes_nothing() {
     lab::run("upstream", |lab| {
         let exits = TwoExits::build(lab);
-        exits.first.router.kill_ospfd();
+        exits.first.router.kill_daemon();
         wait("node 1 loses the neighbor", Duration::from_secs(30), || {
             let full = exits.n1.full()?;
             match full.iter().any(|(interface, _)| *interface == exits.first.node_device) {
@@ -78,9 +78,9 @@ fn an_upstream_router_that_dies_costs_the_other_exits_routes_nothing() {
         // The cable itself is still in the cluster's routes. Its far end has lost its own with ospfd.
         exits.n3.await_way(&exits.first.router_address, "lsm0", "10.77.0.1");
 
-        exits.first.router.start_ospfd();
+        exits.first.router.start_daemon();
         exits.await_converged();
-        let routers: [&std::rc::Rc<Frr>; 2] = [&exits.first.router, &exits.second.router];
+        let routers: [&dyn Peer; 2] = [&*exits.first.router, &*exits.second.router];
         await_same_database("0.0.0.0", &[&exits.n1, &exits.n2], &routers);
         await_same_database("0.0.0.1", &exits.nodes(), &[]);
     });

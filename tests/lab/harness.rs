@@ -1,6 +1,6 @@
 //! The lab itself: what it builds works, and what it leaves is swept.
 
-use isthmus_tests::lab::{self, Capture, FrrConfig, FrrInterface, HttpServer, Iperf, Ping};
+use isthmus_tests::lab::{self, Capture, HttpServer, Iperf, Peer, PeerConfig, PeerInterface, Ping};
 
 /// Input: two FRR routers on one cable, each with a host. Output: Full, routes, pings, TCP, clean checksums. Nothing of
 /// ours is in the way: if this fails, the lab is at fault.
@@ -17,10 +17,10 @@ fn two_frr_routers_carry_traffic_between_their_hosts() {
             host.address("eth0", &format!("192.168.{number}.2/24"));
             host.ip(&["route", "add", "default", "via", &format!("192.168.{number}.1")]);
         }
-        let interface = |name, passive| FrrInterface { name, area: "0.0.0.0", cost: 10, passive };
-        let config = |router_id| FrrConfig {
-            router_id,
-            interfaces: vec![interface("core", false), interface("lan", true)],
+        let config = |router_id| {
+            let interfaces =
+                vec![PeerInterface::point_to_point("core", 10), PeerInterface::passive("lan", 10)];
+            PeerConfig::new(router_id, interfaces)
         };
         let (f1, f2) = (lab.frr(&r1, &config("1.1.1.1")), lab.frr(&r2, &config("2.2.2.2")));
         f1.await_full("2.2.2.2");
@@ -46,9 +46,9 @@ fn two_frr_routers_carry_traffic_between_their_hosts() {
         assert_eq!(ospf.wrong(), [""; 0]);
 
         // The daemon dies, the cable stays: the neighbor notices by the dead interval.
-        f1.kill_ospfd();
+        f1.kill_daemon();
         f2.await_no_route("192.168.1.0/24");
-        f1.start_ospfd();
+        f1.start_daemon();
         f2.await_route("192.168.1.0/24");
     });
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use isthmus_tests::lab::{
-    self, COMMON, Capture, HttpServer, Iperf, Namespace, OneExit, Ping, await_same_database, wait,
+    self, COMMON, Capture, HttpServer, Iperf, Namespace, OneExit, Peer, Ping, await_same_database, wait,
 };
 
 /// Input: five pings each way. Output: all answered; the time to live tells one hop for each router, a node's kernel

@@ -10,6 +10,7 @@
     reason = "helpers of tests, whose way to fail it is"
 )]
 
+mod bird;
 mod exits;
 mod harness;
 mod kernels;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use isthmus_tests::lab::{self, Node, OneExit, Ping, wait};
+use isthmus_tests::lab::{self, Node, OneExit, Peer, Ping, wait};
 use isthmus_tests::wire::{
     arp_request, ethernet, fix_ip, fix_lsa, fix_ospf, hello, ipv4, ipv4_with_options, lsa, ospf, ospf_type,
     udp, update,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use isthmus_tests::lab::{self, COMMON, OneExit, Ping, await_same_database, wait};
+use isthmus_tests::lab::{self, COMMON, OneExit, Peer, Ping, await_same_database, wait};
 
 /// Input: three nodes on one segment, FRR on a cable to node 1. Output: Full on both sides; FRR lists node 1 as area
 /// border router and has the cluster's prefixes and the common address as inter-area routes; node 3 has FRR's networks
@@ -46,7 +46,7 @@ fn frr_takes_a_node_as_area_border_router_of_the_cluster() {
             Ping::await_answer(&exit.outside.host, address);
         }
         await_same_database("0.0.0.1", &exit.nodes(), &[]);
-        await_same_database("0.0.0.0", &[&exit.n1], &[router]);
+        await_same_database("0.0.0.0", &[&exit.n1], &[&**router]);
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use isthmus_tests::lab::{self, Capture, Direction, OneExit, Ping, await_cluster, await_same_database};
+use isthmus_tests::lab::{self, Capture, Direction, OneExit, Peer, Ping, await_cluster, await_same_database};
 
 /// Input: SIGKILL of node 2 and of node 3, one after the other, each started again with the same id. Output: each is
 /// met by all as a new incarnation, and reached; the databases agree at the end.
@@ -70,19 +70,19 @@ fn the_adjacency_with_frr_returns_after_a_restart_of_either_side() {
                 start.elapsed()
             );
         };
-        router.kill_ospfd();
+        router.kill_daemon();
         router.await_no_route("10.77.0.0/24");
         let start = Instant::now();
-        router.start_ospfd();
+        router.start_daemon();
         report("ospfd restarted", start);
-        await_same_database("0.0.0.0", &[node], &[router]);
+        await_same_database("0.0.0.0", &[node], &[&**router]);
 
         node.kill();
         let start = Instant::now();
         node.start();
         report("node restarted", start);
         exit.await_converged();
-        await_same_database("0.0.0.0", &[node], &[router]);
+        await_same_database("0.0.0.0", &[node], &[&**router]);
 
         let packets = capture.stop();
         assert_eq!(packets.wrong(), Vec::<String>::new());

@@ -13,8 +13,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use isthmus_tests::lab::{
-    self, FrrConfig, FrrInterface, Iperf, Lab, Namespace, Node, NodeConfig, OneExit, Ping, await_cluster,
-    await_same_database, wait,
+    self, Iperf, Lab, Namespace, Node, NodeConfig, OneExit, Peer, PeerConfig, PeerInterface, Ping,
+    await_cluster, await_same_database, wait,
 };
 use serde_json::{Value, json};
 
@@ -143,10 +143,12 @@ fn interruption(lab: &Lab) -> (f64, f64) {
     router.address("lan", "192.168.1.1/24");
     host.address("eth0", "192.168.1.2/24");
     host.ip(&["route", "add", "default", "via", "192.168.1.1"]);
-    let interface = |name, cost, passive| FrrInterface { name, area: "0.0.0.0", cost, passive };
-    let interfaces =
-        vec![interface("core1", 10, false), interface("core2", 20, false), interface("lan", 10, true)];
-    let frr = lab.frr(&router, &FrrConfig { router_id: "10.255.0.1", interfaces });
+    let interfaces = vec![
+        PeerInterface::point_to_point("core1", 10),
+        PeerInterface::point_to_point("core2", 20),
+        PeerInterface::passive("lan", 10),
+    ];
+    let frr = lab.frr(&router, &PeerConfig::new("10.255.0.1", interfaces));
     let mut second = NodeConfig::border(2, "up2", "10.2.0.1/30");
     second.yaml = second.yaml.replace("{hello", "{cost: 20, hello");
     let n1 = lab.node(&a, NodeConfig::border(1, "up1", "10.1.0.1/30"));
@@ -158,7 +160,7 @@ fn interruption(lab: &Lab) -> (f64, f64) {
     n3.await_way("192.168.1.2", "lsm0", "10.77.0.1");
     await_cable(&router, "core1");
     // FRR's last word of the start may come with its retransmission, five seconds later.
-    await_same_database("0.0.0.0", &[&n1, &n2], &[&frr]);
+    await_same_database("0.0.0.0", &[&n1, &n2], &[&*frr]);
     Ping::await_answer(&c, "192.168.1.2");
 
     let receivers = [&host, &c].map(|end| end.spawn(&["python3", "-c", RECEIVER]));

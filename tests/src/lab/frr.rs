@@ -12,33 +12,12 @@ use super::Lab;
 use super::command::{Output, run, try_run};
 use super::namespace::Namespace;
 use super::node::DatabaseKey;
+use super::peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork};
 use super::process::Process;
 use super::wait::wait;
 
 /// Where the package puts its daemons.
 const DAEMONS: &str = "/usr/lib/frr";
-
-/// What a router is told.
-#[derive(Clone, Debug)]
-pub struct FrrConfig {
-    /// Its router id.
-    pub router_id: &'static str,
-    /// Its interfaces.
-    pub interfaces: Vec<FrrInterface>,
-}
-
-/// An interface of a router. Device and address exist already.
-#[derive(Clone, Debug)]
-pub struct FrrInterface {
-    /// The device.
-    pub name: &'static str,
-    /// Its area.
-    pub area: &'static str,
-    /// Its output cost.
-    pub cost: u16,
-    /// Advertised without hellos; else point-to-point with hello 1, dead 4.
-    pub passive: bool,
-}
 
 /// A running router.
 pub struct Frr {
@@ -48,37 +27,12 @@ pub struct Frr {
     ospfd: RefCell<Option<Process>>,
 }
 
-impl FrrConfig {
-    fn text(&self) -> String {
-        let mut text = String::from("frr defaults traditional\nlog file ospfd.log informational\n");
-        for interface in &self.interfaces {
-            text.push_str(&format!(
-                "interface {}\n ip ospf area {}\n ip ospf cost {}\n",
-                interface.name, interface.area, interface.cost
-            ));
-            if interface.passive {
-                text.push_str(" ip ospf passive\n");
-            } else {
-                text.push_str(
-                    " ip ospf network point-to-point\n ip ospf hello-interval 1\n ip ospf dead-interval 4\n",
-                );
-            }
-            text.push_str("exit\n");
-        }
-        text.push_str(&format!(
-            "router ospf\n ospf router-id {}\n log-adjacency-changes detail\nexit\n",
-            self.router_id
-        ));
-        text
-    }
-}
-
 impl Frr {
-    pub(super) fn start(lab: &Lab, namespace: &Rc<Namespace>, config: &FrrConfig) -> Self {
+    pub(super) fn start(lab: &Lab, namespace: &Rc<Namespace>, config: &PeerConfig) -> Self {
         let directory = lab.directory().join(format!("frr-{}", namespace.name()));
         fs::create_dir_all(&directory).expect("a directory of the router");
         let configuration =
-            config.text().replace("ospfd.log", &directory.join("ospfd.log").display().to_string());
+            text(config).replace("ospfd.log", &directory.join("ospfd.log").display().to_string());
         fs::write(directory.join("ospfd.conf"), configuration).expect("the router's configuration");
         fs::write(directory.join("zebra.conf"), "ip forwarding\n").expect("the router's configuration");
         // The daemons drop root for their own user and write their sockets here.
@@ -92,27 +46,8 @@ impl Frr {
         };
         *frr.zebra.borrow_mut() = Some(frr.daemon("zebra"));
         frr.await_socket("zebra.vty");
-        frr.start_ospfd();
+        frr.start_daemon();
         frr
-    }
-
-    /// Starts ospfd, at first and after [`Self::kill_ospfd`].
-    pub fn start_ospfd(&self) {
-        *self.ospfd.borrow_mut() = Some(self.daemon("ospfd"));
-        self.await_socket("ospfd.vty");
-    }
-
-    /// Kills ospfd with SIGKILL. Carrier, addresses and kernel routes stay.
-    pub fn kill_ospfd(&self) {
-        if let Some(process) = self.ospfd.borrow_mut().take() {
-            process.kill();
-        }
-        let _ = fs::remove_file(self.directory.join("ospfd.vty"));
-    }
-
-    /// Its namespace.
-    pub fn namespace(&self) -> &Namespace {
-        &self.namespace
     }
 
     /// The output of a `show` command.
@@ -137,32 +72,6 @@ impl Frr {
         run(&words.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
-    /// The state of the adjacency with a router id, as in `Full/-`.
-    ///
-    /// # Errors
-    /// If there is no such neighbor.
-    pub fn neighbor_state(&self, router_id: &str) -> Result<String, String> {
-        let all = self.json("show ip ospf neighbor")?;
-        let found = all
-            .pointer("/neighbors")
-            .and_then(|neighbors| neighbors.get(router_id))
-            .or_else(|| all.get(router_id));
-        let first = found.and_then(|list| list.get(0));
-        let state = first.and_then(|neighbor| neighbor.get("nbrState").or_else(|| neighbor.get("state")));
-        state
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-            .ok_or_else(|| format!("no neighbor {router_id}: {all}"))
-    }
-
-    /// Waits for the adjacency with a router id.
-    pub fn await_full(&self, router_id: &str) {
-        wait(&format!("{}: Full with {router_id}", self.namespace.name()), Duration::from_secs(60), || {
-            let state = self.neighbor_state(router_id)?;
-            if state.starts_with("Full") { Ok(()) } else { Err(state) }
-        });
-    }
-
     /// OSPF's route to a prefix: `N`, `N IA`, ...
     ///
     /// # Errors
@@ -171,60 +80,6 @@ impl Frr {
         let routes = self.json("show ip ospf route")?;
         let route = routes.get(prefix).and_then(|route| route.get("routeType")).and_then(Value::as_str);
         route.map(|kind| kind.trim().to_owned()).ok_or_else(|| format!("no route to {prefix}: {routes}"))
-    }
-
-    /// Its link state database of an area, in the form of [`super::Node::database`].
-    ///
-    /// # Errors
-    /// If the router does not answer.
-    pub fn database(&self, area: &str) -> Result<Vec<DatabaseKey>, String> {
-        let all = self.json("show ip ospf database")?;
-        let area = all
-            .get("areas")
-            .and_then(|areas| areas.get(area))
-            .ok_or_else(|| format!("no area {area}: {all}"))?;
-        let mut keys = Vec::new();
-        for (list, kind) in [
-            ("routerLinkStates", "ospfv2-router-lsa"),
-            ("networkLinkStates", "ospfv2-network-lsa"),
-            ("summaryLinkStates", "ospfv2-network-summary-lsa"),
-            ("asbrSummaryLinkStates", "ospfv2-asbr-summary-lsa"),
-        ] {
-            for lsa in area.get(list).and_then(Value::as_array).into_iter().flatten() {
-                let text = |key: &str| lsa[key].as_str().unwrap_or_default().to_owned();
-                let number = |key: &str| u64::from_str_radix(&text(key), 16).unwrap_or_default();
-                if lsa["lsaAge"].as_u64() != Some(3600) {
-                    let checksum = format!("{:#06x}", number("checksum"));
-                    keys.push((
-                        kind.to_owned(),
-                        text("lsId"),
-                        text("advertisedRouter"),
-                        number("sequenceNumber"),
-                        checksum,
-                    ));
-                }
-            }
-        }
-        keys.sort();
-        Ok(keys)
-    }
-
-    /// Waits for OSPF's route to a prefix to be in the kernel.
-    pub fn await_route(&self, prefix: &str) {
-        wait(&format!("{}: route to {prefix}", self.namespace.name()), Duration::from_secs(60), || {
-            let routes =
-                self.namespace.ip(&["route", "show", prefix.trim_end_matches("/32"), "proto", "ospf"]);
-            if routes.is_empty() { Err(self.show("show ip ospf route")) } else { Ok(()) }
-        });
-    }
-
-    /// Waits for OSPF's route to a prefix to be gone from the kernel.
-    pub fn await_no_route(&self, prefix: &str) {
-        wait(&format!("{}: no route to {prefix}", self.namespace.name()), Duration::from_secs(60), || {
-            let routes =
-                self.namespace.ip(&["route", "show", prefix.trim_end_matches("/32"), "proto", "ospf"]);
-            if routes.is_empty() { Ok(()) } else { Err(routes) }
-        });
     }
 
     fn vtysh(&self, command: &str) -> Output {
@@ -275,26 +130,136 @@ impl Frr {
     }
 
     pub(super) fn kill(&self) {
-        self.kill_ospfd();
+        self.kill_daemon();
         if let Some(process) = self.zebra.borrow_mut().take() {
             process.kill();
         }
     }
 
     pub(super) fn dump(&self) -> String {
-        let mut text = format!("---- FRR of {}\n{}", self.namespace.name(), self.logs());
-        for command in [
-            "show ip ospf neighbor",
-            "show ip ospf route",
-            "show ip ospf database",
-            "show ip ospf border-routers",
-        ] {
-            text.push_str(&format!("-- {command}\n{}", self.show(command)));
-        }
+        let mut text = format!("---- FRR of {}\n{}{}", self.namespace.name(), self.logs(), self.state());
         let log = fs::read_to_string(self.directory.join("ospfd.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         text.push_str(&lines[lines.len().saturating_sub(30)..].join("\n"));
         text.push('\n');
         text
     }
+}
+
+impl Peer for Frr {
+    fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    fn neighbor_state(&self, router_id: &str) -> Result<String, String> {
+        let all = self.json("show ip ospf neighbor")?;
+        let found = all
+            .pointer("/neighbors")
+            .and_then(|neighbors| neighbors.get(router_id))
+            .or_else(|| all.get(router_id));
+        let first = found.and_then(|list| list.get(0));
+        let state = first.and_then(|neighbor| neighbor.get("nbrState").or_else(|| neighbor.get("state")));
+        state
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("no neighbor {router_id}: {all}"))
+    }
+
+    fn database(&self, area: &str) -> Result<Vec<DatabaseKey>, String> {
+        let all = self.json("show ip ospf database")?;
+        let area = all
+            .get("areas")
+            .and_then(|areas| areas.get(area))
+            .ok_or_else(|| format!("no area {area}: {all}"))?;
+        let mut keys = Vec::new();
+        for (list, kind) in [
+            ("routerLinkStates", "ospfv2-router-lsa"),
+            ("networkLinkStates", "ospfv2-network-lsa"),
+            ("summaryLinkStates", "ospfv2-network-summary-lsa"),
+            ("asbrSummaryLinkStates", "ospfv2-asbr-summary-lsa"),
+        ] {
+            for lsa in area.get(list).and_then(Value::as_array).into_iter().flatten() {
+                let text = |key: &str| lsa[key].as_str().unwrap_or_default().to_owned();
+                let number = |key: &str| u64::from_str_radix(&text(key), 16).unwrap_or_default();
+                if lsa["lsaAge"].as_u64() != Some(3600) {
+                    let checksum = format!("{:#06x}", number("checksum"));
+                    keys.push((
+                        kind.to_owned(),
+                        text("lsId"),
+                        text("advertisedRouter"),
+                        number("sequenceNumber"),
+                        checksum,
+                    ));
+                }
+            }
+        }
+        keys.sort();
+        Ok(keys)
+    }
+
+    fn state(&self) -> String {
+        ["neighbor", "interface", "route", "database", "border-routers"]
+            .map(|subject| {
+                format!("-- show ip ospf {subject}\n{}", self.show(&format!("show ip ospf {subject}")))
+            })
+            .concat()
+    }
+
+    fn kill_daemon(&self) {
+        if let Some(process) = self.ospfd.borrow_mut().take() {
+            process.kill();
+        }
+        let _ = fs::remove_file(self.directory.join("ospfd.vty"));
+    }
+
+    fn start_daemon(&self) {
+        *self.ospfd.borrow_mut() = Some(self.daemon("ospfd"));
+        self.await_socket("ospfd.vty");
+    }
+
+    fn kernel_routes(&self, prefix: &str) -> String {
+        self.namespace.ip(&["route", "show", prefix.trim_end_matches("/32"), "proto", "ospf"])
+    }
+}
+
+/// The configuration file of ospfd.
+fn text(config: &PeerConfig) -> String {
+    let mut text = String::from("frr defaults traditional\nlog file ospfd.log informational\n");
+    text.extend(config.interfaces.iter().map(interface));
+    text.push_str(&format!(
+        "router ospf\n ospf router-id {}\n log-adjacency-changes detail\n",
+        config.router_id
+    ));
+    text.extend(config.stub_areas.iter().map(|area| format!(" area {area} stub\n")));
+    text.push_str("exit\n");
+    text
+}
+
+fn interface(interface: &PeerInterface) -> String {
+    let mut text = format!(
+        "interface {}\n ip ospf area {}\n ip ospf cost {}\n",
+        interface.name, interface.area, interface.cost
+    );
+    let timers = format!(
+        " ip ospf hello-interval {}\n ip ospf dead-interval {}\n",
+        interface.hello_interval, interface.dead_interval
+    );
+    text.push_str(&match interface.network {
+        PeerNetwork::Passive => " ip ospf passive\n".to_owned(),
+        PeerNetwork::PointToPoint => format!(" ip ospf network point-to-point\n{timers}"),
+        PeerNetwork::Broadcast { priority } => {
+            format!(" ip ospf network broadcast\n ip ospf priority {priority}\n{timers}")
+        }
+    });
+    text.push_str(&match interface.authentication {
+        PeerAuthentication::None => String::new(),
+        PeerAuthentication::Simple(password) => {
+            format!(" ip ospf authentication\n ip ospf authentication-key {password}\n")
+        }
+        PeerAuthentication::Md5 { id, key } => {
+            format!(" ip ospf authentication message-digest\n ip ospf message-digest-key {id} md5 {key}\n")
+        }
+    });
+    text.push_str("exit\n");
+    text
 }

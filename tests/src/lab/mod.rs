@@ -1,9 +1,10 @@
-//! A laboratory on this machine: network namespaces joined by virtual cables, real FRR routers, kernel hosts, nodes.
+//! A laboratory on this machine: network namespaces joined by virtual cables, real FRR and BIRD routers, kernel hosts, nodes.
 //!
 //! A test describes its network with a [`Lab`] and waits for conditions in it. Labs run one at a time on a machine (a
 //! lock), and whatever happens everything is removed: by `Drop`, with the state of all routers printed if the test
 //! failed; and by the next lab, if the process of the test was killed. Processes are ended by their own ids only.
 
+mod bird;
 mod capture;
 mod command;
 mod frr;
@@ -11,6 +12,7 @@ mod inject;
 mod leftovers;
 mod namespace;
 mod node;
+mod peer;
 mod process;
 mod topology;
 mod traffic;
@@ -23,11 +25,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+pub use bird::Bird;
 pub use capture::{Capture, Direction, Packets};
 pub use command::{Output, run as run_command, try_run};
-pub use frr::{Frr, FrrConfig, FrrInterface};
+pub use frr::Frr;
 pub use namespace::Namespace;
 pub use node::{DatabaseKey, Node, NodeConfig, binary};
+pub use peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork};
 pub use process::Process;
 pub use topology::{ANYCAST, COMMON, OneExit, Outside, TwoExits, await_cluster, await_same_database};
 pub use traffic::{HttpServer, Iperf, Ping, Pinger};
@@ -39,6 +43,7 @@ pub struct Lab {
     segment: PathBuf,
     namespaces: RefCell<Vec<Rc<Namespace>>>,
     frrs: RefCell<Vec<Rc<Frr>>>,
+    birds: RefCell<Vec<Rc<Bird>>>,
     nodes: RefCell<Vec<Rc<Node>>>,
     /// For names of files that may not repeat.
     counter: Cell<u32>,
@@ -91,6 +96,7 @@ impl Lab {
             segment,
             namespaces: RefCell::default(),
             frrs: RefCell::default(),
+            birds: RefCell::default(),
             nodes: RefCell::default(),
             counter: Cell::new(0),
             _lock: lock,
@@ -152,10 +158,17 @@ impl Lab {
     }
 
     /// A running FRR router (zebra and ospfd) in a namespace.
-    pub fn frr(&self, namespace: &Rc<Namespace>, config: &FrrConfig) -> Rc<Frr> {
+    pub fn frr(&self, namespace: &Rc<Namespace>, config: &PeerConfig) -> Rc<Frr> {
         let frr = Rc::new(Frr::start(self, namespace, config));
         self.frrs.borrow_mut().push(Rc::clone(&frr));
         frr
+    }
+
+    /// A running BIRD router in a namespace.
+    pub fn bird(&self, namespace: &Rc<Namespace>, config: &PeerConfig) -> Rc<Bird> {
+        let bird = Rc::new(Bird::start(self, namespace, config));
+        self.birds.borrow_mut().push(Rc::clone(&bird));
+        bird
     }
 
     /// A running node in a namespace. It need not be ready yet.
@@ -175,6 +188,9 @@ impl Lab {
         for frr in self.frrs.borrow().iter() {
             text.push_str(&frr.dump());
         }
+        for bird in self.birds.borrow().iter() {
+            text.push_str(&bird.dump());
+        }
         for node in self.nodes.borrow().iter() {
             text.push_str(&node.dump());
         }
@@ -189,6 +205,9 @@ impl Drop for Lab {
         }
         for frr in self.frrs.borrow().iter() {
             frr.kill();
+        }
+        for bird in self.birds.borrow().iter() {
+            bird.kill_daemon();
         }
         for namespace in self.namespaces.borrow().iter() {
             namespace.remove();

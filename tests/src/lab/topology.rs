@@ -14,9 +14,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Lab;
-use super::frr::{Frr, FrrConfig, FrrInterface};
+use super::bird::Bird;
+use super::frr::Frr;
 use super::namespace::Namespace;
 use super::node::{DatabaseKey, Node, NodeConfig};
+use super::peer::{Peer, PeerConfig, PeerInterface};
 use super::wait::wait;
 
 /// The address that both outside routers announce.
@@ -31,9 +33,9 @@ fn node_address(number: u8) -> String {
 }
 
 /// An outside router with a host behind it, on a cable to a node.
-pub struct Outside {
+pub struct Outside<R = Frr> {
     /// The router.
-    pub router: Rc<Frr>,
+    pub router: Rc<R>,
     /// The host.
     pub host: Rc<Namespace>,
     /// The host's address.
@@ -53,8 +55,28 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Builds number 1 or 2 beside a node's namespace.
+    /// Builds number 1 or 2 beside a node's namespace, with FRR as its router.
     pub fn build(lab: &Lab, number: u8, node: &Namespace, anycast_cost: u16) -> Self {
+        Self::with(lab, number, node, anycast_cost, Lab::frr)
+    }
+}
+
+impl Outside<Bird> {
+    /// Builds number 1 or 2 beside a node's namespace, with BIRD as its router. BIRD announces the addresses of hosts,
+    /// such as [`ANYCAST`], at cost 0 whatever it is told.
+    pub fn build_bird(lab: &Lab, number: u8, node: &Namespace) -> Self {
+        Self::with(lab, number, node, 1, Lab::bird)
+    }
+}
+
+impl<R> Outside<R> {
+    fn with(
+        lab: &Lab,
+        number: u8,
+        node: &Namespace,
+        anycast_cost: u16,
+        start: impl FnOnce(&Lab, &Rc<Namespace>, &PeerConfig) -> Rc<R>,
+    ) -> Self {
         let router = lab.namespace(&format!("r{number}"));
         let host = lab.namespace(&format!("h{number}"));
         let node_device = format!("up{number}");
@@ -67,14 +89,13 @@ impl Outside {
         let host_gateway = format!("192.168.{number}.1");
         host.ip(&["route", "add", "default", "via", &host_gateway]);
         let router_id = if number == 1 { "10.255.0.1" } else { "10.255.0.2" };
-        let interface = |name, cost, passive| FrrInterface { name, area: "0.0.0.0", cost, passive };
         let interfaces = vec![
-            interface("core", 10, false),
-            interface("lan", 10, true),
-            interface("lo", anycast_cost, true),
+            PeerInterface::point_to_point("core", 10),
+            PeerInterface::passive("lan", 10),
+            PeerInterface::passive("lo", anycast_cost),
         ];
         Self {
-            router: lab.frr(&router, &FrrConfig { router_id, interfaces }),
+            router: start(lab, &router, &PeerConfig::new(router_id, interfaces)),
             host,
             host_address: format!("192.168.{number}.2"),
             router_address: format!("10.{number}.0.2"),
@@ -196,7 +217,7 @@ pub fn await_cluster(nodes: &[&Rc<Node>]) {
 }
 
 /// Waits until all hold the same database of an area: the nodes, and the outside routers if it is theirs.
-pub fn await_same_database(area: &str, nodes: &[&Rc<Node>], routers: &[&Rc<Frr>]) {
+pub fn await_same_database(area: &str, nodes: &[&Rc<Node>], routers: &[&dyn Peer]) {
     wait(&format!("one database of area {area}"), Duration::from_secs(60), || {
         let mut databases = Vec::new();
         for node in nodes {
