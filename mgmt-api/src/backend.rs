@@ -8,9 +8,9 @@ use isthmus_ospf::view::DatabaseEntryView;
 
 use crate::error::ApiError;
 use crate::model::{
-    CaptureQuery, Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, Neighbors, OspfSnapshot,
-    PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System, ThroughputReport,
-    ThroughputRequest, TracerouteHop, TracerouteRequest,
+    CaptureQuery, Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, Measurements, Neighbors,
+    OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
+    ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest,
 };
 
 /// The node behind the API.
@@ -62,6 +62,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// All drops, by interface and reason.
     fn drops(&self) -> Drops;
+
+    /// What is measured and is no resource of its own.
+    fn measurements(&self) -> Measurements;
 
     /// The events that are still remembered, the oldest first.
     fn events(&self) -> Events;

@@ -12,7 +12,7 @@ use crate::lsdb::{Provenance, Scope};
 use crate::neighbor::{Event, NeighborKey, is_known_type};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, MAX_AGE, SeqNum};
-use crate::view::NeighborState;
+use crate::view::{NeighborState, lsa_type_name};
 use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
 
 /// The longest that an acknowledgment waits for company (section 13.5 asks for less than RxmtInterval).
@@ -154,6 +154,7 @@ impl Instance {
         let requested = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.contains_key(&name));
         let provenance = if requested { Provenance::Exchanged } else { Provenance::Flooded };
         self.statistics.received_lsas += 1;
+        *self.statistics.received_lsas_by_type.entry(lsa_type_name(name.ls_type)).or_default() += 1;
         // The steps are 5c, 5d, 5b: packets leave when the call ends, so that the order is not visible.
         self.install(now, scope, lsa, body, provenance);
         let flooded_back = self.flood(now, scope, name, Some(key));

@@ -1,8 +1,12 @@
 //! Logging: to standard error, as text or JSON, as much as the environment asks for.
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The variable that says what is logged, in the language of `tracing_subscriber`: `info,isthmus_ospf=debug`.
 pub const FILTER_VARIABLE: &str = "ISTHMUS_LOG";
@@ -46,10 +50,34 @@ pub fn init() -> Result<(), LogError> {
         // What cannot be written (a full disk, a closed pipe) is lost: to say so on the same standard error panics.
         .log_internal_errors(false);
     match format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).finish().with(CountLines).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(CountLines).try_init(),
     }
     .map_err(|_| LogError::Twice)
+}
+
+/// Counts the lines that are logged, by their level.
+struct CountLines;
+
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+static WARNINGS: AtomicU64 = AtomicU64::new(0);
+static OTHERS: AtomicU64 = AtomicU64::new(0);
+
+impl<S: Subscriber> Layer<S> for CountLines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let counter = match *event.metadata().level() {
+            Level::ERROR => &ERRORS,
+            Level::WARN => &WARNINGS,
+            _ => &OTHERS,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The lines logged since the process began, by level.
+pub fn counts() -> [(&'static str, u64); 3] {
+    [("error", &ERRORS), ("warning", &WARNINGS), ("other", &OTHERS)]
+        .map(|(level, counter)| (level, counter.load(Ordering::Relaxed)))
 }
 
 fn filter(text: Option<&str>) -> Result<EnvFilter, LogError> {
@@ -73,6 +101,19 @@ mod tests {
         assert_eq!(filter(None).unwrap().to_string(), "info");
         assert_eq!(format(None).unwrap(), LogFormat::Text);
         assert_eq!(format(Some("json")).unwrap(), LogFormat::Json);
+    }
+
+    #[test]
+    fn lines_are_counted_by_their_level() {
+        let before = counts();
+        let subscriber = tracing_subscriber::fmt().with_writer(io::sink).finish().with(CountLines);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!("one");
+            tracing::warn!("two");
+            tracing::warn!("three");
+        });
+        let more = |at: usize| counts()[at].1 - before[at].1;
+        assert_eq!((more(0), more(1)), (1, 2));
     }
 
     #[test]

@@ -31,6 +31,33 @@ fn a_member_hears_the_announcement_connects_and_allocates_in_this_order() {
 }
 
 #[test]
+fn the_picture_follows_the_members_and_is_empty_after_leaving() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let second = Node::join(&segment, 2);
+    for node in [&first, &second] {
+        node.await_members(&[1, 2]);
+    }
+    let picture = |of: &mut Node, wanted: &str| {
+        for _ in 0..500 {
+            let mark = of.lines().len();
+            of.say("picture");
+            let line = of.await_line_after(mark, "show its picture", |line| line.starts_with("picture"));
+            if line == format!("picture {wanted}") {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("no picture {wanted}");
+    };
+    picture(&mut first, "[1, 2] rings 4");
+    second.kill();
+    picture(&mut first, "[1] rings 0");
+    first.say("leave");
+    picture(&mut first, "[] rings 0");
+}
+
+#[test]
 fn a_killed_node_is_closed_and_met_again_as_the_next_incarnation() {
     let segment = Segment::new();
     let mut first = Node::join(&segment, 1);

@@ -10,8 +10,8 @@ use super::family::Families;
 use super::names as m;
 use crate::backend::Backend;
 use crate::model::{
-    Counters, Drops, Interfaces, Neighbors, NodeState, OperStatus, OspfSnapshot, Role, Routes, Shm, ShmRing,
-    ShmRings, StackKind, Steering, System,
+    Counters, Drops, Interfaces, Measurements, Neighbors, NodeState, OperStatus, OspfSnapshot, Role, Routes,
+    Shm, ShmRing, ShmRings, StackKind, Steering, System,
 };
 
 /// All samples of the node at this moment.
@@ -19,6 +19,9 @@ pub(super) fn all<B: Backend>(backend: &B) -> Vec<MetricFamily> {
     let mut out = Families::default();
     let system = backend.system();
     node(&mut out, &system);
+    let measurements = backend.measurements();
+    process(&mut out, &system, &measurements);
+    workers(&mut out, &measurements);
     out.count(&m::READY, &[], backend.readiness().ready.into());
     let interface_list = backend.interfaces();
     interfaces(&mut out, &interface_list);
@@ -36,10 +39,11 @@ pub(super) fn all<B: Backend>(backend: &B) -> Vec<MetricFamily> {
     out.count(&m::OSPF_UP, &[], engine.is_some().into());
     if let Some(engine) = &engine {
         ospf(&mut out, &system, engine);
+        out.histogram(&m::OSPF_CONVERGENCE, &measurements.convergence);
         database(&mut out, &backend.ospf_database().unwrap_or_default());
     }
     if let Some(memory) = backend.shm() {
-        shm(&mut out, &memory);
+        shm(&mut out, &memory, &measurements);
         rings(&mut out, memory.node_id, &backend.shm_rings().unwrap_or_default());
     }
     if let Some(table) = backend.steering() {
@@ -59,6 +63,38 @@ fn node(out: &mut Families, system: &System) {
     out.add(&m::START_TIME, &[], system.started.0 as f64 / 1e6);
     for check in &system.check {
         out.count(&m::CHECK_STATUS, &[&check.name], check.status as u64);
+    }
+}
+
+fn process(out: &mut Families, system: &System, measurements: &Measurements) {
+    let process = &measurements.process;
+    out.add(&m::PROCESS_START, &[], system.started.0 as f64 / 1e6);
+    if let Some(seconds) = process.cpu {
+        out.add(&m::PROCESS_CPU, &[], seconds);
+    }
+    for (metric, value) in [
+        (&m::PROCESS_RESIDENT, process.resident),
+        (&m::PROCESS_VIRTUAL, process.virtual_size),
+        (&m::PROCESS_DESCRIPTORS, process.descriptors),
+        (&m::PROCESS_MAX_DESCRIPTORS, process.max_descriptors),
+        (&m::PROCESS_THREADS, process.threads),
+    ] {
+        if let Some(value) = value {
+            out.count(metric, &[], value);
+        }
+    }
+    for (level, lines) in &measurements.log {
+        out.count(&m::LOG_LINES, &[level], *lines);
+    }
+}
+
+fn workers(out: &mut Families, measurements: &Measurements) {
+    for worker in &measurements.worker {
+        let labels: &[&str] = &[&worker.name];
+        out.add(&m::WORKER_BUSY, labels, worker.busy);
+        out.add(&m::WORKER_BUSY_RATIO, labels, worker.busy_ratio);
+        out.add(&m::WORKER_SILENCE, labels, worker.silence);
+        out.count(&m::WORKER_WAKEUPS, labels, worker.wakeups);
     }
 }
 
@@ -100,6 +136,18 @@ fn counters(out: &mut Families, counters: &Counters) {
             ("forward", verdict) => out.count(&m::FORWARD_PACKETS, &[verdict], counter.value),
             ("lsm", "captured-packets") => out.count(&m::LSM_CAPTURED, &[], counter.value),
             ("gsm", "captured-packets") => out.count(&m::GSM_CAPTURED, &[], counter.value),
+            ("fragments", "fragmented") => out.count(&m::FRAGMENTED, &[], counter.value),
+            ("icmp", "suppressed") => out.count(&m::ICMP_SUPPRESSED, &[], counter.value),
+            ("arp", direction @ ("received" | "sent")) => {
+                let direction = if direction == "received" { "receive" } else { "transmit" };
+                out.count(&m::ARP_PACKETS, &[direction], counter.value);
+            }
+            ("ospf", reason) => out.count(&m::OSPF_DATAGRAM_DROPS, &[reason], counter.value),
+            // It is shown with the worker.
+            ("worker", "wakeups") => {}
+            ("icmp", name) if name.starts_with("sent-") => {
+                out.count(&m::ICMP_SENT, &[name.trim_start_matches("sent-")], counter.value);
+            }
             (group, name) => out.count(&m::COUNTER, &[group, name], counter.value),
         }
     }
@@ -128,7 +176,9 @@ fn ospf(out: &mut Families, system: &System, engine: &OspfSnapshot) {
         out.count(&m::OSPF_ROLE, &[role.label()], (role == system.role).into());
     }
     out.count(&m::OSPF_LSA_ORIGINATED, &[], engine.instance.statistics.originate_new_lsa_count);
-    out.count(&m::OSPF_LSA_RECEIVED, &[], engine.instance.statistics.rx_new_lsas_count);
+    for (lsa_type, received) in &engine.instance.statistics.rx_new_lsas {
+        out.count(&m::OSPF_LSA_RECEIVED, &[lsa_type], *received);
+    }
     for area in &engine.areas {
         let id = area.area_id.to_string();
         out.count(&m::OSPF_AREA_INTERFACES, &[&id], area.interface_count.into());
@@ -143,6 +193,7 @@ fn ospf(out: &mut Families, system: &System, engine: &OspfSnapshot) {
             &[&neighbor.area_id.to_string(), &neighbor.interface, &neighbor.neighbor_router_id.to_string()];
         out.count(&m::OSPF_NEIGHBOR_STATE, labels, neighbor.state.number().into());
         out.count(&m::OSPF_NEIGHBOR_UPTIME, labels, neighbor.up_time.unwrap_or(0));
+        out.count(&m::OSPF_NEIGHBOR_EVENTS, labels, neighbor.statistics.nbr_event_count);
         out.count(&m::OSPF_NEIGHBOR_RETRANSMIT_QUEUE, labels, neighbor.statistics.nbr_retrans_qlen.into());
     }
 }
@@ -155,8 +206,10 @@ fn ospf_interface(out: &mut Families, interface: &InterfaceView, neighbors: &[Ne
         let in_state = neighbors.iter().filter(here).filter(|neighbor| neighbor.state == *state);
         out.count(&m::OSPF_INTERFACE_NEIGHBORS, &[&area, name, state.as_str()], in_state.count() as u64);
     }
+    out.count(&m::OSPF_INTERFACE_STATE, &[&area, name], interface.state.number().into());
     out.count(&m::OSPF_INTERFACE_COST, &[&area, name], interface.cost.into());
     let statistics = &interface.statistics;
+    out.count(&m::OSPF_INTERFACE_EVENTS, &[&area, name], statistics.if_event_count);
     for (direction, packets) in
         [("receive", &statistics.packets.received), ("transmit", &statistics.packets.sent)]
     {
@@ -166,6 +219,9 @@ fn ospf_interface(out: &mut Families, interface: &InterfaceView, neighbors: &[Ne
     }
     for (reason, count) in &statistics.bad_packets {
         out.count(&m::OSPF_PACKET_ERRORS, &[&area, name, reason], *count);
+    }
+    for (reason, count) in &statistics.ignored_packets {
+        out.count(&m::OSPF_PACKETS_IGNORED, &[&area, name, reason], *count);
     }
     out.count(&m::OSPF_RETRANSMISSIONS, &[&area, name], statistics.retransmission_count);
 }
@@ -186,7 +242,13 @@ fn database(out: &mut Families, database: &[DatabaseEntryView]) {
     out.count(&m::OSPF_LSDB_MAXAGE, &[], flushed as u64);
 }
 
-fn shm(out: &mut Families, shm: &Shm) {
+fn shm(out: &mut Families, shm: &Shm, measurements: &Measurements) {
+    for member in &measurements.member {
+        let id = member.node_id.to_string();
+        out.count(&m::SHM_NODE_SUSPICIONS, &[&id], member.suspicions);
+        out.count(&m::SHM_NODE_FAILURES, &[&id], member.failures);
+    }
+    out.count(&m::SHM_REJOINS, &[], measurements.rejoins);
     out.count(&m::SHM_ACTIVE_NODES, &[], shm.active.len() as u64);
     out.count(&m::SHM_ARENA_SIZE, &[], shm.arena_size);
     out.count(&m::SHM_ARENA_FREE, &[], shm.arena_free);
@@ -210,6 +272,8 @@ fn rings(out: &mut Families, own_id: u8, rings: &ShmRings) {
         let labels: &[&str] = &[ring.network.label(), &peer.to_string(), direction];
         out.count(&m::SHM_RING_OCCUPANCY, labels, ring.occupancy);
         out.count(&m::SHM_RING_SLOTS, labels, ring.geometry.slots.into());
+        out.count(&m::SHM_RING_EPOCH, labels, ring.epoch.into());
+        out.count(&m::SHM_RING_SIZE, labels, ring.geometry.size);
         out.count(&m::SHM_RING_FRAMES, labels, ring.frames);
         out.count(&m::SHM_RING_BYTES, labels, ring.octets);
         out.count(&m::SHM_RING_FULL, labels, ring.full);
@@ -244,6 +308,7 @@ fn newest_of_each_direction(rings: &[ShmRing]) -> impl Iterator<Item = &ShmRing>
 
 fn steering(out: &mut Families, steering: &Steering) {
     out.count(&m::STEERING_EPOCH, &[], steering.epoch);
+    out.count(&m::STEERING_MEMBERS, &[], steering.member.len() as u64);
     for member in &steering.member {
         let id = member.node_id.to_string();
         out.add(&m::STEERING_SHARE, &[&id], member.share);

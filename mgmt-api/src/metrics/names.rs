@@ -1,4 +1,7 @@
 //! Every metric, once. Base units; counters end in `_total`; no gauge ends in `_count`.
+//!
+//! All begin with `isthmus_`, but for those of the process: they have the names that every exporter gives them, so that
+//! what is drawn for any process is drawn for this one.
 
 /// A metric.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,20 @@ metrics! {
     CHECK_STATUS = Gauge "isthmus_check_status" ["check"] "0 as it should be, 1 warning, 2 failed.";
     COUNTER = Counter "isthmus_counter_total" ["group" "counter"] "Counters of the node that have no metric of their own.";
 
+    PROCESS_CPU = Counter "process_cpu_seconds_total" [] "Processor time of the process, in user and system mode.";
+    PROCESS_RESIDENT = Gauge "process_resident_memory_bytes" [] "Octets of memory that are resident.";
+    PROCESS_VIRTUAL = Gauge "process_virtual_memory_bytes" [] "Octets of address space; the arenas of all peers are in it.";
+    PROCESS_DESCRIPTORS = Gauge "process_open_fds" [] "Descriptors that are open.";
+    PROCESS_MAX_DESCRIPTORS = Gauge "process_max_fds" [] "The most descriptors that may be open.";
+    PROCESS_START = Gauge "process_start_time_seconds" [] "When the process started, in seconds since 1970.";
+    PROCESS_THREADS = Gauge "process_threads" [] "Threads of the process.";
+    LOG_LINES = Counter "isthmus_log_lines_total" ["level"] "Lines logged: `error`, `warning`, and `other` for what tells of ordinary things.";
+
+    WORKER_BUSY = Counter "isthmus_worker_busy_seconds_total" ["worker"] "Time that the worker spent on turns that found work.";
+    WORKER_BUSY_RATIO = Gauge "isthmus_worker_busy_ratio" ["worker"] "Its part of the last second that was measured, 0 to 1.";
+    WORKER_SILENCE = Gauge "isthmus_worker_silence_seconds" ["worker"] "Time since the worker's last turn began: one that sleeps has ten turns in a second.";
+    WORKER_WAKEUPS = Counter "isthmus_worker_wakeups_total" ["worker"] "Times that the worker slept and woke.";
+
     INTERFACE_UP = Gauge "isthmus_interface_up" ["interface" "kind"] "1 while the interface passes packets.";
     INTERFACE_ENABLED = Gauge "isthmus_interface_enabled" ["interface" "kind"] "1 while the interface is administratively up.";
     INTERFACE_MTU = Gauge "isthmus_interface_mtu_bytes" ["interface" "kind"] "Largest IP datagram.";
@@ -60,6 +77,10 @@ metrics! {
 
     FORWARD_PACKETS = Counter "isthmus_forward_packets_total" ["verdict"] "Packets by what became of them.";
     FORWARD_DROPS = Counter "isthmus_forward_drops_total" ["interface" "reason"] "Packets dropped; the interface is empty where there was none.";
+    FRAGMENTED = Counter "isthmus_fragmented_packets_total" [] "Packets that were cut into fragments.";
+    ICMP_SENT = Counter "isthmus_icmp_sent_total" ["type"] "ICMP errors that the router sent.";
+    ICMP_SUPPRESSED = Counter "isthmus_icmp_suppressed_total" [] "ICMP errors that the rate limit held back.";
+    ARP_PACKETS = Counter "isthmus_arp_packets_total" ["direction"] "ARP packets.";
     LSM_CAPTURED = Counter "isthmus_lsm_captured_packets_total" [] "Packets taken from the node's own stacks onto the local network.";
     GSM_CAPTURED = Counter "isthmus_gsm_captured_packets_total" [] "Packets taken from the node's own stacks onto the global network.";
     RIB_ROUTES = Gauge "isthmus_rib_routes" ["source_protocol" "route_type"] "Routes of each source, chosen or not.";
@@ -70,28 +91,39 @@ metrics! {
     OSPF_ROLE = Gauge "isthmus_ospf_role_info" ["role"] "1 for the node's role, 0 for the other.";
     OSPF_NEIGHBOR_STATE = Gauge "isthmus_ospf_neighbor_state" ["area" "interface" "neighbor"] "ospfNbrState of RFC 4750: 1 down to 8 full.";
     OSPF_NEIGHBOR_UPTIME = Gauge "isthmus_ospf_neighbor_uptime_seconds" ["area" "interface" "neighbor"] "Time in state full.";
+    OSPF_NEIGHBOR_EVENTS = Counter "isthmus_ospf_neighbor_events_total" ["area" "interface" "neighbor"] "Changes of the neighbor's state, and errors.";
     OSPF_NEIGHBOR_RETRANSMIT_QUEUE = Gauge "isthmus_ospf_neighbor_retransmit_queue" ["area" "interface" "neighbor"] "Advertisements not acknowledged yet.";
     OSPF_INTERFACE_NEIGHBORS = Gauge "isthmus_ospf_interface_neighbors" ["area" "interface" "state"] "Neighbors in each state.";
+    OSPF_INTERFACE_STATE = Gauge "isthmus_ospf_interface_state" ["area" "interface"] "ospfIfState of RFC 4750, and RFC 9129: 1 down, 3 waiting, 4 point-to-point, 5 DR, 6 BDR, 7 other.";
+    OSPF_INTERFACE_EVENTS = Counter "isthmus_ospf_interface_events_total" ["area" "interface"] "Changes of the interface's state.";
     OSPF_INTERFACE_COST = Gauge "isthmus_ospf_interface_cost" ["area" "interface"] "Output cost.";
     OSPF_AREA_INTERFACES = Gauge "isthmus_ospf_area_interfaces" ["area"] "Interfaces in the area.";
     OSPF_LSDB_LSAS = Gauge "isthmus_ospf_lsdb_lsas" ["scope" "area" "lsa_type"] "Advertisements in the database.";
     OSPF_LSDB_MAXAGE = Gauge "isthmus_ospf_lsdb_maxage_lsas" [] "Advertisements that are being flushed.";
     OSPF_LSA_ORIGINATED = Counter "isthmus_ospf_lsa_originated_total" [] "Instances of advertisements that the router originated.";
-    OSPF_LSA_RECEIVED = Counter "isthmus_ospf_lsa_received_total" [] "New instances of advertisements received.";
+    OSPF_LSA_RECEIVED = Counter "isthmus_ospf_lsa_received_total" ["lsa_type"] "New instances of advertisements received.";
     OSPF_SPF_RUNS = Counter "isthmus_ospf_spf_runs_total" ["area" "spf_type"] "Shortest path trees calculated.";
     OSPF_SPF_DURATION = Histogram "isthmus_ospf_spf_duration_seconds" [] "How long calculations of routes took.";
+    OSPF_CONVERGENCE = Histogram "isthmus_ospf_convergence_seconds" [] "From the advertisement received, or the change here, to the published forwarding table with the routes that follow.";
     OSPF_PACKETS = Counter "isthmus_ospf_packets_total" ["area" "interface" "direction" "type"] "OSPF packets accepted or sent.";
     OSPF_PACKET_ERRORS = Counter "isthmus_ospf_packet_errors_total" ["area" "interface" "reason"] "OSPF packets refused: malformed, or of a router that is configured differently.";
+    OSPF_PACKETS_IGNORED = Counter "isthmus_ospf_packets_ignored_total" ["area" "interface" "reason"] "What a healthy network passes over: duplicates, packets that have crossed.";
+    OSPF_DATAGRAM_DROPS = Counter "isthmus_ospf_datagram_drops_total" ["reason"] "OSPF packets lost between the data plane and the engine.";
     OSPF_RETRANSMISSIONS = Counter "isthmus_ospf_retransmissions_total" ["area" "interface"] "Advertisements sent again.";
 
     SHM_ACTIVE_NODES = Gauge "isthmus_shm_active_nodes" [] "Nodes that this node takes for active, itself included.";
     SHM_NODE_STATE = Gauge "isthmus_shm_node_state" ["node" "state"] "1 for the state that the node is in, 0 for the others.";
+    SHM_NODE_SUSPICIONS = Counter "isthmus_shm_node_suspicions_total" ["node"] "Times that the node's heartbeat was late.";
+    SHM_NODE_FAILURES = Counter "isthmus_shm_node_failures_total" ["node"] "Times that the node was taken for dead.";
+    SHM_REJOINS = Counter "isthmus_shm_rejoins_total" [] "Times that this node became a member again after its peers had given it up.";
     SHM_NODE_INCARNATION = Gauge "isthmus_shm_node_incarnation" ["node"] "Lives of the node's id.";
     SHM_HEARTBEAT_AGE = Gauge "isthmus_shm_node_heartbeat_age_seconds" ["node"] "Time since the node's heartbeat moved.";
     SHM_ARENA_SIZE = Gauge "isthmus_shm_arena_size_bytes" [] "Octets of this node's arena.";
     SHM_ARENA_FREE = Gauge "isthmus_shm_arena_free_bytes" [] "Octets of it that are not cut into rings.";
     SHM_RING_OCCUPANCY = Gauge "isthmus_shm_ring_occupancy" ["network" "peer" "direction"] "Slots written and not known to be read.";
     SHM_RING_SLOTS = Gauge "isthmus_shm_ring_slots" ["network" "peer" "direction"] "Slots of the ring.";
+    SHM_RING_EPOCH = Gauge "isthmus_shm_ring_epoch" ["network" "peer" "direction"] "Counts the rings of this pair: 1 for the first, and one more for each that replaced a smaller one.";
+    SHM_RING_SIZE = Gauge "isthmus_shm_ring_size_bytes" ["network" "peer" "direction"] "Octets of memory of the ring.";
     SHM_RING_FRAMES = Counter "isthmus_shm_ring_frames_total" ["network" "peer" "direction"] "Frames through the ring.";
     SHM_RING_BYTES = Counter "isthmus_shm_ring_bytes_total" ["network" "peer" "direction"] "Octets through the ring.";
     SHM_RING_FULL = Counter "isthmus_shm_ring_full_total" ["network" "peer" "direction"] "Frames dropped because the ring was full.";
@@ -104,6 +136,7 @@ metrics! {
     SHM_GROUP_LOST = Counter "isthmus_shm_group_frames_lost_total" ["network" "kind"] "Frames that this node was too slow for.";
 
     STEERING_EPOCH = Gauge "isthmus_steering_epoch" [] "The steering epoch in force.";
+    STEERING_MEMBERS = Gauge "isthmus_steering_members" [] "Nodes that serve the common address.";
     STEERING_SHARE = Gauge "isthmus_steering_share_ratio" ["node"] "Part of the flows to the common address that the node serves.";
     STEERING_PACKETS = Counter "isthmus_steering_packets_total" ["node"] "Packets that this node has steered to the node.";
     STEERING_BYTES = Counter "isthmus_steering_bytes_total" ["node"] "Octets of them.";

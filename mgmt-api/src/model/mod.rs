@@ -9,6 +9,7 @@ mod counters;
 mod events;
 mod histogram;
 mod interfaces;
+mod measurements;
 mod ospf;
 mod routing;
 mod shm;
@@ -24,6 +25,7 @@ pub use interfaces::{
     AddressOwner, AdminStatus, Interface, InterfaceAddress, InterfacePatch, InterfaceStatistics,
     InterfaceType, Interfaces, Neighbor, NeighborOrigin, NeighborState, Neighbors, OperStatus,
 };
+pub use measurements::{Measurements, Member, Process, Worker};
 pub use ospf::{
     Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterfaces, OspfLocalRib, OspfNeighbors,
     OspfSnapshot, OspfSpfEvent, OspfSpfLog,

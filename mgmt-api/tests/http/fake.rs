@@ -10,9 +10,10 @@ use isthmus_mgmt_api::model::*;
 use isthmus_mgmt_api::{ApiError, Backend, ProblemKind};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use isthmus_ospf::view::{
-    AreaView, BorderRouterView, DatabaseEntryView, InstanceView, InterfaceState, InterfaceTypeView,
-    InterfaceView, LsaHeaderView, NeighborState as OspfNeighborState, NeighborView, NextHopView, RouteType,
-    RouteView, SpfLogView, SpfType, SpfView,
+    AreaView, BorderRouterView, DatabaseEntryView, InstanceStatisticsView, InstanceView, InterfaceState,
+    InterfaceStatisticsView, InterfaceTypeView, InterfaceView, LsaHeaderView,
+    NeighborState as OspfNeighborState, NeighborView, NextHopView, RouteType, RouteView, SpfLogView, SpfType,
+    SpfView,
 };
 
 pub(crate) struct FakeNode {
@@ -118,7 +119,11 @@ fn ospf_interface(name: &str, area_id: AreaId) -> InterfaceView {
         mismatches: Vec::new(),
         neighbor_count: 1,
         adjacency_count: 1,
-        statistics: Default::default(),
+        statistics: InterfaceStatisticsView {
+            bad_packets: [("lsa_checksum".to_owned(), 2)].into(),
+            ignored_packets: [("dd_duplicate".to_owned(), 1)].into(),
+            ..InterfaceStatisticsView::default()
+        },
     }
 }
 
@@ -263,7 +268,11 @@ impl Backend for FakeNode {
                 adjacency_count: 1,
                 paths: 16,
                 spf: SpfView { spf_runs_count: 3, last_run: Some(Instant(5)), next_run: None },
-                statistics: Default::default(),
+                statistics: InstanceStatisticsView {
+                    rx_new_lsas_count: 6,
+                    rx_new_lsas: [("ospfv2-router-lsa".to_owned(), 6)].into(),
+                    ..InstanceStatisticsView::default()
+                },
             },
             areas: [0, 1]
                 .map(|id| AreaView {
@@ -425,7 +434,14 @@ impl Backend for FakeNode {
             counter: vec![
                 counter("forward", "forwarded", 100),
                 counter("gsm", "captured-packets", 6),
-                counter("icmp", "time-exceeded-sent", 2),
+                counter("icmp", "sent-time-exceeded", 2),
+                counter("icmp", "suppressed", 1),
+                counter("arp", "received", 5),
+                counter("arp", "sent", 4),
+                counter("fragments", "fragmented", 3),
+                counter("ospf", "lost-queue-full", 1),
+                counter("worker", "wakeups", 10),
+                counter("group-without-metric", "name", 8),
             ],
         }
     }
@@ -437,6 +453,32 @@ impl Backend for FakeNode {
             packets: 4,
         };
         Drops { total: 8, drop: vec![drop(Some("lsm0")), drop(None)] }
+    }
+
+    fn measurements(&self) -> Measurements {
+        let mut convergence = Histogram::default();
+        convergence.observe(Duration::from_millis(40));
+        Measurements {
+            process: Process {
+                cpu: Some(1.5),
+                resident: Some(4096),
+                virtual_size: Some(8192),
+                descriptors: Some(12),
+                max_descriptors: Some(1024),
+                threads: Some(9),
+            },
+            worker: vec![Worker {
+                name: "worker".to_owned(),
+                busy: 2.5,
+                busy_ratio: 0.25,
+                silence: 0.1,
+                wakeups: 10,
+            }],
+            convergence,
+            log: vec![("error", 1), ("warning", 2)],
+            member: vec![Member { node_id: 3, suspicions: 4, failures: 1 }],
+            rejoins: 1,
+        }
     }
 
     fn events(&self) -> Events {

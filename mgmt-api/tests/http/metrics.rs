@@ -63,8 +63,8 @@ async fn every_metric_has_its_type_and_exactly_its_labels() {
     let exposition = scrape().await;
     let missing: Vec<&str> =
         names::ALL.iter().map(|m| m.name).filter(|name| !exposition.types.contains_key(*name)).collect();
-    // The test node captures nothing on the local network and drops no OSPF packet.
-    assert_eq!(missing, ["isthmus_lsm_captured_packets_total", "isthmus_ospf_packet_errors_total"]);
+    // The test node captures nothing on the local network.
+    assert_eq!(missing, ["isthmus_lsm_captured_packets_total"]);
     for definition in names::ALL.iter().filter(|definition| !missing.contains(&definition.name)) {
         let kind = match definition.kind {
             Kind::Counter => "counter",
@@ -85,7 +85,7 @@ fn names_follow_the_rules_of_the_exposition() {
     for definition in names::ALL {
         let name = definition.name;
         assert!(seen.insert(name), "{name} twice");
-        assert!(name.starts_with("isthmus_"), "{name}");
+        assert!(name.starts_with("isthmus_") || name.starts_with("process_"), "{name}");
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
         assert_eq!(name.ends_with("_total"), definition.kind == Kind::Counter, "{name}");
         assert!(!name.ends_with("_count"), "{name}");
@@ -112,6 +112,26 @@ async fn values_are_those_of_the_views() {
     assert_eq!(scrape.value("isthmus_ospf_spf_duration_seconds_bucket", &[("le", "0.000025")]), 0.0);
     assert_eq!(scrape.value("isthmus_ospf_spf_duration_seconds_bucket", &[("le", "+Inf")]), 1.0);
     assert_eq!(scrape.value("isthmus_start_time_seconds", &[]), 1_000_000.5);
+    assert_eq!(scrape.value("process_start_time_seconds", &[]), 1_000_000.5);
+    assert_eq!(scrape.value("process_cpu_seconds_total", &[]), 1.5);
+    assert_eq!(scrape.value("isthmus_worker_busy_ratio", &[("worker", "worker")]), 0.25);
+    assert_eq!(scrape.value("isthmus_ospf_convergence_seconds_bucket", &[("le", "0.05")]), 1.0);
+    assert_eq!(scrape.value("isthmus_ospf_convergence_seconds_bucket", &[("le", "0.01")]), 0.0);
+    assert_eq!(scrape.value("isthmus_shm_node_suspicions_total", &[("node", "3")]), 4.0);
+    let router_lsa = [("lsa_type", "ospfv2-router-lsa")];
+    assert_eq!(scrape.value("isthmus_ospf_lsa_received_total", &router_lsa), 6.0);
+}
+
+#[tokio::test]
+async fn counters_without_a_metric_of_their_own_are_shown_by_group_and_name() {
+    let scrape = scrape().await;
+    assert_eq!(scrape.value("isthmus_icmp_sent_total", &[("type", "time-exceeded")]), 2.0);
+    assert_eq!(scrape.value("isthmus_arp_packets_total", &[("direction", "transmit")]), 4.0);
+    assert_eq!(scrape.value("isthmus_ospf_datagram_drops_total", &[("reason", "lost-queue-full")]), 1.0);
+    let other = [("group", "group-without-metric"), ("counter", "name")];
+    assert_eq!(scrape.value("isthmus_counter_total", &other), 8.0);
+    let shown = scrape.series.keys().filter(|(name, _)| name == "isthmus_counter_total");
+    assert_eq!(shown.count(), 1, "the others have metrics of their own");
 }
 
 #[tokio::test]

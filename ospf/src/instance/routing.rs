@@ -1,6 +1,6 @@
 //! When routes are calculated, and what follows from them: changes for the caller, summaries, the role.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Instance;
@@ -20,12 +20,14 @@ use crate::wire::{Lsa, LsaKey};
 const PACE_DURING_EXCHANGE: Duration = Duration::from_millis(50);
 
 /// Counters of the instance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InstanceStatistics {
     /// Instances of our own advertisements.
     pub(crate) originated_lsas: u64,
     /// New instances received.
     pub(crate) received_lsas: u64,
+    /// The same by the name of their type.
+    pub(crate) received_lsas_by_type: BTreeMap<&'static str, u64>,
     /// Calculations of routes.
     pub(crate) spf_runs: u64,
 }
@@ -45,6 +47,12 @@ impl Instance {
     /// How often routes were calculated.
     pub fn spf_runs(&self) -> u64 {
         self.statistics.spf_runs
+    }
+
+    /// When the last calculation of routes was asked for: when the change came to be known that it follows. `None`
+    /// before the first.
+    pub fn last_spf_requested(&self) -> Option<Instant> {
+        self.spf_log.last().map(|run| run.schedule_timestamp)
     }
 
     /// Asks for a calculation of routes: at the end of this call, or after the configured delay. The `trigger` is the

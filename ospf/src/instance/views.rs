@@ -37,6 +37,7 @@ impl Instance {
             statistics: InstanceStatisticsView {
                 originate_new_lsa_count: self.statistics.originated_lsas,
                 rx_new_lsas_count: self.statistics.received_lsas,
+                rx_new_lsas: by_label(&self.statistics.received_lsas_by_type),
                 as_scope_lsa_count: count(self.as_scope.lsdb.len()),
                 as_scope_lsa_cksum_sum: checksum_sum(now, &self.as_scope.lsdb),
             },
@@ -103,8 +104,8 @@ impl Instance {
                 if_event_count: statistics.events,
                 retransmission_count: statistics.retransmissions,
                 packets: PacketCountersView { received: statistics.received, sent: statistics.sent },
-                bad_packets: by_reason(&statistics.bad),
-                ignored_packets: by_reason(&statistics.ignored),
+                bad_packets: by_label(&statistics.bad),
+                ignored_packets: by_label(&statistics.ignored),
             },
         }
     }
@@ -151,7 +152,7 @@ impl Instance {
     }
 }
 
-fn by_reason(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+fn by_label(counters: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     counters.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
 }
 

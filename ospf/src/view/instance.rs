@@ -1,5 +1,7 @@
 //! The instance, its areas, and the log of route calculations.
 
+use std::collections::BTreeMap;
+
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,9 @@ pub struct InstanceStatisticsView {
     pub originate_new_lsa_count: u64,
     /// New instances of advertisements received from others.
     pub rx_new_lsas_count: u64,
+    /// The same by the name of their type, see [`super::lsa_type_name`].
+    #[serde(default)]
+    pub rx_new_lsas: BTreeMap<String, u64>,
     /// AS-scope advertisements in the database.
     pub as_scope_lsa_count: u32,
     /// Sum of their checksums.

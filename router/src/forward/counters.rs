@@ -2,6 +2,7 @@
 //! the cache lines of a reader that looks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use isthmus_shmnet::Network;
 
@@ -156,6 +157,18 @@ pub struct Counters {
     steered: Box<[(Counter, Counter)]>,
     pub(super) captured: [Counter; 2],
     pub(super) wakeups: Counter,
+    pub(super) load: LoadCounters,
+}
+
+/// How much of its time the worker has something to do.
+#[derive(Debug, Default)]
+pub(super) struct LoadCounters {
+    /// Nanoseconds of the turns that found work.
+    pub(super) busy: Counter,
+    /// Their part of the last window, in millionths.
+    pub(super) recent: Counter,
+    /// When the last turn began, in nanoseconds since the worker did.
+    pub(super) turned_at: Counter,
 }
 
 impl Counters {
@@ -174,6 +187,7 @@ impl Counters {
             steered: (0..256).map(|_| Default::default()).collect(),
             captured: Default::default(),
             wakeups: Counter::default(),
+            load: LoadCounters::default(),
         }
     }
 
@@ -190,6 +204,15 @@ impl Counters {
 
     pub(super) fn count_drop(&self, index: InterfaceIndex, reason: DropReason) {
         self.interface(index).drops[reason as usize].add(1);
+    }
+
+    /// How busy the worker is.
+    pub fn load(&self) -> Load {
+        Load {
+            busy: Duration::from_nanos(self.load.busy.read()),
+            recent: self.load.recent.read() as f64 / 1e6,
+            turned_at: Duration::from_nanos(self.load.turned_at.read()),
+        }
     }
 
     /// Whether the port of an interface had its carrier when the worker last looked.
@@ -233,6 +256,17 @@ impl Counters {
             wakeups: self.wakeups.read(),
         }
     }
+}
+
+/// How busy a worker is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// Time spent on turns that found work.
+    pub busy: Duration,
+    /// Their part of the last second that was measured, 0 to 1.
+    pub recent: f64,
+    /// When the last turn began, since the worker did.
+    pub turned_at: Duration,
 }
 
 /// Dropped packets by reason.

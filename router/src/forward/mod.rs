@@ -20,6 +20,7 @@ pub mod fragment;
 pub mod hash;
 pub mod icmp;
 pub mod link;
+mod load;
 mod lookup;
 pub mod neighbor;
 mod path;

@@ -18,6 +18,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::forward::InterfaceIndex;
 use crate::forward::counters::{Counters, MAX_INTERFACES};
 use crate::forward::link::{Bell, LinkEnd};
+use crate::forward::load::LoadMeter;
 use crate::forward::neighbor::Neighbor;
 use crate::forward::path::{Path, PortSlot};
 use crate::forward::state::ForwardingState;
@@ -80,6 +81,15 @@ pub struct WorkerView {
     pub neighbors: Arc<ArcSwap<Vec<Neighbor>>>,
     /// The snapshot that it works with.
     pub state: Arc<ArcSwap<ForwardingState>>,
+    /// The origin of its clock.
+    pub began: Instant,
+}
+
+impl WorkerView {
+    /// How long ago its last turn began. One that sleeps has a turn every [`LONGEST_SLEEP`] at least.
+    pub fn silence(&self) -> Duration {
+        self.began.elapsed().saturating_sub(self.counters.load().turned_at)
+    }
 }
 
 impl WorkerHandle {
@@ -131,6 +141,7 @@ pub struct Worker {
     state: Arc<ArcSwap<ForwardingState>>,
     /// The snapshot in use.
     current: Arc<ForwardingState>,
+    began: Instant,
     neighbors: Arc<ArcSwap<Vec<Neighbor>>>,
     commands: Consumer<Command>,
     retired_ports: Producer<Box<dyn Port>>,
@@ -161,6 +172,7 @@ impl Worker {
             counters: path.counters.clone(),
             neighbors: Arc::default(),
             state: Arc::new(ArcSwap::from_pointee(setup.state)),
+            began: Instant::now(),
         };
         let current = view.state.load_full();
         path.use_state(&current);
@@ -168,6 +180,7 @@ impl Worker {
             path,
             state: view.state.clone(),
             current,
+            began: view.began,
             neighbors: view.neighbors.clone(),
             commands: commands_in,
             retired_ports: retired_out,
@@ -186,18 +199,20 @@ impl Worker {
     /// # Errors
     /// The thread cannot sleep: the system refuses to wait on the descriptors.
     pub fn run(mut self) -> io::Result<()> {
-        let began = Instant::now();
         let mut sleeper = Sleeper::default();
         let mut spin = Spin::default();
+        let mut load = LoadMeter::default();
         while !self.stopping {
-            let now = began.elapsed();
+            let now = self.began.elapsed();
+            load.turn(now, &self.path.counters);
             if self.step(now) {
                 spin.worked(now);
+                load.worked(now);
             } else if spin.goes_on(now) {
                 std::hint::spin_loop();
             } else {
                 self.sleep(now, &mut sleeper)?;
-                spin.slept(began.elapsed());
+                spin.slept(self.began.elapsed());
             }
         }
         Ok(())
@@ -411,6 +426,6 @@ const COMMANDS: usize = 64;
 /// Time between looks at the carriers and counters of the ports.
 const LOOK_AT_PORTS: Duration = Duration::from_millis(1);
 /// A worker looks around at least this often, for carriers that change without waking it.
-const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+pub const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// Time between two publications of the neighbors, at least.
 pub const SNAPSHOT_INTERVAL: Duration = Duration::from_millis(200);

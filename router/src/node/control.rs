@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use isthmus_ospf::config::InstanceConfig;
 use isthmus_ospf::types::RouterId;
@@ -76,6 +76,8 @@ pub struct Control {
     accepting: BTreeSet<(NodeId, u16)>,
     /// The state of the kernel's devices on the local and the global network, as the operator left it.
     device_is_up: [bool; 2],
+    /// When the first change came to be known whose routes are not in the worker's table yet.
+    routes_changed_at: Option<Instant>,
     /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
     kernel_routes: Option<watch::Sender<KernelRouting>>,
 }
@@ -105,6 +107,7 @@ impl Control {
             facts: None,
             accepting: BTreeSet::new(),
             device_is_up: [true; 2],
+            routes_changed_at: None,
             kernel_routes,
             layout,
         }
@@ -201,6 +204,9 @@ impl Control {
         for duration in &outcome.calculations {
             self.shared.spf_durations().observe(*duration);
         }
+        if !outcome.routes.is_empty() {
+            self.routes_changed_at = self.routes_changed_at.or(outcome.changed_at);
+        }
         for notification in &outcome.notifications {
             self.fabric_neighbors.note(notification);
             self.shared.events.notification(notification, |interface| self.interface_name(interface));
@@ -279,10 +285,14 @@ impl Control {
         self.dynamic.fib = Arc::new(fib);
         self.worker.publish(snapshot::forwarding_state(config, &self.layout, &self.dynamic));
         self.shared.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if let Some(changed_at) = self.routes_changed_at.take() {
+            self.shared.convergence().observe(changed_at.elapsed());
+        }
     }
 
     fn fabric_event(&mut self, event: &FabricEvent) {
         self.shared.events.fabric(event);
+        self.shared.fabric_record.note(event);
         if matches!(event.kind, EventKind::Failed { .. } | EventKind::Left)
             && let Some(router) = self.router_of(event.node)
         {

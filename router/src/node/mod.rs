@@ -23,12 +23,14 @@
 pub mod control;
 pub mod events;
 pub mod fabric;
+pub mod fabric_record;
 pub mod kernel_side;
 pub mod layout;
 pub mod management;
 pub mod membership;
 pub mod neighbors;
 pub mod ports;
+mod process;
 pub mod roles;
 pub mod routes;
 pub mod shared;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::control::Request;
 use super::events::EventLog;
+use super::fabric_record::FabricRecord;
 use super::layout::Layout;
 use super::roles::Role;
 use crate::config::Config;
@@ -49,6 +50,10 @@ pub struct Shared {
     pub engine_clock: Instant,
     /// How long the route calculations took.
     pub spf_durations: Mutex<Histogram>,
+    /// How long it took from a change in the network to the forwarding table that follows it.
+    pub convergence: Mutex<Histogram>,
+    /// What was seen of the nodes of the fabric.
+    pub fabric_record: FabricRecord,
     /// What each port is, in the order of the layout.
     pub ports: Vec<PortInfo>,
     /// Routes of all sources.
@@ -98,6 +103,11 @@ impl Shared {
     /// How long the route calculations took.
     pub fn spf_durations(&self) -> MutexGuard<'_, Histogram> {
         lock(&self.spf_durations)
+    }
+
+    /// How long it took from a change to the forwarding table.
+    pub fn convergence(&self) -> MutexGuard<'_, Histogram> {
+        lock(&self.convergence)
     }
 
     /// Where management listens.

@@ -14,6 +14,7 @@ use super::NodeError;
 use super::control::{Control, Inbox};
 use super::events::EventLog;
 use super::fabric;
+use super::fabric_record::FabricRecord;
 use super::kernel_side::KernelSide;
 use super::layout::Layout;
 use super::management;
@@ -159,6 +160,8 @@ pub async fn start(
         engine_origin,
         engine_clock: driver.origin(),
         spf_durations: Mutex::default(),
+        convergence: Mutex::default(),
+        fabric_record: FabricRecord::default(),
         ports: infos,
         rib: Mutex::new(Rib::default()),
         worker: worker_handle.view(),

@@ -82,6 +82,8 @@ pub struct Outcome {
     pub notifications: Vec<Notification>,
     /// How long each call took in which routes were calculated: the engine itself has no clock to measure with.
     pub calculations: Vec<Duration>,
+    /// When the changes came to be known that the first of these calculations follows; `None` without one.
+    pub changed_at: Option<std::time::Instant>,
 }
 
 /// The engine, its clock and its link to the worker.
@@ -95,6 +97,7 @@ pub struct OspfDriver {
     drops: Arc<DropCounters>,
     spf_runs: u64,
     calculations: Vec<Duration>,
+    changed_at: Option<std::time::Instant>,
 }
 
 /// Reads the engine's state. A thread that panicked while it held the lock cannot have left the engine in a state
@@ -123,6 +126,7 @@ impl OspfDriver {
             drops: Arc::default(),
             spf_runs: 0,
             calculations: Vec::new(),
+            changed_at: None,
         }
     }
 
@@ -228,12 +232,17 @@ impl OspfDriver {
         if runs != self.spf_runs {
             self.spf_runs = runs;
             self.calculations.push(started.elapsed());
+            let asked = engine.last_spf_requested().map(|at| self.origin + Duration::from_micros(at.0));
+            self.changed_at = self.changed_at.or(asked);
         }
     }
 
     fn collect(&mut self, engine: &mut Instance, fabric: &impl FabricAddresses) -> Outcome {
-        let mut outcome =
-            Outcome { calculations: std::mem::take(&mut self.calculations), ..Outcome::default() };
+        let mut outcome = Outcome {
+            calculations: std::mem::take(&mut self.calculations),
+            changed_at: self.changed_at.take(),
+            ..Outcome::default()
+        };
         self.link.reclaim(&mut self.pool);
         let mut sent = false;
         while let Some(output) = engine.poll_output() {

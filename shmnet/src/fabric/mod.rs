@@ -136,6 +136,14 @@ impl Fabric {
         receiver.recv().unwrap_or_else(|_| Snapshot::empty(self.inner.node))
     }
 
+    /// The last picture of the segment that the fabric's thread has left: no older than a fifth of a second while that
+    /// thread runs, and of the newest change of the active nodes. A load without a lock or a wait, whatever the thread
+    /// is doing.
+    pub fn picture(&self) -> Arc<Snapshot> {
+        let picture = self.inner.shared.picture.load_full();
+        picture.unwrap_or_else(|| Arc::new(Snapshot::empty(self.inner.node)))
+    }
+
     /// Readable when a peer rang, or when the endpoints have something new to take over. For a thread that sleeps; see
     /// [`Endpoint::prepare_sleep`].
     pub fn doorbell(&self) -> BorrowedFd<'_> {

@@ -230,8 +230,9 @@ impl Control {
 
     fn run(&mut self) {
         let mut next_survey = Instant::now() + SURVEY;
+        let mut next_picture = Instant::now() + PICTURE;
         loop {
-            self.wait(next_survey.saturating_duration_since(Instant::now()));
+            self.wait(next_survey.min(next_picture).saturating_duration_since(Instant::now()));
             self.seams.waker.silence();
             self.accept_callers();
             self.hear_callers();
@@ -246,6 +247,10 @@ impl Control {
             if Instant::now() >= next_survey {
                 next_survey = Instant::now() + SURVEY;
                 self.survey();
+            }
+            if Instant::now() >= next_picture {
+                next_picture = Instant::now() + PICTURE;
+                self.take_picture();
             }
         }
     }
@@ -546,6 +551,12 @@ impl Control {
     /// Shows the table of active nodes, and tells the endpoints and threads who the members are.
     pub(super) fn publish(&self) {
         self.seams.shared.active.store(Arc::new(self.active_nodes()));
+        self.take_picture();
+    }
+
+    /// Leaves a snapshot where it is found without asking this thread.
+    fn take_picture(&self) {
+        self.seams.shared.picture.store(Some(Arc::new(self.snapshot())));
     }
 
     /// Hands the peers to the threads that look after them.
@@ -584,6 +595,9 @@ fn hostname() -> String {
 
 /// How often the whole segment is looked at for what no doorbell told.
 const SURVEY: Duration = Duration::from_secs(1);
+
+/// How often a snapshot is left for those who do not wait for one.
+pub(crate) const PICTURE: Duration = Duration::from_millis(200);
 
 /// The least failure timeout where a CPU quota can stop a healthy process.
 const QUOTA_FAILED: Duration = Duration::from_millis(500);

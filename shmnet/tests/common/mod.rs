@@ -271,7 +271,7 @@ const DEADLINE: Duration = Duration::from_secs(40);
 ///
 /// Options: `takeover`, `fast` (default timing), `cost=N` (of the LSM), `budget=N`, `slots=N`.
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
-/// `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`.
+/// `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
 pub fn child() {
     let Ok(directory) = std::env::var("ISTHMUS_TEST_DIRECTORY") else { return };
     let id: u8 = std::env::var("ISTHMUS_TEST_NODE").unwrap().parse().unwrap();
@@ -412,6 +412,11 @@ impl Driver {
             ["leave"] => {
                 self.fabric.leave();
                 println!("@ left");
+            }
+            ["picture"] => {
+                let picture = self.fabric.picture();
+                let members: Vec<u8> = picture.nodes.iter().map(|node| node.id.get()).collect();
+                println!("@ picture {members:?} rings {}", picture.rings.len());
             }
             ["snapshot"] => {
                 let snapshot = self.fabric.snapshot();

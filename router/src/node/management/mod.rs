@@ -14,9 +14,9 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use futures_util::stream::BoxStream;
 use isthmus_mgmt_api::model::{
-    CaptureQuery, Counter, Counters, Drop, Drops, Events, Fib, FibLookup, Interface, Interfaces, Neighbors,
-    OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
-    ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest,
+    CaptureQuery, Counter, Counters, Drop, Drops, Events, Fib, FibLookup, Interface, Interfaces,
+    Measurements, Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings,
+    Steering, System, ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest, Worker,
 };
 use isthmus_mgmt_api::{Access, ApiError, Backend, ProblemKind, UnixSocket, app, bind_tcp};
 use isthmus_ospf::view::DatabaseEntryView;
@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use super::NodeError;
 use super::control::Request;
+use super::process::process;
 use super::shared::Shared;
 use crate::config::{Code, Diagnostic};
 use crate::forward::icmp::IcmpError;
@@ -154,6 +155,10 @@ impl Backend for NodeBackend {
         drops(&self.shared)
     }
 
+    fn measurements(&self) -> Measurements {
+        measurements(&self.shared)
+    }
+
     fn events(&self) -> Events {
         self.shared.events.recent()
     }
@@ -226,6 +231,25 @@ fn counters(shared: &Shared) -> Counters {
         counter_list.push(counter("icmp", &format!("sent-{kind}"), value));
     }
     Counters { counter: counter_list }
+}
+
+fn measurements(shared: &Shared) -> Measurements {
+    let load = shared.worker.counters.load();
+    let mut measurements = Measurements {
+        process: process(),
+        worker: vec![Worker {
+            name: "worker".to_owned(),
+            busy: load.busy.as_secs_f64(),
+            busy_ratio: load.recent,
+            silence: shared.worker.silence().as_secs_f64(),
+            wakeups: shared.worker.counters.snapshot().wakeups,
+        }],
+        convergence: *shared.convergence(),
+        log: crate::logging::counts().to_vec(),
+        ..Measurements::default()
+    };
+    shared.fabric_record.measure(&mut measurements);
+    measurements
 }
 
 fn drops(shared: &Shared) -> Drops {

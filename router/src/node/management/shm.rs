@@ -10,7 +10,11 @@ use super::super::shared::Shared;
 
 /// The segment as this node sees it.
 pub(super) fn shm(shared: &Shared) -> Option<Shm> {
-    let snapshot = shared.fabric.as_ref()?.snapshot();
+    let snapshot = shared.fabric.as_ref()?.picture();
+    let mut node = nodes(&snapshot);
+    let gone = shared.fabric_record.gone(&node);
+    node.extend(gone);
+    node.sort_by_key(|node| node.node_id);
     Some(Shm {
         segment: snapshot.place.clone(),
         facility: "file".to_owned(),
@@ -23,7 +27,7 @@ pub(super) fn shm(shared: &Shared) -> Option<Shm> {
         arena_size: snapshot.bytes_budget,
         arena_free: snapshot.bytes_budget.saturating_sub(snapshot.bytes_used),
         active: shared.fabric.as_ref()?.active_nodes().nodes.iter().map(|node| node.id.get()).collect(),
-        node: nodes(&snapshot),
+        node,
         link: links(&snapshot),
     })
 }
@@ -91,7 +95,7 @@ fn network_model(network: FabricNetwork) -> Network {
 
 /// All rings of this node, to and from its peers.
 pub(super) fn rings(shared: &Shared) -> Option<ShmRings> {
-    let snapshot = shared.fabric.as_ref()?.snapshot();
+    let snapshot = shared.fabric.as_ref()?.picture();
     let incarnation =
         |id| snapshot.nodes.iter().find(|node| node.id == id).map_or(0, |node| node.incarnation);
     let ring = snapshot
