@@ -25,6 +25,16 @@ pub struct InstanceConfig {
     pub spf_delay: Duration,
 }
 
+impl InstanceConfig {
+    /// The type of an area. The backbone is always normal (RFC 2328 section 3.6).
+    pub fn area_type(&self, id: AreaId) -> AreaType {
+        match self.areas.get(&id) {
+            Some(area) if !id.is_backbone() => area.area_type,
+            _ => AreaType::Normal,
+        }
+    }
+}
+
 /// Whether an area takes external routes (RFC 2328 section 3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum AreaType {
@@ -44,7 +54,7 @@ pub enum AreaType {
 /// An area (RFC 2328 appendix C.2).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AreaConfig {
-    /// Normal, stub or not so stubby.
+    /// Normal or stub.
     pub area_type: AreaType,
     /// Address ranges that an area border router condenses toward the other areas.
     pub ranges: Vec<AreaRange>,

@@ -4,7 +4,12 @@
 //! Some reasons are part of a healthy network: what RFC 2328 says to pass over without a word, since two routers start
 //! at different times and packets cross. They are counted apart, as ignored ([`Refusal::is_normal`]).
 
-use crate::wire::DecodeError;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::types::{AreaId, RouterId};
+use crate::wire::{DecodeError, Options};
 
 /// A reason for which a received packet or advertisement changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,9 +17,29 @@ pub enum Refusal {
     /// The bytes are not a packet (RFC 2328 appendix A), or its checksum is wrong (section D.4).
     #[error("malformed packet: {}", .0.reason())]
     Malformed(DecodeError),
-    /// It carries authentication and the interface has none configured (section 8.2).
-    #[error("the packet's authentication type is not the interface's")]
-    AuthenticationMismatch,
+    /// Its authentication type is not the interface's (section D.5).
+    #[error("the authentication type differs: {own} here, {theirs} there")]
+    AuthenticationTypeMismatch {
+        /// AuType of the interface.
+        own: u16,
+        /// AuType of the packet.
+        theirs: u16,
+    },
+    /// It was signed with a key that the interface does not have (section D.5.3).
+    #[error("signed with an unknown key: key id {theirs} there, {own} here")]
+    AuthenticationKeyUnknown {
+        /// Id of the key that signs here.
+        own: u8,
+        /// Id of the key that has signed the packet.
+        theirs: u8,
+    },
+    /// The password is another, or the digest is not what the key makes of the packet (section D.5).
+    #[error("authentication has failed: another password or key")]
+    AuthenticationFailure,
+    /// Its cryptographic sequence number is below the neighbor's last: it was recorded and played back, or the
+    /// neighbor has restarted with its clock set back (section D.5.3).
+    #[error("the cryptographic sequence number is below the last")]
+    AuthenticationSequence,
     /// The interface is down.
     #[error("the interface is down")]
     InterfaceDown,
@@ -22,11 +47,19 @@ pub enum Refusal {
     #[error("the interface is passive")]
     InterfacePassive,
     /// The area id is not the interface's (section 8.2).
-    #[error("the packet's area is not the interface's")]
-    AreaMismatch,
+    #[error("the area differs: {own} here, {theirs} there")]
+    AreaMismatch {
+        /// The interface's.
+        own: AreaId,
+        /// The packet's.
+        theirs: AreaId,
+    },
     /// It carries our own router id: a loop, or two routers with one id (section 8.2).
-    #[error("the packet carries our own router id")]
-    DuplicateRouterId,
+    #[error("the packet carries our own router id {router_id}")]
+    DuplicateRouterId {
+        /// Which.
+        router_id: RouterId,
+    },
     /// The router id is 0.0.0.0.
     #[error("the router id is zero")]
     ZeroRouterId,
@@ -34,23 +67,51 @@ pub enum Refusal {
     #[error("the source is our own address")]
     OwnAddress,
     /// Its IP source is not in the network of the interface (section 8.2).
-    #[error("the source is not in the interface's network")]
-    ForeignSource,
+    #[error("the source {source_address} is not in the interface's network {network}")]
+    ForeignSource {
+        /// The interface's.
+        network: Ipv4Net,
+        /// The packet's source.
+        source_address: Ipv4Addr,
+    },
     /// Its IP destination is neither AllSPFRouters nor our address (section 8.2).
     #[error("the destination is neither AllSPFRouters nor this interface")]
     WrongDestination,
+    /// It is for the designated router and its backup, and this router is neither (section 8.2).
+    #[error("sent to the designated routers, and this is none")]
+    NotDesignated,
     /// The network mask differs, and many routers share the network (section 10.5).
-    #[error("the network mask differs")]
-    NetworkMaskMismatch,
+    #[error("the network mask differs: {own} here, {theirs} there")]
+    NetworkMaskMismatch {
+        /// The interface's.
+        own: Ipv4Addr,
+        /// The hello's.
+        theirs: Ipv4Addr,
+    },
     /// HelloInterval differs (section 10.5).
-    #[error("HelloInterval differs")]
-    HelloIntervalMismatch,
+    #[error("HelloInterval differs: {own} s here, {theirs} s there")]
+    HelloIntervalMismatch {
+        /// Seconds here.
+        own: u32,
+        /// Seconds there.
+        theirs: u32,
+    },
     /// RouterDeadInterval differs (section 10.5).
-    #[error("RouterDeadInterval differs")]
-    DeadIntervalMismatch,
+    #[error("RouterDeadInterval differs: {own} s here, {theirs} s there")]
+    DeadIntervalMismatch {
+        /// Seconds here.
+        own: u32,
+        /// Seconds there.
+        theirs: u32,
+    },
     /// The options do not fit the type of the area (section 10.5).
-    #[error("the options do not fit the area's type")]
-    OptionsMismatch,
+    #[error("the type of the area differs: {} here, {} there", area_type_of(*.own), area_type_of(*.theirs))]
+    OptionsMismatch {
+        /// What hellos carry here.
+        own: Options,
+        /// What the hello carries.
+        theirs: Options,
+    },
     /// Not a hello, and from nobody whom we have heard a hello from (section 8.2).
     #[error("not from a neighbor")]
     UnknownNeighbor,
@@ -58,8 +119,13 @@ pub enum Refusal {
     #[error("the neighbor's state does not take this type of packet")]
     NeighborState,
     /// The neighbor's MTU is larger than ours (section 10.6).
-    #[error("the neighbor's interface MTU is larger than ours")]
-    MtuMismatch,
+    #[error("the interface MTU differs: {own} here, {theirs} there")]
+    MtuMismatch {
+        /// Bytes here.
+        own: u16,
+        /// Bytes there.
+        theirs: u16,
+    },
     /// A database description packet that does not settle who is master: mostly the slave's own claim, which the
     /// master passes over (section 10.6, ExStart).
     #[error("database description packet that settles nothing")]
@@ -101,22 +167,26 @@ impl Refusal {
     pub fn label(self) -> &'static str {
         match self {
             Self::Malformed(error) => error.reason(),
-            Self::AuthenticationMismatch => "authentication_mismatch",
+            Self::AuthenticationTypeMismatch { .. } => "authentication_mismatch",
+            Self::AuthenticationKeyUnknown { .. } => "authentication_key",
+            Self::AuthenticationFailure => "authentication_failure",
+            Self::AuthenticationSequence => "authentication_sequence",
             Self::InterfaceDown => "interface_down",
             Self::InterfacePassive => "interface_passive",
-            Self::AreaMismatch => "area_mismatch",
-            Self::DuplicateRouterId => "duplicate_router_id",
+            Self::AreaMismatch { .. } => "area_mismatch",
+            Self::DuplicateRouterId { .. } => "duplicate_router_id",
             Self::ZeroRouterId => "zero_router_id",
             Self::OwnAddress => "own_address",
-            Self::ForeignSource => "foreign_source",
+            Self::ForeignSource { .. } => "foreign_source",
             Self::WrongDestination => "wrong_destination",
-            Self::NetworkMaskMismatch => "network_mask_mismatch",
-            Self::HelloIntervalMismatch => "hello_interval_mismatch",
-            Self::DeadIntervalMismatch => "dead_interval_mismatch",
-            Self::OptionsMismatch => "options_mismatch",
+            Self::NotDesignated => "not_designated",
+            Self::NetworkMaskMismatch { .. } => "network_mask_mismatch",
+            Self::HelloIntervalMismatch { .. } => "hello_interval_mismatch",
+            Self::DeadIntervalMismatch { .. } => "dead_interval_mismatch",
+            Self::OptionsMismatch { .. } => "options_mismatch",
             Self::UnknownNeighbor => "unknown_neighbor",
             Self::NeighborState => "neighbor_state",
-            Self::MtuMismatch => "mtu_mismatch",
+            Self::MtuMismatch { .. } => "mtu_mismatch",
             Self::DdNegotiation => "dd_negotiation",
             Self::DdSequence => "dd_sequence",
             Self::DdDuplicate => "dd_duplicate",
@@ -137,6 +207,7 @@ impl Refusal {
             self,
             Self::InterfaceDown
                 | Self::InterfacePassive
+                | Self::NotDesignated
                 | Self::UnknownNeighbor
                 | Self::NeighborState
                 | Self::DdNegotiation
@@ -147,20 +218,15 @@ impl Refusal {
                 | Self::BadAck
         )
     }
+}
 
-    /// Whether two ends are configured differently, which RFC 9129 reports as `if-config-error`.
-    pub(crate) fn is_configuration(self) -> bool {
-        matches!(
-            self,
-            Self::AuthenticationMismatch
-                | Self::AreaMismatch
-                | Self::DuplicateRouterId
-                | Self::ForeignSource
-                | Self::NetworkMaskMismatch
-                | Self::HelloIntervalMismatch
-                | Self::DeadIntervalMismatch
-                | Self::OptionsMismatch
-                | Self::MtuMismatch
-        )
+/// What the options of a hello say about the type of the area: normal areas have the E bit, not-so-stubby ones the N
+/// bit (section 10.5, RFC 3101 section 2.4).
+pub(crate) fn area_type_of(options: Options) -> &'static str {
+    match (options.contains(Options::E), options.contains(Options::NP)) {
+        (true, false) => "normal (E-bit)",
+        (false, false) => "stub (no E-bit)",
+        (false, true) => "not-so-stubby (N-bit)",
+        (true, true) => "undefined (E-bit and N-bit)",
     }
 }

@@ -54,13 +54,16 @@ pub enum Notification {
         /// Its state now.
         state: NeighborState,
     },
-    /// `if-config-error`: a packet shows that two ends are configured differently.
+    /// `if-config-error`: a packet shows that two ends are configured differently. While that goes on it is told again
+    /// every 10 s at most.
     InterfaceConfigError {
         /// Where it came in.
         interface: InterfaceId,
         /// Who sent it.
         source: Ipv4Addr,
-        /// What does not agree.
+        /// The type of the packet, 1 to 5.
+        packet_type: u8,
+        /// What does not agree, with both values: see [`Refusal::mismatch`].
         error: Refusal,
     },
     /// `if-rx-bad-packet`: a packet that cannot be parsed.

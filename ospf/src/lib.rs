@@ -23,7 +23,7 @@
 //! | [`view`] | snapshots for management, named as in RFC 9129 | |
 //! | [`config`] | what the instance is told: areas, interfaces, ranges, timers | appendix C |
 //! | `instance` | entry points, the checks of every packet, reconfiguration, shutdown, views | sections 5, 8.2 |
-//! | `interface` | interface state machine, hellos, sending | sections 9, 8.1 |
+//! | `interface` | interface state machine, hellos, sending, authentication | sections 9, 8.1, appendix D |
 //! | `neighbor` | neighbor state machine, database exchange, requests, retransmission | section 10, 13.6, 13.7 |
 //! | `flood` | updates received and passed on, acknowledgments, aging | sections 13, 14 |
 //! | `lsdb` | the database of one flooding scope | sections 12, 13.2 |
@@ -31,6 +31,7 @@
 //! | `area` | an area: its database and what we say in it | section 6 |
 //! | [`event`] | what the instance says to its caller | |
 //! | [`error`] | why packets are refused | |
+//! | [`mismatch`] | what other routers are configured differently | |
 //! | `timer`, `log` | what is due when; the last route calculations | |
 
 //! # Implemented
@@ -38,12 +39,12 @@
 //! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks; database exchange, flooding,
 //! aging, refresh, the wrap of sequence numbers; router- and summary-LSAs; routes inside and between areas and to the
 //! outside, equal-cost paths; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
-//! reconfiguration under Full adjacencies; null authentication.
+//! reconfiguration under Full adjacencies; null, simple password and MD5 authentication.
 //!
 //! # Omitted as yet
 //!
 //! Broadcast and NBMA networks with a designated router, stub and not-so-stubby areas, virtual links, origination of
-//! AS-external-LSAs, authentication, opaque LSAs, graceful restart.
+//! AS-external-LSAs, HMAC-SHA authentication (RFC 5709), opaque LSAs, graceful restart.
 //!
 //! # Deviations from RFC 2328
 //!
@@ -72,6 +73,7 @@ pub mod abr;
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod mismatch;
 pub mod route;
 pub mod spf;
 pub mod types;

@@ -23,7 +23,7 @@ use crate::view::NeighborState;
 impl Instance {
     /// Takes a new configuration and applies what differs.
     pub fn handle_config(&mut self, now: Instant, config: InstanceConfig) {
-        if self.stopped || config == self.config {
+        if !self.begin(now) || config == self.config {
             return;
         }
         if config.router_id != self.config.router_id {
@@ -118,6 +118,7 @@ impl Instance {
         }
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.config = new;
+        interface.mismatches.clear();
         let link_up = interface.link_up;
         if restarts && link_up {
             return self.interface_up(now, id);

@@ -19,7 +19,7 @@ use crate::area::Area;
 use crate::config::InstanceConfig;
 use crate::error::Refusal;
 use crate::event::Output;
-use crate::interface::{Destination, Interface};
+use crate::interface::{Destination, Interface, SequenceClock};
 use crate::log::SpfLog;
 use crate::lsdb::{Lsdb, Scope};
 use crate::neighbor::{Event, NeighborKey};
@@ -45,6 +45,7 @@ pub struct Instance {
     pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
+    pub(crate) sequence: SequenceClock,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) pending: Pending,
     /// A calculation of routes that is due at the end of the call, or when its timer fires.
@@ -85,6 +86,7 @@ impl Instance {
             interfaces,
             timers: Timers::default(),
             random: Random::new(seed),
+            sequence: SequenceClock::default(),
             outputs: VecDeque::new(),
             pending: Pending::default(),
             spf_request: None,
@@ -97,6 +99,13 @@ impl Instance {
         }
     }
 
+    /// Tells the time of the world: seconds since some date, the same in every life of this router. Cryptographic sequence
+    /// numbers start there (RFC 2328 section D.3), so that neighbors believe a router that has restarted. Without
+    /// it they start at the time of the engine's own clock.
+    pub fn set_wall_clock(&mut self, now: Instant, seconds: u32) {
+        self.sequence.set(now, seconds);
+    }
+
     /// Takes a received packet: the payload of an IP datagram of protocol 89. The caller has checked the IP
     /// header. A packet that is refused is counted by its reason and changes nothing.
     pub fn handle_packet(
@@ -107,7 +116,7 @@ impl Instance {
         destination: Ipv4Addr,
         payload: &[u8],
     ) {
-        if self.stopped {
+        if !self.begin(now) {
             return;
         }
         self.receive(now, interface, source, destination, payload);
@@ -116,7 +125,7 @@ impl Instance {
 
     /// Does what is due at `now`. Calling it early is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.stopped {
+        if !self.begin(now) {
             return;
         }
         while let Some(timer) = self.timers.take_due(now) {
@@ -127,7 +136,7 @@ impl Instance {
 
     /// Takes the state of an interface's link. Interfaces start down.
     pub fn handle_link(&mut self, now: Instant, interface: InterfaceId, up: bool) {
-        if self.stopped {
+        if !self.begin(now) {
             return;
         }
         if let Some(state) = self.interfaces.get_mut(&interface) {
@@ -147,7 +156,7 @@ impl Instance {
     /// RouterDeadInterval, and no route leads through it, although other routers still list it, until a hello
     /// shows that it hears us again.
     pub fn handle_neighbor_dead(&mut self, now: Instant, router: RouterId) {
-        if self.stopped {
+        if !self.begin(now) {
             return;
         }
         let ids: Vec<_> = self.interfaces.keys().copied().collect();
@@ -168,6 +177,12 @@ impl Instance {
     /// Takes the next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Every entry point begins here. Says whether there is anything to do: not after a shutdown.
+    fn begin(&mut self, now: Instant) -> bool {
+        self.sequence.advance(now);
+        !self.stopped
     }
 
     /// A router that was declared dead hears us.

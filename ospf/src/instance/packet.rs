@@ -9,7 +9,7 @@ use crate::event::{Notification, Output};
 use crate::interface::Interface;
 use crate::neighbor::NeighborKey;
 use crate::types::{Instant, InterfaceId, RouterId};
-use crate::wire::{ALL_SPF_ROUTERS, Header, Packet, PacketBody, auth_type};
+use crate::wire::{ALL_D_ROUTERS, ALL_SPF_ROUTERS, Frame, Header, Packet, PacketBody};
 
 impl Instance {
     /// Takes a packet, or counts why not.
@@ -23,10 +23,12 @@ impl Instance {
     ) {
         let Err(refusal) = self.try_receive(now, id, source, destination, payload) else { return };
         self.refuse(id, refusal);
+        let is_told = self.interfaces.get_mut(&id).is_some_and(|i| i.mismatches.note(now, source, refusal));
         let notification = if matches!(refusal, Refusal::Malformed(_)) {
             Notification::InterfaceRxBadPacket { interface: id, source, error: refusal }
-        } else if refusal.is_configuration() {
-            Notification::InterfaceConfigError { interface: id, source, error: refusal }
+        } else if is_told {
+            let packet_type = payload.get(1).copied().unwrap_or_default();
+            Notification::InterfaceConfigError { interface: id, source, packet_type, error: refusal }
         } else {
             return;
         };
@@ -43,33 +45,37 @@ impl Instance {
     ) -> Result<(), Refusal> {
         let Some(interface) = self.interfaces.get(&id) else { return Err(Refusal::InterfaceDown) };
         check_addresses(interface, source, destination)?;
-        let (packet, authentication) = Packet::decode(payload).map_err(Refusal::Malformed)?;
-        check_header(interface, self.config.router_id, &packet.header)?;
-        if authentication.auth_type != auth_type::NULL {
-            return Err(Refusal::AuthenticationMismatch);
-        }
-        let router = packet.header.router_id;
+        let frame = Frame::decode(payload).map_err(Refusal::Malformed)?;
+        check_header(interface, self.config.router_id, &frame.header)?;
+        let router = frame.header.router_id;
         let key = NeighborKey { interface: id, router };
+        let last_sequence = self.neighbor(key).map_or(0, |neighbor| neighbor.cryptographic_sequence);
+        let sequence = interface.authenticate(&frame, last_sequence)?;
+        let packet = Packet::from_frame(&frame).map_err(Refusal::Malformed)?;
         if !matches!(packet.body, PacketBody::Hello(_)) {
             self.check_neighbor(key, source)?;
         }
         if let Some(interface) = self.interfaces.get_mut(&id) {
             interface.statistics.received.count(packet.type_number());
         }
-        match packet.body {
+        let result = match packet.body {
             PacketBody::Hello(hello) => self.receive_hello(now, id, source, router, &hello),
             PacketBody::DatabaseDescription(description) => self.receive_description(now, key, &description),
             PacketBody::LinkStateRequest(names) => self.receive_request(now, key, &names),
             PacketBody::LinkStateUpdate(lsas) => self.receive_update(now, key, lsas),
             PacketBody::LinkStateAck(headers) => self.receive_acks(now, key, &headers),
+        };
+        if let Some(neighbor) = self.neighbor_mut(key) {
+            neighbor.cryptographic_sequence = sequence;
         }
+        result
     }
 
-    /// Section 8.2, end: everything but a hello comes from a neighbor. Section 10: on a point-to-multipoint network
-    /// a neighbor is who has its address.
+    /// Section 8.2, end: everything but a hello comes from a neighbor. Section 10: where more than two routers can be, a
+    /// neighbor is who has its address.
     fn check_neighbor(&self, key: NeighborKey, source: Ipv4Addr) -> Result<(), Refusal> {
         let neighbor = self.neighbor(key).ok_or(Refusal::UnknownNeighbor)?;
-        let multipoint = self.interfaces.get(&key.interface).is_some_and(Interface::is_multipoint);
+        let multipoint = self.interfaces.get(&key.interface).is_some_and(Interface::is_shared);
         if multipoint && neighbor.address != source {
             return Err(Refusal::UnknownNeighbor);
         }
@@ -85,16 +91,22 @@ fn check_addresses(interface: &Interface, source: Ipv4Addr, destination: Ipv4Add
     if interface.config.passive {
         return Err(Refusal::InterfacePassive);
     }
-    // AllDRouters is for designated routers, which no network here has.
-    if destination != ALL_SPF_ROUTERS && destination != interface.address() {
-        return Err(Refusal::WrongDestination);
+    match destination {
+        ALL_D_ROUTERS if interface.is_broadcast() && !interface.is_designated() => {
+            return Err(Refusal::NotDesignated);
+        }
+        ALL_D_ROUTERS if interface.is_broadcast() => {}
+        ALL_SPF_ROUTERS => {}
+        own if own == interface.address() => {}
+        _ => return Err(Refusal::WrongDestination),
     }
     if source == interface.address() {
         return Err(Refusal::OwnAddress);
     }
     // Not checked on point-to-point networks, whose ends may be numbered apart.
-    if interface.is_multipoint() && !interface.config.address.contains(&source) {
-        return Err(Refusal::ForeignSource);
+    if interface.is_shared() && !interface.config.address.contains(&source) {
+        let network = interface.config.address.trunc();
+        return Err(Refusal::ForeignSource { network, source_address: source });
     }
     Ok(())
 }
@@ -102,10 +114,10 @@ fn check_addresses(interface: &Interface, source: Ipv4Addr, destination: Ipv4Add
 /// The checks of the OSPF header (section 8.2).
 fn check_header(interface: &Interface, own: RouterId, header: &Header) -> Result<(), Refusal> {
     if header.area_id != interface.config.area {
-        return Err(Refusal::AreaMismatch);
+        return Err(Refusal::AreaMismatch { own: interface.config.area, theirs: header.area_id });
     }
     if header.router_id == own {
-        return Err(Refusal::DuplicateRouterId);
+        return Err(Refusal::DuplicateRouterId { router_id: own });
     }
     if header.router_id.0.is_unspecified() {
         return Err(Refusal::ZeroRouterId);

@@ -9,7 +9,7 @@ impl Instance {
     /// turn to other ways at once. Afterwards every input is ignored. Routes are left to the caller: packets
     /// that are still on their way here can be forwarded meanwhile.
     pub fn shutdown(&mut self, now: Instant) {
-        if self.stopped {
+        if !self.begin(now) {
             return;
         }
         self.farewell(now);

@@ -97,7 +97,7 @@ impl Instance {
             bdr_router_id: None,
             bdr_ip_addr: None,
             wait_timer: None,
-            mismatches: Vec::new(),
+            mismatches: interface.mismatches.views(),
             neighbor_count: count(interface.neighbors.len()),
             adjacency_count: count(interface.full_neighbors().count()),
             statistics: InterfaceStatisticsView {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::Instance;
 use crate::area::options_of;
+use crate::config::AreaType;
 use crate::error::Refusal;
 use crate::interface::{Destination, Interface};
 use crate::neighbor::{Event, Neighbor, NeighborKey};
@@ -26,12 +27,11 @@ impl Instance {
     pub(crate) fn send_hello(&mut self, id: InterfaceId, destination: Destination, empty: bool) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let config = &interface.config;
-        let area_type = self.config.areas.get(&config.area).map(|area| area.area_type).unwrap_or_default();
         let hello = Hello {
             // Section 9.5: unnumbered point-to-point links send a mask of zero.
             network_mask: if config.unnumbered { Ipv4Addr::UNSPECIFIED } else { config.address.netmask() },
             hello_interval: u16::try_from(whole_seconds(config.hello_interval)).unwrap_or(u16::MAX),
-            options: options_of(area_type),
+            options: options_of(self.config.area_type(config.area)),
             priority: config.priority,
             dead_interval: whole_seconds(config.dead_interval),
             designated_router: Ipv4Addr::UNSPECIFIED,
@@ -50,8 +50,9 @@ impl Instance {
         router: RouterId,
         hello: &Hello,
     ) -> Result<(), Refusal> {
-        let Some(interface) = self.interfaces.get(&id) else { return Err(Refusal::InterfaceDown) };
-        check_hello(interface, hello)?;
+        let Some(interface) = self.interfaces.get_mut(&id) else { return Err(Refusal::InterfaceDown) };
+        check_hello(interface, self.config.area_type(interface.config.area), hello)?;
+        interface.mismatches.accepted_hello(source);
         self.forget_replaced_neighbors(now, id, source, router);
 
         let key = NeighborKey { interface: id, router };
@@ -108,7 +109,7 @@ impl Instance {
         router: RouterId,
     ) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let multipoint = interface.is_multipoint();
+        let multipoint = interface.is_shared();
         let replaced: Vec<_> = interface
             .neighbors
             .values()
@@ -125,19 +126,23 @@ impl Instance {
 }
 
 /// The checks of section 10.5. The network mask counts wherever many routers share the network.
-fn check_hello(interface: &Interface, hello: &Hello) -> Result<(), Refusal> {
-    if interface.is_multipoint() && hello.network_mask != interface.config.address.netmask() {
-        return Err(Refusal::NetworkMaskMismatch);
+fn check_hello(interface: &Interface, area_type: AreaType, hello: &Hello) -> Result<(), Refusal> {
+    let (own, theirs) = (interface.config.address.netmask(), hello.network_mask);
+    if interface.is_shared() && own != theirs {
+        return Err(Refusal::NetworkMaskMismatch { own, theirs });
     }
-    if u32::from(hello.hello_interval) != whole_seconds(interface.config.hello_interval) {
-        return Err(Refusal::HelloIntervalMismatch);
+    let (own, theirs) = (whole_seconds(interface.config.hello_interval), u32::from(hello.hello_interval));
+    if own != theirs {
+        return Err(Refusal::HelloIntervalMismatch { own, theirs });
     }
-    if hello.dead_interval != whole_seconds(interface.config.dead_interval) {
-        return Err(Refusal::DeadIntervalMismatch);
+    let (own, theirs) = (whole_seconds(interface.config.dead_interval), hello.dead_interval);
+    if own != theirs {
+        return Err(Refusal::DeadIntervalMismatch { own, theirs });
     }
-    // A normal area takes AS-external advertisements, and is not so-stubby (RFC 3101 section 2.4).
-    if hello.options & (Options::E | Options::NP) != Options::E {
-        return Err(Refusal::OptionsMismatch);
+    // Whether the area takes AS-external advertisements, and whether it is not so stubby (RFC 3101 section 2.4).
+    let (own, theirs) = (options_of(area_type), hello.options & (Options::E | Options::NP));
+    if own != theirs {
+        return Err(Refusal::OptionsMismatch { own, theirs });
     }
     Ok(())
 }

@@ -1,17 +1,20 @@
 //! The data structure of an interface (RFC 2328 section 9).
 
+mod authentication;
 mod hello;
 mod ism;
 mod statistics;
 mod transmit;
 
+pub(crate) use authentication::SequenceClock;
 pub(crate) use statistics::InterfaceStatistics;
-pub(crate) use transmit::{Destination, description_capacity, request_capacity};
+pub(crate) use transmit::Destination;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::config::{InterfaceConfig, InterfaceType};
+use crate::mismatch::Mismatches;
 use crate::neighbor::Neighbor;
 use crate::types::{Instant, RouterId};
 use crate::view::{InterfaceState, NeighborState};
@@ -30,6 +33,8 @@ pub(crate) struct Interface {
     /// Acknowledgments that wait for company (section 13.5).
     pub(crate) delayed_acks: BTreeMap<LsaKey, LsaHeader>,
     pub(crate) statistics: InterfaceStatistics,
+    /// What other routers on the network are configured differently.
+    pub(crate) mismatches: Mismatches,
     /// When the state changed last.
     pub(crate) changed: Instant,
 }
@@ -44,6 +49,7 @@ impl Interface {
             flood_queue: BTreeSet::new(),
             delayed_acks: BTreeMap::new(),
             statistics: InterfaceStatistics::default(),
+            mismatches: Mismatches::default(),
             changed: now,
         }
     }
@@ -61,8 +67,22 @@ impl Interface {
         self.config.address.addr()
     }
 
-    pub(crate) fn is_multipoint(&self) -> bool {
-        self.config.interface_type == InterfaceType::PointToMultipoint
+    /// Whether more than two routers can be on the network, so that a neighbor is who has its address.
+    pub(crate) fn is_shared(&self) -> bool {
+        match self.config.interface_type {
+            InterfaceType::PointToPoint => false,
+            InterfaceType::PointToMultipoint | InterfaceType::Broadcast => true,
+        }
+    }
+
+    /// Whether the network has a designated router.
+    pub(crate) fn is_broadcast(&self) -> bool {
+        self.config.interface_type == InterfaceType::Broadcast
+    }
+
+    /// Whether this router is the designated router of the network or its backup.
+    pub(crate) fn is_designated(&self) -> bool {
+        matches!(self.state, InterfaceState::Dr | InterfaceState::Bdr)
     }
 
     /// The neighbors whose adjacency is Full, by router id.

@@ -24,27 +24,33 @@ pub(crate) enum Destination {
 /// Length of an IP header without options.
 const IP_HEADER_LEN: usize = 20;
 
-/// What fits into a packet after the common header.
-fn body_capacity(mtu: u16) -> usize {
-    usize::from(mtu).saturating_sub(IP_HEADER_LEN + HEADER_LEN)
-}
-
-/// Bytes of advertisements that fit into an update.
-fn update_capacity(mtu: u16) -> usize {
-    body_capacity(mtu).saturating_sub(LSU_FIXED_LEN)
-}
-
-/// Headers that fit into a database description packet.
-pub(crate) fn description_capacity(mtu: u16) -> usize {
-    (body_capacity(mtu).saturating_sub(DD_FIXED_LEN) / LSA_HEADER_LEN).max(1)
-}
-
-/// Requests that fit into a link state request.
-pub(crate) fn request_capacity(mtu: u16) -> usize {
-    (body_capacity(mtu) / REQUEST_LEN).max(1)
-}
-
 impl Interface {
+    /// What fits into a packet after the common header and before what authentication adds.
+    fn body_capacity(&self) -> usize {
+        let around = IP_HEADER_LEN + HEADER_LEN + self.seal(0).trailer_len();
+        usize::from(self.config.mtu).saturating_sub(around)
+    }
+
+    /// Bytes of advertisements that fit into an update.
+    fn update_capacity(&self) -> usize {
+        self.body_capacity().saturating_sub(LSU_FIXED_LEN)
+    }
+
+    /// Headers that fit into a database description packet.
+    pub(crate) fn description_capacity(&self) -> usize {
+        (self.body_capacity().saturating_sub(DD_FIXED_LEN) / LSA_HEADER_LEN).max(1)
+    }
+
+    /// Requests that fit into a link state request.
+    pub(crate) fn request_capacity(&self) -> usize {
+        (self.body_capacity() / REQUEST_LEN).max(1)
+    }
+
+    /// Headers that fit into an acknowledgment.
+    fn acknowledgment_capacity(&self) -> usize {
+        (self.body_capacity() / LSA_HEADER_LEN).max(1)
+    }
+
     /// Section 8.1: everything goes to AllSPFRouters on a point-to-point network. On a point-to-multipoint
     /// network what is for one neighbor goes to its address; hellos and flooding are multicast (a deviation:
     /// the network inside the cluster can, and neighbors then find each other). The neighbor of a multi-area
@@ -54,7 +60,7 @@ impl Interface {
             return address;
         }
         match destination {
-            Destination::Neighbor(router) if self.is_multipoint() => {
+            Destination::Neighbor(router) if self.is_shared() => {
                 self.neighbors.get(&router).map_or(ALL_SPF_ROUTERS, |neighbor| neighbor.address)
             }
             _ => ALL_SPF_ROUTERS,
@@ -75,7 +81,7 @@ impl Instance {
             interface: id,
             source: interface.address(),
             destination: interface.destination(destination),
-            payload: packet.encode(),
+            payload: packet.encode_sealed(&interface.seal(self.sequence.current())),
         }));
     }
 
@@ -83,7 +89,7 @@ impl Instance {
     /// and IP fragments it (section A.1).
     pub(crate) fn send_updates(&mut self, id: InterfaceId, destination: Destination, lsas: Vec<Lsa>) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let capacity = update_capacity(interface.config.mtu);
+        let capacity = interface.update_capacity();
         let mut packet = Vec::new();
         let mut length = 0;
         for lsa in lsas {
@@ -102,7 +108,7 @@ impl Instance {
     /// Sends acknowledgments in as few packets as the MTU allows.
     pub(crate) fn send_acks(&mut self, id: InterfaceId, destination: Destination, headers: &[LsaHeader]) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let capacity = (body_capacity(interface.config.mtu) / LSA_HEADER_LEN).max(1);
+        let capacity = interface.acknowledgment_capacity();
         for chunk in headers.chunks(capacity) {
             self.send(id, destination, PacketBody::LinkStateAck(chunk.to_vec()));
         }

@@ -3,7 +3,7 @@
 use crate::Instance;
 use crate::area::options_of;
 use crate::error::Refusal;
-use crate::interface::{Destination, description_capacity};
+use crate::interface::Destination;
 use crate::lsdb::Scope;
 use crate::neighbor::{DdFingerprint, Event, NeighborKey};
 use crate::timer::TimerId;
@@ -36,12 +36,14 @@ impl Instance {
         key: NeighborKey,
         packet: &DatabaseDescription,
     ) -> Result<(), Refusal> {
-        let config = &self.interfaces.get(&key.interface).ok_or(Refusal::InterfaceDown)?.config;
+        let interface = self.interfaces.get_mut(&key.interface).ok_or(Refusal::InterfaceDown)?;
+        let neighbor = interface.neighbors.get(&key.router).ok_or(Refusal::UnknownNeighbor)?;
+        let (own, theirs) = (interface.config.mtu, packet.interface_mtu);
         // Section 10.6: a larger MTU than ours would not get through.
-        if packet.interface_mtu > config.mtu && !config.mtu_ignore {
-            return Err(Refusal::MtuMismatch);
+        if theirs > own && !interface.config.mtu_ignore {
+            return Err(Refusal::MtuMismatch { own, theirs });
         }
-        let neighbor = self.neighbor(key).ok_or(Refusal::UnknownNeighbor)?;
+        interface.mismatches.accepted_description(neighbor.address);
         if neighbor.state == NeighborState::Init {
             // It can only describe its database to us after it has heard us.
             self.heard_alive(now, key.router);
@@ -224,7 +226,7 @@ impl Instance {
     fn send_next_description(&mut self, now: Instant, key: NeighborKey) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let area = interface.config.area;
-        let capacity = description_capacity(interface.config.mtu);
+        let capacity = interface.description_capacity();
         let Some(neighbor) = interface.neighbors.get_mut(&key.router) else { return };
         let mut names = Vec::new();
         while names.len() < capacity
@@ -255,7 +257,7 @@ impl Instance {
     ) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let config = &interface.config;
-        let area_type = self.config.areas.get(&config.area).map(|area| area.area_type).unwrap_or_default();
+        let area_type = self.config.area_type(config.area);
         let packet = DatabaseDescription {
             interface_mtu: config.mtu,
             options: options_of(area_type),

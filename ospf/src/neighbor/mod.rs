@@ -44,6 +44,8 @@ pub(crate) struct Neighbor {
     /// Where its last hello came from.
     pub(crate) address: Ipv4Addr,
     pub(crate) priority: u8,
+    /// The cryptographic sequence number of its last packet (section D.5.3).
+    pub(crate) cryptographic_sequence: u32,
     pub(crate) state: NeighborState,
     /// When the state changed last.
     pub(crate) changed: Instant,
@@ -74,6 +76,7 @@ impl Neighbor {
             router_id,
             address,
             priority,
+            cryptographic_sequence: 0,
             state: NeighborState::Down,
             changed: now,
             events: 0,

@@ -3,7 +3,7 @@
 
 use crate::Instance;
 use crate::error::Refusal;
-use crate::interface::{Destination, request_capacity};
+use crate::interface::Destination;
 use crate::lsdb::Scope;
 use crate::neighbor::{Event, NeighborKey};
 use crate::timer::TimerId;
@@ -33,7 +33,7 @@ impl Instance {
     /// Asks for the first part of the list. Again after RxmtInterval, if that is not answered.
     pub(crate) fn send_request(&mut self, now: Instant, key: NeighborKey) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let capacity = request_capacity(interface.config.mtu);
+        let capacity = interface.request_capacity();
         let again = now + interface.config.retransmit_interval;
         let Some(neighbor) = interface.neighbors.get_mut(&key.router) else { return };
         let names: Vec<_> = neighbor.requests.keys().take(capacity).copied().collect();

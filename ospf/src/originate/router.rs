@@ -21,7 +21,7 @@ impl Instance {
         if !self.areas.get(&id).is_some_and(|area| area.router_lsa_started) {
             return;
         }
-        let area_type = self.config.areas.get(&id).map(|area| area.area_type).unwrap_or_default();
+        let area_type = self.config.area_type(id);
         let body = LsaBody::Router(self.router_lsa(id));
         self.originate(now, Scope::Area(id), self.router_lsa_key(), options_of(area_type), body);
     }

@@ -34,7 +34,7 @@ impl Instance {
                 self.withdraw(now, scope, name);
             }
         }
-        let area_type = self.config.areas.get(&area).map(|area| area.area_type).unwrap_or_default();
+        let area_type = self.config.area_type(area);
         for (name, summary) in advertisements {
             self.originate(now, scope, name, options_of(area_type), LsaBody::Summary(summary));
         }

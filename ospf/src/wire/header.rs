@@ -40,7 +40,7 @@ pub struct AuthInfo {
 }
 
 /// What a packet is about: the type field.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum PacketType {
     Hello = 1,
@@ -74,21 +74,35 @@ impl PacketType {
     }
 }
 
-/// A verified header with the fields that the body implies.
-pub(super) struct RawHeader {
+/// A packet whose header was read: framed, its checksum verified where there is one, and neither authenticated nor
+/// decoded.
+#[derive(Clone, Debug)]
+pub struct Frame<'a> {
+    /// Who sent it, and the area that it belongs to.
+    pub header: Header,
+    /// How it says to be authenticated.
+    pub auth: AuthInfo,
     pub(super) packet_type: PacketType,
-    pub(super) header: Header,
-    pub(super) auth: AuthInfo,
+    /// The bytes that the length field covers.
+    pub(super) packet: &'a [u8],
+    /// The bytes after them: a cryptographic digest, link-local signalling.
+    pub(super) trailer: &'a [u8],
 }
 
 /// Offset of the checksum in the header.
-const CHECKSUM_AT: usize = 12;
+pub(super) const CHECKSUM_AT: usize = 12;
+/// Offset of the authentication type.
+pub(super) const AUTH_TYPE_AT: usize = 14;
 /// The 8 bytes of authentication data, which the checksum leaves out.
-const AUTH_DATA_AT: usize = 16;
+pub(super) const AUTH_DATA_AT: usize = 16;
 
-impl RawHeader {
-    /// Decodes and verifies the header; also returns the body, cut at the length field.
-    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
+impl<'a> Frame<'a> {
+    /// Reads the header: the packet checks of section 8.2 that need nothing but the packet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the header or the checksum.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes, Part::Header);
         let version = reader.u8()?;
         let packet_type = reader.u8()?;
@@ -105,7 +119,7 @@ impl RawHeader {
         if usize::from(length) < HEADER_LEN {
             return Err(DecodeError::PacketLengthTooSmall { found: length });
         }
-        let Some(packet) = bytes.get(..usize::from(length)) else {
+        let Some((packet, trailer)) = bytes.split_at_checked(usize::from(length)) else {
             return Err(DecodeError::PacketLengthTooLarge { found: length, received: bytes.len() });
         };
         // Section D.4.3 (1): with cryptographic authentication the checksum is not computed. Types
@@ -114,8 +128,12 @@ impl RawHeader {
             verify_checksum(packet, checksum)?;
         }
         let packet_type = PacketType::from_wire(packet_type)?;
-        let header = Header { router_id, area_id };
-        Ok((Self { packet_type, header, auth }, &packet[HEADER_LEN..]))
+        Ok(Self { header: Header { router_id, area_id }, auth, packet_type, packet, trailer })
+    }
+
+    /// The bytes after the header.
+    pub(super) fn body(&self) -> &'a [u8] {
+        &self.packet[HEADER_LEN..]
     }
 }
 

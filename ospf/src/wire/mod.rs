@@ -6,14 +6,15 @@
 //! advertisement's Fletcher checksum (section 12.1.7) on request.
 //!
 //! ```text
-//!  bytes ──► Packet::decode ──► (Packet, AuthInfo)       Packet::encode ──► bytes
-//!                 │ LinkStateUpdate
-//!                 └─► Lsa { header, bytes } ── checksum_is_valid(), body() ──► LsaBody
+//!  bytes ──► Frame::decode ──► Packet::from_frame       Packet::encode_sealed ──► bytes
+//!                                  │ LinkStateUpdate
+//!                                  └─► Lsa { header, bytes } ── checksum_is_valid(), body() ──► LsaBody
 //! ```
 //!
 //! An advertisement inside an update is only framed, by its length field; one with a bad checksum or a
 //! malformed body costs that advertisement and not its neighbors in the packet (section 13 step 1).
 
+mod auth;
 pub mod checksum;
 mod dd;
 mod error;
@@ -26,9 +27,10 @@ mod lsu;
 mod reader;
 mod writer;
 
+pub use auth::{Cryptographic, MD5_LEN, Seal};
 pub use dd::{DatabaseDescription, DdFlags};
 pub use error::{DecodeError, Part};
-pub use header::{AuthInfo, Header, VERSION, auth_type};
+pub use header::{AuthInfo, Frame, Header, VERSION, auth_type};
 pub use hello::Hello;
 pub use lsa::{
     AsExternalLsa, LinkType, LsType, Lsa, LsaBody, LsaHeader, LsaKey, NetworkLsa, RouterFlags, RouterLink,
@@ -37,7 +39,7 @@ pub use lsa::{
 
 use std::net::Ipv4Addr;
 
-use header::{PacketType, RawHeader};
+use header::PacketType;
 use reader::Reader;
 use writer::Writer;
 
@@ -113,10 +115,18 @@ impl Packet {
     /// link-local signalling (RFC 5613) live there. The authentication fields come back unverified; with
     /// cryptographic authentication the packet checksum is not defined and is not looked at.
     pub fn decode(bytes: &[u8]) -> Result<(Self, AuthInfo), DecodeError> {
-        let (raw, body) = RawHeader::decode(bytes)?;
-        let part = raw.packet_type.part();
-        let mut reader = Reader::new(body, part);
-        let body = match raw.packet_type {
+        let frame = Frame::decode(bytes)?;
+        Ok((Self::from_frame(&frame)?, frame.auth))
+    }
+
+    /// Decodes the body of a packet whose header was read, and which its receiver may have authenticated by it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the body.
+    pub fn from_frame(frame: &Frame<'_>) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(frame.body(), frame.packet_type.part());
+        let body = match frame.packet_type {
             PacketType::Hello => PacketBody::Hello(Hello::read(&mut reader)?),
             PacketType::DatabaseDescription => {
                 PacketBody::DatabaseDescription(DatabaseDescription::read(&mut reader)?)
@@ -126,7 +136,7 @@ impl Packet {
             PacketType::LinkStateAck => PacketBody::LinkStateAck(lsack::read(&mut reader)?),
         };
         reader.finish()?;
-        Ok((Self { header: raw.header, body }, raw.auth))
+        Ok(Self { header: frame.header.clone(), body })
     }
 
     /// The packet's bytes with null authentication and the checksum filled in.
@@ -134,7 +144,12 @@ impl Packet {
     /// The caller packs to the interface's MTU (see [`Packet::encoded_len`]); a packet longer than the
     /// 65,535 bytes that the length field can express would carry that maximum there.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(self.encoded_len());
+        self.encode_sealed(&Seal::Null)
+    }
+
+    /// The packet's bytes with its authentication, and with what follows the packet on account of it.
+    pub fn encode_sealed(&self, seal: &Seal<'_>) -> Vec<u8> {
+        let mut writer = Writer::with_capacity(self.encoded_len() + seal.trailer_len());
         header::write(&mut writer, &self.header, self.packet_type(), self.encoded_len());
         match &self.body {
             PacketBody::Hello(hello) => hello.write(&mut writer),
@@ -143,8 +158,9 @@ impl Packet {
             PacketBody::LinkStateUpdate(lsas) => lsu::write(lsas, &mut writer),
             PacketBody::LinkStateAck(headers) => lsack::write(headers, &mut writer),
         }
-        header::fill_checksum(writer.bytes_mut());
-        writer.into_bytes()
+        let mut bytes = writer.into_bytes();
+        seal.apply(&mut bytes);
+        bytes
     }
 
     /// Length of [`Packet::encode`]'s result in bytes, the common header included.

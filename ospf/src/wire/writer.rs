@@ -37,10 +37,6 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
-    }
-
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

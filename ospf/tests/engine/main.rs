@@ -2,10 +2,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+mod authentication;
 mod bench;
 mod exchange;
 mod flooding;
 mod hello;
+mod mismatches;
 mod networks;
 mod notifications;
 mod origination;

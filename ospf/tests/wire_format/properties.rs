@@ -124,7 +124,7 @@ fn packet_body() -> impl Strategy<Value = PacketBody> {
     ]
 }
 
-fn packet() -> impl Strategy<Value = Packet> {
+pub(crate) fn packet() -> impl Strategy<Value = Packet> {
     (router_id(), address(), packet_body()).prop_map(|(router_id, area, body)| Packet {
         header: Header { router_id, area_id: AreaId(area) },
         body,

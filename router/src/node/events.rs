@@ -78,8 +78,20 @@ impl EventLog {
                     }),
                 );
             }
-            Notification::InterfaceConfigError { interface, source, error } => {
-                self.refusal("if-config-error", &name(*interface), *source, &error.to_string());
+            // The engine tells a difference that goes on at most every ten seconds.
+            Notification::InterfaceConfigError { interface, source, packet_type, error } => {
+                let interface = name(*interface);
+                let mismatch = error.mismatch();
+                let (own, theirs) =
+                    mismatch.as_ref().map_or(("", ""), |m| (m.own.as_str(), m.theirs.as_str()));
+                self.record(
+                    "if-config-error",
+                    format!("OSPF packet from {source} on {interface}: {error}"),
+                    json!({
+                        "interface": interface, "packet-source": source, "packet-type": packet_type,
+                        "error": error.mismatch_error(), "own": own, "theirs": theirs,
+                    }),
+                );
             }
             Notification::InterfaceRxBadPacket { interface, source, error } => {
                 self.refusal("if-rx-bad-packet", &name(*interface), *source, &error.to_string());

@@ -13,7 +13,7 @@ pub use drops::{DropCounters, DropReason};
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use isthmus_ospf::Instance;
 use isthmus_ospf::config::InstanceConfig;
@@ -116,8 +116,12 @@ impl OspfDriver {
         fabric_area: Option<AreaId>,
     ) -> Self {
         let demultiplexer = Demultiplexer::new(map, fabric_area, &config);
+        let mut engine = Instance::new(Instant(0), config, seed);
+        // Cryptographic sequence numbers continue where the last life of this router has ended.
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        engine.set_wall_clock(Instant(0), u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX));
         Self {
-            engine: Arc::new(Mutex::new(Instance::new(Instant(0), config, seed))),
+            engine: Arc::new(Mutex::new(engine)),
             origin: std::time::Instant::now(),
             link,
             pool: Pool::new(BUFFERS),
