@@ -17,6 +17,7 @@ use crate::error::{ApiError, ProblemKind};
 use crate::guard;
 use crate::metrics::Metrics;
 use crate::routes;
+use crate::ui;
 
 /// What a surface permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
     let app = Router::new()
         .nest("/api/v1", routes::api())
         .merge(routes::outside())
+        .merge(ui::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
     let app = match access {

@@ -11,6 +11,7 @@
 //! | [`app`](mod@app) | all resources at their paths, and the limits for all of them |
 //! | [`metrics`] | `/metrics` |
 //! | [`serve`](mod@serve) | listeners |
+//! | `ui` | the web page at `/` |
 
 pub mod app;
 pub mod backend;
@@ -21,6 +22,7 @@ pub mod metrics;
 pub mod model;
 mod routes;
 pub mod serve;
+mod ui;
 
 pub use app::{Access, app};
 pub use backend::Backend;

@@ -1,8 +1,12 @@
 //! `/`: what there is.
 
 use axum::Json;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::ui;
 
 /// A resource, as `/` lists it.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -25,7 +29,7 @@ macro_rules! resources {
 }
 
 resources! {
-    GET "/" "this list";
+    GET "/" "this list; to a browser the web page, whose files are below /ui";
     GET "/healthz" "ok, or what has failed, as text";
     GET "/readyz" "ok, or what is waited for, as text";
     GET "/metrics" "metrics in the text format of Prometheus";
@@ -67,6 +71,9 @@ resources! {
     POST "/api/v1/tools/capture" "?interface=[&count=][&duration=]: a pcapng stream";
 }
 
-pub(crate) async fn index() -> Json<Value> {
-    Json(json!({ "name": "isthmus", "version": env!("CARGO_PKG_VERSION"), "resource": RESOURCES }))
+pub(crate) async fn index(headers: HeaderMap) -> Response {
+    if ui::is_wanted(&headers) {
+        return ui::page();
+    }
+    Json(json!({ "name": "isthmus", "version": env!("CARGO_PKG_VERSION"), "resource": RESOURCES })).into_response()
 }
