@@ -75,5 +75,6 @@ pub(crate) async fn index(headers: HeaderMap) -> Response {
     if ui::is_wanted(&headers) {
         return ui::page();
     }
-    Json(json!({ "name": "isthmus", "version": env!("CARGO_PKG_VERSION"), "resource": RESOURCES })).into_response()
+    Json(json!({ "name": "isthmus", "version": env!("CARGO_PKG_VERSION"), "resource": RESOURCES }))
+        .into_response()
 }

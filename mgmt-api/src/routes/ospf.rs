@@ -132,7 +132,8 @@ fn query_database<B: Backend>(
     Ok(Json(OspfDatabase { lsa }))
 }
 
-/// A type of advertisement as a query names it: by number, by FRR's word, or by the identity of RFC 9129.
+/// A type of advertisement as a query names it: by number, by FRR's word, by the identity of RFC 9129, or by
+/// the middle of that, which tables show.
 #[derive(Clone, Copy)]
 struct LsaTypeName(u8);
 
@@ -141,7 +142,10 @@ impl LsaTypeName {
         if let Ok(number) = text.parse() {
             return Ok(Self(number));
         }
-        let known = LSA_TYPES.iter().find(|(_, word, identity)| text == *word || text == *identity);
+        let middle = |identity: &'static str| identity.strip_prefix("ospfv2-")?.strip_suffix("-lsa");
+        let known = LSA_TYPES
+            .iter()
+            .find(|(_, word, identity)| text == *word || text == *identity || middle(identity) == Some(text));
         known.map(|(number, _, _)| Self(*number)).ok_or_else(|| {
             let words: Vec<&str> = LSA_TYPES.iter().map(|(_, word, _)| *word).collect();
             ApiError::new(

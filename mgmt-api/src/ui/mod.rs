@@ -86,12 +86,11 @@ mod tests {
     #[test]
     fn all_that_the_page_names_is_in_the_binary() {
         let page = include_str!("assets/index.html");
-        let mut named: Vec<String> = page
-            .split('"')
-            .filter(|text| text.starts_with("ui/"))
-            .map(|text| format!("/{text}"))
-            .collect();
-        for asset in ASSETS.iter().filter(|asset| asset.path.ends_with(".js") && !asset.path.contains("vendor")) {
+        let mut named: Vec<String> =
+            page.split('"').filter(|text| text.starts_with("ui/")).map(|text| format!("/{text}")).collect();
+        for asset in
+            ASSETS.iter().filter(|asset| asset.path.ends_with(".js") && !asset.path.contains("vendor"))
+        {
             let text = std::str::from_utf8(asset.content).unwrap();
             named.extend(
                 text.lines()
@@ -107,7 +106,9 @@ mod tests {
         for asset in ASSETS.iter().filter(|asset| !asset.path.contains("vendor")) {
             let text = std::str::from_utf8(asset.content).unwrap();
             let elsewhere = text.lines().find(|line| {
-                line.contains("://") && !line.contains("http://www.w3.org/2000/svg") && !line.trim_start().starts_with("//")
+                line.contains("://")
+                    && !line.contains("http://www.w3.org/2000/svg")
+                    && !line.trim_start().starts_with("//")
             });
             assert_eq!(elsewhere, None, "{} names another host", asset.path);
         }
