@@ -84,8 +84,8 @@ unit_tests() {
 }
 
 demo_tests() {
-    say "the demo, as its user meets it"
-    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo
+    say "the demo as its user meets it, and the examples of the command line"
+    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo --test cli
 }
 
 lab_tests() {
