@@ -156,6 +156,7 @@ codes! {
     UnusedArea = "unused-area": "An area is set that no interface is in.",
     DuplicateRange = "duplicate-range": "An area has a range twice.",
     BadRouterId = "bad-router-id": "A router id that OSPF or the cluster cannot use.",
+    BadSecret = "bad-secret": "A password or key that packets cannot carry.",
     BadTimers = "bad-timers": "Timers that contradict each other.",
     BadCosts = "bad-costs": "Costs that would send traffic a way that is not meant.",
     BadListen = "bad-listen": "An address on which the management plane does not listen.",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::AreaRange;
+use isthmus_ospf::config::{AreaRange, AreaType, Authentication, InterfaceType};
 use isthmus_ospf::types::{AreaId, RouterId};
 
 /// A node.
@@ -163,8 +163,12 @@ pub struct OspfInterfaceConfig {
     pub retransmit_interval: Duration,
     /// InfTransDelay, in seconds.
     pub transmit_delay: u16,
+    /// The type of its network.
+    pub interface_type: InterfaceType,
     /// Router priority.
     pub priority: u8,
+    /// How packets prove where they come from.
+    pub authentication: Authentication,
     /// Advertised, but without hellos.
     pub passive: bool,
     /// Skips the check of the neighbor's MTU.
@@ -189,6 +193,8 @@ pub struct OspfConfig {
 pub struct AreaSettings {
     /// Which area.
     pub area: AreaId,
+    /// Whether it takes external routes.
+    pub area_type: AreaType,
     /// Its ranges. Those of the cluster are added by the router itself.
     pub ranges: Vec<AreaRange>,
 }

@@ -118,14 +118,76 @@ pub struct RawInterfaceOspf {
     /// Seconds added to the age of an advertisement that is sent here.
     #[schemars(range(min = 1, max = 3600))]
     pub transmit_delay: i64,
-    /// Router priority, carried in hellos.
+    /// The type of its network: two routers, or any number of them behind a designated router.
+    pub interface_type: RawInterfaceType,
+    /// Router priority in the election of the designated router: the highest wins, 0 takes no part.
     #[schemars(range(min = 0, max = 255))]
     pub priority: i64,
     /// Advertised, but without hellos.
     pub passive: bool,
+    /// How packets prove where they come from.
+    pub authentication: RawAuthentication,
     /// Skips the check of the neighbor's MTU (RFC 2328 section 10.6).
     pub mtu_ignore: bool,
 }
+
+/// The type of a NIC's network (RFC 2328 section 1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawInterfaceType {
+    /// Two routers.
+    #[default]
+    PointToPoint,
+    /// Any number of routers that hear each other, such as an Ethernet LAN: they elect a designated router, which
+    /// speaks for the network.
+    Broadcast,
+}
+
+/// How OSPF packets prove where they come from (RFC 2328 appendix D). The same on all routers of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawAuthentication {
+    /// The way.
+    #[serde(rename = "type")]
+    pub kind: RawAuthenticationType,
+    /// The password of type `simple`, 1 to 8 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<RawSecret>,
+    /// The keys of type `md5`: the first signs what is sent, what any of them has signed is taken. To change a key
+    /// without a gap, add the new one behind the old on every router, then make it the first everywhere, then remove
+    /// the old.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<RawAuthenticationKey>,
+}
+
+/// Ways to authenticate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawAuthenticationType {
+    /// Not at all.
+    #[default]
+    None,
+    /// A password that stands in every packet for all to read: against mistakes, not against attackers.
+    Simple,
+    /// A digest of packet and key behind every packet, with a number that only rises.
+    Md5,
+}
+
+/// A key of type `md5`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RawAuthenticationKey {
+    /// Its number, which packets carry.
+    #[schemars(range(min = 0, max = 255))]
+    pub key_id: i64,
+    /// The secret, 1 to 16 characters.
+    pub key: RawSecret,
+}
+
+/// A secret: text that stands in no message, no log and no answer.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct RawSecret(pub String);
 
 /// The node's part in the shared memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -241,10 +303,32 @@ pub struct RawOspf {
 pub struct RawArea {
     /// Which area.
     pub area_id: String,
+    /// Whether it takes external routes. The same on all routers of the area.
+    #[serde(default)]
+    pub area_type: RawAreaType,
+    /// Whether this router, as a border router of a `stub-area`, announces the networks of other areas in it; with
+    /// `false` only the default route. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<bool>,
+    /// Cost of the default route that this router, as a border router, announces in a `stub-area`. Default: 1.
+    #[schemars(range(min = 0, max = 16777214))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_cost: Option<i64>,
     /// Its ranges, which an area border router condenses toward the other areas. Those of the cluster are added by
     /// the router itself.
     #[serde(default)]
     pub ranges: Vec<RawRange>,
+}
+
+/// Whether an area takes external routes (RFC 2328 section 3.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawAreaType {
+    /// It takes everything.
+    #[default]
+    NormalArea,
+    /// It takes no external routes: its border routers announce a default route instead.
+    StubArea,
 }
 
 /// A range of an area (RFC 2328 section 12.4.3).
@@ -299,8 +383,10 @@ impl Default for RawInterfaceOspf {
             dead_interval: 40,
             retransmit_interval: 5,
             transmit_delay: 1,
+            interface_type: RawInterfaceType::default(),
             priority: 1,
             passive: false,
+            authentication: RawAuthentication::default(),
             mtu_ignore: false,
         }
     }
@@ -368,6 +454,73 @@ impl<'de> Deserialize<'de> for RawSegment {
         }
 
         deserializer.deserialize_any(Either)
+    }
+}
+
+impl fmt::Debug for RawSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawSecret(..)")
+    }
+}
+
+impl<'de> Deserialize<'de> for RawSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Says what is wrong without the value, which is a secret even where it is no text.
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = RawSecret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<RawSecret, E> {
+                Ok(RawSecret(text.to_owned()))
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<RawSecret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<RawSecret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_u64<E: Error>(self, _: u64) -> Result<RawSecret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_i128<E: Error>(self, _: i128) -> Result<RawSecret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_u128<E: Error>(self, _: u128) -> Result<RawSecret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<RawSecret, E> {
+                Err(E::custom(NOT_TEXT))
+            }
+        }
+
+        const NOT_TEXT: &str = "invalid type: a number or a truth value, expected text in quotes";
+
+        deserializer.deserialize_any(Text)
+    }
+}
+
+impl JsonSchema for RawSecret {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RawSecret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "password" })
     }
 }
 

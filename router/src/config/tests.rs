@@ -1,5 +1,7 @@
 //! Tests of the configuration as a whole: files in, configurations or findings out.
 
+mod ospf;
+
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -82,7 +84,8 @@ segment: {inherited: {name: demo, arenas: {1: 10, 2: 11}}}
 interfaces:
   - {name: up0, driver: socket, path: /run/up0.sock, address: 10.1.0.1/31, enabled: false, mtu: 1400,
      ospf: {area-id: 0.0.0.9, cost: 7, hello-interval: 2, dead-interval: 9, retransmit-interval: 3,
-            transmit-delay: 2, priority: 0, passive: true, mtu-ignore: true}}
+            transmit-delay: 2, interface-type: point-to-point, priority: 0, passive: true, mtu-ignore: true,
+            authentication: {type: md5, keys: [{key-id: 1, key: secret}]}}}
   - {name: eth2, address: 10.2.0.1/24, ospf: {enabled: false}}
 fabric:
   max-nodes: 8
@@ -104,6 +107,9 @@ ospf:
   spf-delay: 50
   areas:
     - area-id: 0.0.0.9
+      area-type: stub-area
+      summary: false
+      default-cost: 5
       ranges: [{prefix: 10.9.0.0/16, advertise: false}, {prefix: 10.10.0.0/16, cost: 3}]
 management: {unix-socket: none, listen: '[::1]:8080', in-band-port: 80}
 static-routes:
@@ -652,6 +658,7 @@ fn every_example_is_taken_without_a_warning() {
     assert_eq!(config("abr").interfaces.len(), 1);
     assert_eq!(config("two-nic-abr").interfaces.len(), 2);
     assert!(config("router").fabric.is_none());
+    assert_eq!(config("lan-router").ospf.areas.len(), 1);
     assert_eq!(config("container").fabric.as_ref().unwrap().stack, StackMode::Embedded);
 }
 

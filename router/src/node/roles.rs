@@ -30,13 +30,17 @@ pub fn role(config: &Config, nic_is_up: &[bool]) -> Role {
         })
         .collect();
     let Some(fabric_area) = fabric_area else { return router_without_fabric(&nics) };
-    let border = nics.iter().find(|(_, area, up)| *up && *area != fabric_area);
     let on_backbone =
         !fabric_area.is_backbone() && nics.iter().any(|(_, area, up)| *up && area.is_backbone());
+    // Areas meet in the backbone only (RFC 2328 section 3.1).
+    let joins = fabric_area.is_backbone() || on_backbone;
+    let other = nics.iter().find(|(_, area, up)| *up && *area != fabric_area);
+    let border = other.filter(|_| joins);
     let reason = match border {
         Some((name, area, _)) => {
             format!("NIC {name} in area {area} is up, and the fabric is in area {fabric_area}")
         }
+        None if other.is_some() => "no NIC in the backbone is up".to_owned(),
         None if config.interfaces.is_empty() => "the node has no NIC".to_owned(),
         None if nics.is_empty() => "no NIC runs OSPF".to_owned(),
         None => match nics.iter().find(|(_, area, up)| !*up && *area != fabric_area) {

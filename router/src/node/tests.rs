@@ -59,6 +59,24 @@ fn a_node_is_a_border_router_while_a_nic_outside_the_fabrics_area_is_up() {
     assert_eq!(down.reason, "NIC eth1 in area 0.0.0.0 is down");
 }
 
+/// Input: a NIC in an area of its own beside one in the backbone. Output: the areas meet while the backbone is there.
+#[test]
+fn a_nic_in_an_area_of_its_own_makes_a_border_router_only_with_the_backbone() {
+    let config = config(
+        "\
+node-id: 1
+segment: /dev/shm/test
+interfaces:
+  - { name: eth1, address: 192.0.2.1/30 }
+  - { name: eth2, address: 198.51.100.1/24, ospf: { area-id: 0.0.0.7 } }
+",
+    );
+    assert!(roles::role(&config, &[true, true]).area_border_router);
+    let alone = roles::role(&config, &[false, true]);
+    assert!(!alone.area_border_router && !alone.on_backbone);
+    assert_eq!(alone.reason, "no NIC in the backbone is up");
+}
+
 #[test]
 fn a_node_without_a_nic_is_internal_and_says_why() {
     let role = roles::role(&config("node-id: 3\nsegment: /dev/shm/test\n"), &[]);

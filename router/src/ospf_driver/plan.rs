@@ -13,9 +13,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::{
-    AreaConfig, AreaRange, AreaType, Authentication, InstanceConfig, InterfaceConfig, InterfaceType,
-};
+use isthmus_ospf::config::{AreaConfig, AreaRange, InstanceConfig, InterfaceConfig, InterfaceType};
 use isthmus_ospf::types::{AreaId, InterfaceId};
 use isthmus_shmnet::Network;
 
@@ -108,7 +106,7 @@ fn areas(
         interfaces.values().map(|interface| (interface.area, AreaConfig::default())).collect();
     for settings in &config.ospf.areas {
         let area = areas.entry(settings.area).or_default();
-        area.area_type = AreaType::Normal;
+        area.area_type = settings.area_type;
         area.ranges.extend(settings.ranges.iter().cloned());
     }
     if let Some(fabric) = &config.fabric {
@@ -151,11 +149,7 @@ fn fabric_interface(fabric: &FabricConfig, network: Network, situation: &Situati
     if network == Network::Gsm && situation.accepting {
         stubs.extend(fabric.common_addresses.iter().map(|&address| (Ipv4Net::from(address), 0)));
     }
-    InterfaceConfig {
-        interface_type: InterfaceType::PointToMultipoint,
-        stub_prefixes: stubs,
-        ..base(name, settings.address, settings.mtu, &settings.ospf)
-    }
+    InterfaceConfig { stub_prefixes: stubs, ..base(name, settings.address, settings.mtu, &settings.ospf) }
 }
 
 /// An unnumbered point-to-point link of the backbone, whose packets travel on one of the fabric's networks.
@@ -166,6 +160,7 @@ fn backbone_link(fabric: &FabricConfig, node: u8, link: &BackboneLink) -> Interf
     };
     InterfaceConfig {
         area: AreaId::BACKBONE,
+        interface_type: InterfaceType::PointToPoint,
         unnumbered: true,
         unicast_to: Some(link.address),
         ..base(&format!("backbone-{node}"), settings.address, settings.mtu, &settings.ospf)
@@ -180,7 +175,7 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
     InterfaceConfig {
         name: name.to_owned(),
         area: ospf.area,
-        interface_type: InterfaceType::PointToPoint,
+        interface_type: ospf.interface_type,
         address,
         unnumbered: false,
         unicast_to: None,
@@ -193,7 +188,7 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
         mtu_ignore: ospf.mtu_ignore,
         passive: ospf.passive,
         priority: ospf.priority,
-        authentication: Authentication::Null,
+        authentication: ospf.authentication.clone(),
         stub_prefixes: Vec::new(),
     }
 }

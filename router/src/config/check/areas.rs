@@ -1,20 +1,20 @@
 //! Areas: in which a NIC may be, and what is set for them.
 
-use isthmus_ospf::config::AreaRange;
+use isthmus_ospf::config::{AreaRange, AreaType};
 use isthmus_ospf::types::AreaId;
 
 use super::super::Code;
 use super::super::model::{AreaSettings, FabricConfig};
-use super::super::raw::{RawArea, RawConfig};
+use super::super::raw::{RawArea, RawAreaType, RawConfig};
 use super::Entry;
 use super::findings::Findings;
 
-/// A NIC is in the backbone, or in the cluster's area, or in any area where the backbone is at hand: an area border
-/// router without an interface in the backbone cannot be one (RFC 2328 section 3.1).
+/// A NIC is in the backbone, or in the cluster's area, or in any area where the backbone is at hand, by the cluster or
+/// by another NIC: an area border router without an interface in the backbone cannot be one (RFC 2328 section 3.1).
 pub(super) fn roles(fabric: Option<&FabricConfig>, interfaces: &[Entry], findings: &mut Findings) {
     let nic_areas = || interfaces.iter().filter_map(|entry| Some((entry, entry.nic.ospf.as_ref()?.area)));
     match fabric.map(|fabric| fabric.lsm.ospf.area) {
-        Some(own) if own.is_backbone() => {}
+        Some(own) if own.is_backbone() || nic_areas().any(|(_, area)| area.is_backbone()) => {}
         Some(own) => {
             for (entry, area) in nic_areas().filter(|(_, area)| !area.is_backbone() && *area != own) {
                 findings.error(
@@ -85,14 +85,15 @@ pub(super) fn settings(
         let path = format!("ospf.areas[{index}]");
         let area = findings.area(&format!("{path}.area-id"), &raw.area_id);
         let ranges = ranges(&path, raw, findings);
-        let Some(area) = area else { continue };
+        let area_type = area.and_then(|area| area_type(&path, area, raw, findings));
+        let (Some(area), Some(area_type)) = (area, area_type) else { continue };
         if settings.iter().any(|other| other.area == area) {
             let reason = format!("area {area} is set twice");
             findings.error(
                 Code::DuplicateArea,
                 format!("{path}.area-id"),
                 reason,
-                "put its ranges into one entry",
+                "put all that is set for it into one entry",
             );
             continue;
         }
@@ -104,9 +105,43 @@ pub(super) fn settings(
                 "correct the id, or remove the entry",
             );
         }
-        settings.push(AreaSettings { area, ranges });
+        settings.push(AreaSettings { area, area_type, ranges });
     }
     settings
+}
+
+/// RFC 2328 section 3.6, and `area-type` with its leaves in RFC 9129.
+fn area_type(path: &str, area: AreaId, raw: &RawArea, findings: &mut Findings) -> Option<AreaType> {
+    let default_cost = match raw.default_cost {
+        None => Some(1),
+        Some(cost) => findings.number(format!("{path}.default-cost"), cost, 0..=16_777_214_u32, ""),
+    };
+    match raw.area_type {
+        RawAreaType::StubArea if area.is_backbone() => {
+            findings.error(
+                Code::ConflictingKeys,
+                format!("{path}.area-type"),
+                "the backbone carries what the areas tell each other, and cannot be a stub area",
+                "leave `area-type` out, or name another area",
+            );
+            None
+        }
+        RawAreaType::StubArea => {
+            Some(AreaType::Stub { default_cost: default_cost?, summary: raw.summary.unwrap_or(true) })
+        }
+        RawAreaType::NormalArea => {
+            let given = [("summary", raw.summary.is_some()), ("default-cost", raw.default_cost.is_some())];
+            for (key, _) in given.into_iter().filter(|(_, given)| *given) {
+                findings.error(
+                    Code::ConflictingKeys,
+                    format!("{path}.{key}"),
+                    format!("area {area} is a normal area: `{key}` is for stub areas"),
+                    format!("set `area-type: stub-area`, or leave `{key}` out"),
+                );
+            }
+            given.iter().all(|(_, given)| !given).then_some(AreaType::Normal)
+        }
+    }
 }
 
 fn is_used(area: AreaId, fabric: Option<&FabricConfig>, interfaces: &[Entry]) -> bool {

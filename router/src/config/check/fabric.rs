@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use isthmus_ospf::config::{Authentication, InterfaceType};
 use isthmus_ospf::types::AreaId;
 
 use super::super::Code;
@@ -298,7 +299,9 @@ impl Member {
             dead_interval,
             retransmit_interval: retransmit?,
             transmit_delay: delay?,
+            interface_type: InterfaceType::PointToMultipoint,
             priority: priority?,
+            authentication: Authentication::Null,
             passive: false,
             mtu_ignore: false,
         })

@@ -1,8 +1,11 @@
 //! The NICs: names, drivers, addresses, OSPF on each.
 
+use ipnet::Ipv4Net;
+use isthmus_ospf::config::InterfaceType;
+
 use super::super::Code;
 use super::super::model::{Driver, FabricConfig, NicConfig, OspfInterfaceConfig};
-use super::super::raw::{RawConfig, RawDriver, RawInterface, RawInterfaceOspf};
+use super::super::raw::{RawConfig, RawDriver, RawInterface, RawInterfaceOspf, RawInterfaceType};
 use super::Entry;
 use super::findings::Findings;
 use super::values::MTU;
@@ -34,7 +37,7 @@ fn nic(path: &str, raw: &RawInterface, findings: &mut Findings) -> Option<NicCon
         Some(mtu) => findings.number(mtu_path, mtu, MTU, " bytes").map(Some),
     };
     let ospf = match raw.ospf.enabled {
-        true => ospf(&format!("{path}.ospf"), &raw.ospf, findings).map(Some),
+        true => ospf(&format!("{path}.ospf"), &raw.ospf, address, findings).map(Some),
         false => Some(None),
     };
     Some(NicConfig {
@@ -75,7 +78,12 @@ fn driver(path: &str, raw: &RawInterface, findings: &mut Findings) -> Option<Dri
     }
 }
 
-fn ospf(path: &str, raw: &RawInterfaceOspf, findings: &mut Findings) -> Option<OspfInterfaceConfig> {
+fn ospf(
+    path: &str,
+    raw: &RawInterfaceOspf,
+    address: Option<Ipv4Net>,
+    findings: &mut Findings,
+) -> Option<OspfInterfaceConfig> {
     let area = findings.area(&format!("{path}.area-id"), &raw.area_id);
     let cost = findings.number(format!("{path}.cost"), raw.cost, 1..=65_535_u16, "");
     let dead_given = raw.dead_interval != RawInterfaceOspf::default().dead_interval;
@@ -84,6 +92,8 @@ fn ospf(path: &str, raw: &RawInterfaceOspf, findings: &mut Findings) -> Option<O
         findings.seconds(format!("{path}.retransmit-interval"), raw.retransmit_interval, 1..=3_600);
     let delay = findings.number(format!("{path}.transmit-delay"), raw.transmit_delay, 1..=3_600_u16, " s");
     let priority = findings.number(format!("{path}.priority"), raw.priority, 0..=255_u8, "");
+    let interface_type = interface_type(path, raw, address, findings);
+    let authentication = findings.authentication(&format!("{path}.authentication"), &raw.authentication);
     let (hello_interval, dead_interval) = timers?;
     Some(OspfInterfaceConfig {
         area: area?,
@@ -92,10 +102,35 @@ fn ospf(path: &str, raw: &RawInterfaceOspf, findings: &mut Findings) -> Option<O
         dead_interval,
         retransmit_interval: retransmit?,
         transmit_delay: delay?,
+        interface_type: interface_type?,
         priority: priority?,
+        authentication: authentication?,
         passive: raw.passive,
         mtu_ignore: raw.mtu_ignore,
     })
+}
+
+fn interface_type(
+    path: &str,
+    raw: &RawInterfaceOspf,
+    address: Option<Ipv4Net>,
+    findings: &mut Findings,
+) -> Option<InterfaceType> {
+    match (raw.interface_type, address) {
+        (RawInterfaceType::PointToPoint, _) => Some(InterfaceType::PointToPoint),
+        (RawInterfaceType::Broadcast, Some(address)) if address.prefix_len() > 30 => {
+            findings.error(
+                Code::ConflictingKeys,
+                format!("{path}.interface-type"),
+                format!(
+                    "{address} is on a network of two addresses (RFC 3021), which is a point-to-point network"
+                ),
+                "leave `interface-type` out, or correct the prefix length of the address",
+            );
+            None
+        }
+        (RawInterfaceType::Broadcast, _) => Some(InterfaceType::Broadcast),
+    }
 }
 
 fn unique_name(

@@ -4,6 +4,7 @@
 //! look at all of it. Nothing stops at the first finding.
 
 mod areas;
+mod authentication;
 mod fabric;
 mod findings;
 mod interfaces;

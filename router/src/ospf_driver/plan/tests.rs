@@ -1,5 +1,7 @@
 //! From configurations to the engine's.
 
+use isthmus_ospf::config::{AreaType, Authentication, Md5Key};
+
 use super::*;
 use crate::config::parse_str;
 
@@ -54,6 +56,34 @@ fn the_fabrics_networks_are_multipoint_in_the_clusters_area_and_a_nic_a_link_in_
     assert_eq!(plan.router_id.to_string(), "10.77.0.1");
     assert_eq!((plan.maximum_paths, plan.spf_delay), (16, Duration::ZERO));
     assert!(plan.interfaces.values().all(|i| !i.unnumbered && i.unicast_to.is_none()));
+}
+
+/// Input: a LAN with a key, in a stub area. Output: what the engine is told, and nothing of it on the fabric.
+#[test]
+fn a_lan_in_a_stub_area_reaches_the_engine_as_it_is_written() {
+    let lan = "  - name: eth2
+    address: 198.51.100.1/24
+    ospf:
+      area-id: 0.0.0.7
+      interface-type: broadcast
+      priority: 200
+      authentication: { type: md5, keys: [{ key-id: 3, key: hidden }] }
+ospf: { areas: [{ area-id: 0.0.0.7, area-type: stub-area, summary: false, default-cost: 9 }] }
+";
+    let link = BackboneLink { network: Network::Gsm, address: Ipv4Addr::new(10, 77, 1, 2) };
+    let situation = Situation { backbone_links: [(2, link)].into(), ..Situation::default() };
+    let plan = instance_config(&config(lan), &situation);
+    let lan = &plan.interfaces[&nic_interface(1)];
+    assert_eq!((lan.interface_type, lan.priority), (InterfaceType::Broadcast, 200));
+    assert_eq!(lan.authentication, Authentication::Md5(vec![Md5Key { id: 3, key: b"hidden".to_vec() }]));
+    assert_eq!(plan.areas[&lan.area].area_type, AreaType::Stub { default_cost: 9, summary: false });
+    let link = &plan.interfaces[&backbone_interface(2)];
+    assert_eq!((link.interface_type, link.unnumbered), (InterfaceType::PointToPoint, true));
+    let others = plan.interfaces.iter().filter(|(id, _)| **id != nic_interface(1));
+    assert!(
+        others.clone().count() == 4 && others.clone().all(|(_, i)| i.authentication == Authentication::Null)
+    );
+    assert_eq!(plan.areas[&CLUSTER].area_type, AreaType::Normal);
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! What an interface and an area are told about OSPF: network types, authentication, stub areas.
+
+use isthmus_ospf::config::{AreaType, Authentication, InterfaceType, Md5Key};
+
+use super::super::model::OspfInterfaceConfig;
+use super::*;
+
+/// The minimal file with these keys of OSPF on its NIC.
+fn with(keys: &str) -> String {
+    format!("{MINIMAL}    ospf: {{{keys}}}\n")
+}
+
+fn ospf(keys: &str) -> OspfInterfaceConfig {
+    good(&with(keys)).config.interfaces[0].ospf.clone().expect("OSPF on the NIC")
+}
+
+fn area(keys: &str) -> AreaType {
+    let text =
+        format!("{MINIMAL}    ospf: {{area-id: 0.0.0.1}}\nospf: {{areas: [{{area-id: 0.0.0.1, {keys}}}]}}\n");
+    good(&text).config.ospf.areas[0].area_type
+}
+
+#[test]
+fn a_nic_is_point_to_point_and_without_authentication_unless_told_otherwise() {
+    let plain = ospf("");
+    assert_eq!(plain.interface_type, InterfaceType::PointToPoint);
+    assert_eq!(plain.authentication, Authentication::Null);
+    assert_eq!(ospf("authentication: {type: none}").authentication, Authentication::Null);
+    assert_eq!(ospf("interface-type: broadcast, priority: 0").interface_type, InterfaceType::Broadcast);
+}
+
+#[test]
+fn a_password_is_padded_to_the_field_and_keys_keep_their_order() {
+    let simple = ospf("authentication: {type: simple, key: 'a b'}").authentication;
+    assert_eq!(simple, Authentication::Simple(*b"a b\0\0\0\0\0"));
+    let md5 =
+        ospf("authentication: {type: md5, keys: [{key-id: 9, key: sixteen-letters!}, {key-id: 0, key: x}]}");
+    let key = |id, key: &[u8]| Md5Key { id, key: key.to_vec() };
+    assert_eq!(md5.authentication, Authentication::Md5(vec![key(9, b"sixteen-letters!"), key(0, b"x")]));
+}
+
+#[test]
+fn a_stub_area_has_a_default_cost_and_summaries() {
+    assert_eq!(area("area-type: normal-area"), AreaType::Normal);
+    assert_eq!(area("area-type: stub-area"), AreaType::Stub { default_cost: 1, summary: true });
+    assert_eq!(
+        area("area-type: stub-area, summary: false, default-cost: 7"),
+        AreaType::Stub { default_cost: 7, summary: false }
+    );
+}
+
+/// Input: a NIC in an area of its own beside one in the backbone, and without. Output: taken, and refused.
+#[test]
+fn a_nic_may_be_in_an_area_of_its_own_beside_one_in_the_backbone() {
+    let second = "  - {name: eth2, address: 198.51.100.1/24, ospf: {area-id: 0.0.0.7}}\n";
+    good(&format!("{MINIMAL}{second}"));
+    let findings = bad(&format!("{MINIMAL}    ospf: {{area-id: 0.0.0.1}}\n{second}"));
+    assert_eq!((findings[0].code, findings[0].line), (Code::UnsupportedArea, Some(7)));
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_at_its_key() {
+    let auth = |keys: &str| with(&format!("authentication: {{{keys}}}"));
+    let stub = |keys: &str| format!("{MINIMAL}ospf: {{areas: [{{{keys}}}]}}\n");
+    let path = |end: &str| format!("interfaces[0].ospf.{end}");
+    let long = "x".repeat(17);
+    for (text, code, at) in [
+        (with("interface-type: lan"), Code::UnknownValue, path("interface-type")),
+        (
+            with("interface-type: broadcast").replace("/30", "/31"),
+            Code::ConflictingKeys,
+            path("interface-type"),
+        ),
+        (auth("type: sha"), Code::UnknownValue, path("authentication.type")),
+        (auth("type: simple"), Code::MissingKey, path("authentication.type")),
+        (auth("type: md5"), Code::MissingKey, path("authentication.type")),
+        (auth("type: md5, key: x"), Code::ConflictingKeys, path("authentication.key")),
+        (auth("key: x"), Code::ConflictingKeys, path("authentication.key")),
+        (
+            auth("type: simple, keys: [{key-id: 1, key: x}]"),
+            Code::ConflictingKeys,
+            path("authentication.keys"),
+        ),
+        (auth("type: simple, key: ninechars"), Code::BadSecret, path("authentication.key")),
+        (auth("type: simple, key: ''"), Code::BadSecret, path("authentication.key")),
+        (auth("type: simple, key: pässwd"), Code::BadSecret, path("authentication.key")),
+        (auth("type: simple, key: '********'"), Code::BadSecret, path("authentication.key")),
+        (
+            auth(&format!("type: md5, keys: [{{key-id: 1, key: {long}}}]")),
+            Code::BadSecret,
+            path("authentication.keys[0].key"),
+        ),
+        (
+            auth("type: md5, keys: [{key-id: 256, key: x}]"),
+            Code::OutOfRange,
+            path("authentication.keys[0].key-id"),
+        ),
+        (
+            auth("type: md5, keys: [{key-id: 1, key: x}, {key-id: 1, key: y}]"),
+            Code::DuplicateKey,
+            path("authentication.keys[1].key-id"),
+        ),
+        (
+            stub("area-id: 0.0.0.0, area-type: stub-area"),
+            Code::ConflictingKeys,
+            "ospf.areas[0].area-type".into(),
+        ),
+        (stub("area-id: 0.0.0.1, summary: true"), Code::ConflictingKeys, "ospf.areas[0].summary".into()),
+        (
+            stub("area-id: 0.0.0.1, default-cost: 1"),
+            Code::ConflictingKeys,
+            "ospf.areas[0].default-cost".into(),
+        ),
+        (
+            stub("area-id: 0.0.0.1, area-type: stub-area, default-cost: 16777215"),
+            Code::OutOfRange,
+            "ospf.areas[0].default-cost".into(),
+        ),
+    ] {
+        let findings = bad(&text);
+        let found: Vec<_> = findings.iter().map(|finding| (finding.code, finding.path.clone())).collect();
+        assert_eq!(found, [(code, at)], "{text}");
+        assert_eq!(findings[0].line, Some(6), "{text}");
+    }
+}
+
+/// Input: secrets that are wrong in every way. Output: no finding, and no form of the configuration for logs, has them.
+#[test]
+fn no_secret_stands_in_a_message() {
+    for (keys, secret) in [
+        ("type: simple, key: verysecret", "verysecret"),
+        ("type: none, key: verysecret", "verysecret"),
+        ("type: simple, key: 31415926", "31415926"),
+        ("type: simple, key: -31415926", "31415926"),
+        ("type: simple, key: 3.1415926", "3.1415926"),
+        ("type: simple, key: 314159265358979323846264338327950288", "3141592"),
+        ("type: simple, key: [verysecret]", "verysecret"),
+        ("type: simple, key: {verysecret: 1}", "verysecret"),
+        ("type: md5, keys: [{key-id: 300, key: verysecret}]", "verysecret"),
+        ("type: md5, keys: [{key-id: 1, key: 31415926}]", "31415926"),
+        ("type: md5, keys: [{key-id: 1, key: 'verysecretverysecret'}]", "verysecret"),
+    ] {
+        let findings = bad(&with(&format!("authentication: {{{keys}}}")));
+        assert!(!format!("{findings:?}").contains(secret), "{findings:?}");
+    }
+    let good = ospf("authentication: {type: md5, keys: [{key-id: 77, key: verysecret}]}");
+    let shown = format!("{good:?}");
+    assert!(shown.contains("77") && !shown.contains("verysecret") && !shown.contains("118, 101"), "{shown}");
+}
