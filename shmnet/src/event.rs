@@ -66,7 +66,7 @@ pub enum EventKind {
         /// What is wrong with it, both values included.
         why: String,
     },
-    /// Peers closed this node's own incarnation (it was too late for them); it rejoins.
+    /// Peers closed this node's own incarnation, since it was late, or as they say; it rejoins.
     SelfClosed {
         /// The peer whose arena says so.
         by: NodeId,
@@ -93,6 +93,8 @@ pub enum FailureReason {
     Replaced,
     /// Its memory could not be read, or it broke the protocol.
     Quarantined,
+    /// It has closed this node's incarnation, though this node was not silent.
+    ClosedUs,
 }
 
 impl FailureReason {
@@ -104,6 +106,7 @@ impl FailureReason {
             Self::HungUp => "hung-up",
             Self::Replaced => "replaced",
             Self::Quarantined => "quarantined",
+            Self::ClosedUs => "closed-us",
         }
     }
 }

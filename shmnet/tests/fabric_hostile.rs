@@ -4,9 +4,14 @@
 
 mod common;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use common::{Node, Segment};
 
@@ -148,4 +153,118 @@ fn garbage_files_and_doorbells_are_passed_over() {
     // A stream socket cannot even connect to a doorbell.
     assert!(UnixStream::connect(segment.path().join("node-001.sock")).is_err());
     still_work(&mut first, &mut second, "fine");
+}
+
+/// Says in one node's arena, again and again, that the present incarnations of others are closed.
+struct Accuser {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Accuser {
+    fn start(segment: &Segment, hostile: u8, victims: &[u8]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let arena = segment.arena(hostile);
+        let victims: Vec<(u8, PathBuf)> = victims.iter().map(|id| (*id, segment.arena(*id))).collect();
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                for (id, victim) in &victims {
+                    accuse(&arena, *id, victim);
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+/// Writes the incarnation of `victim` into the words of closed incarnations of `arena`. Either may be between two files.
+fn accuse(arena: &PathBuf, id: u8, victim: &PathBuf) {
+    let mut state = [0; 8];
+    let read = File::open(victim).and_then(|file| file.read_exact_at(&mut state, 0x200));
+    if let (Ok(()), Ok(arena)) = (read, OpenOptions::new().write(true).open(arena)) {
+        let incarnation = u64::from_le_bytes(state) >> 8;
+        let _ = arena.write_all_at(&incarnation.to_le_bytes(), 0x1000 + 8 * u64::from(id));
+    }
+}
+
+impl Drop for Accuser {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn rejoins(lines: &[String]) -> usize {
+    lines.iter().filter(|line| line.ends_with("Rejoined")).count()
+}
+
+#[test]
+fn a_peer_that_closes_others_without_cause_soon_loses_only_its_own_packets() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    let hostile = Node::join(&segment, 3);
+    for node in [&first, &second, &hostile] {
+        node.await_members(&[1, 2, 3]);
+    }
+    let accuser = Accuser::start(&segment, 3, &[1, 2]);
+    // It could be an error: they give it a chance three times at most. Then they break with it.
+    for node in [&first, &second] {
+        node.await_line("break with it", |line| line.contains("Refused") && line.contains("without cause"));
+    }
+    first.await_members(&[1, 2]);
+    second.await_members(&[1, 2]);
+    let before = [&first, &second].map(|node| rejoins(&node.lines()));
+    assert!(before.iter().all(|count| (1..=3).contains(count)), "{before:?}");
+    for round in 0..40 {
+        still_work(&mut first, &mut second, &"x".repeat(round + 1));
+    }
+    first.say("flood gsm 2 500");
+    second.await_lines("receive all", |_| second.received("gsm", "unicast").len() >= 500);
+    let flood = second.received("gsm", "unicast");
+    for (number, (from, text)) in flood.iter().enumerate() {
+        assert_eq!((*from, text.split(' ').next().unwrap()), (1, number.to_string().as_str()));
+    }
+    let after = [&first, &second].map(|node| rejoins(&node.lines()));
+    assert_eq!(before, after, "no further rejoin");
+    // Restarted where nobody writes such things, it is met again, without any rejoin.
+    drop(accuser);
+    hostile.kill();
+    let mut again = Node::join(&segment, 3);
+    for node in [&first, &second, &again] {
+        node.await_members(&[1, 2, 3]);
+    }
+    still_work(&mut first, &mut again, "repaired");
+    let after = [&first, &second].map(|node| rejoins(&node.lines()));
+    assert_eq!(before, after, "no further rejoin");
+}
+
+#[test]
+fn a_peer_that_closes_another_by_error_meets_it_again() {
+    let segment = Segment::new();
+    let mut first = Node::join(&segment, 1);
+    let mut second = Node::join(&segment, 2);
+    let third = Node::join(&segment, 3);
+    for node in [&first, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    accuse(&segment.arena(2), 1, &segment.arena(1));
+    first.await_lines("rejoin", |lines| rejoins(lines) == 1);
+    for node in [&first, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    still_work(&mut first, &mut second, "again");
+    // The second time only the two are apart for a while.
+    accuse(&segment.arena(2), 1, &segment.arena(1));
+    first.await_line("break with it", |line| line.contains("ClosedUs"));
+    first.await_line("meet its next incarnation", |line| line.starts_with("table") && line.contains(" 2/2+"));
+    for node in [&first, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
+    still_work(&mut first, &mut second, "once-more");
+    assert_eq!(rejoins(&third.lines()), 0);
 }

@@ -351,16 +351,14 @@ impl Endpoint {
         }
     }
 
-    /// This node was stopped for a while: peers may have closed it meanwhile, and must not get frames that are meant for its
-    /// next incarnation's peers.
+    /// This node was stopped for a while: peers may have closed it meanwhile, and get no more frames of this incarnation.
+    /// Whether it ends for all of them is for the control thread to say.
     #[cold]
     fn look_whether_closed(&mut self) {
-        for ends in self.peers.iter().flatten() {
-            if ends.has_closed(self.incarnation) {
+        for ends in self.peers.iter_mut().flatten() {
+            if ends.has_closed(self.incarnation) && ends.give_up() {
                 let reply = Reply::ClosedUs { by: ends.node, incarnation: self.incarnation };
                 self.notifier.reply(self.network, reply);
-                self.incarnation = 0;
-                return;
             }
         }
     }

@@ -187,6 +187,12 @@ impl Ends {
         }
     }
 
+    /// Sends nothing more to the peer. `false` if that was so already.
+    pub(super) fn give_up(&mut self) -> bool {
+        self.retiring = None;
+        self.transmitter.take().is_some()
+    }
+
     /// Whether the peer has closed this node's incarnation.
     pub(super) fn has_closed(&self, incarnation: u64) -> bool {
         self.closed.load_u64(0, Ordering::SeqCst) >= incarnation

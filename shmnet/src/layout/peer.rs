@@ -51,6 +51,12 @@ impl PeerArena {
         Some(line.load_u64(0, Ordering::Acquire))
     }
 
+    /// The last incarnation of a node that the owner has closed, from an arena whose layout may be another than ours.
+    pub(crate) fn closed_of(span: &PeerSpan, node: NodeId) -> Option<u64> {
+        let word = span.sub_aligned(Layout::closed(node), 8, 8).ok()?;
+        Some(word.load_u64(0, Ordering::SeqCst))
+    }
+
     pub(crate) fn state(&self) -> StateWord {
         StateWord::from_word(self.span.load_u64(at::STATE, Ordering::SeqCst))
     }

@@ -53,12 +53,26 @@ pub(crate) struct Beating {
 #[derive(Debug)]
 pub(crate) struct BeatClock {
     origin: Instant,
+    /// All in nanoseconds since the origin: the last beat, the longest pause of late, and when that ended.
     last: AtomicU64,
+    pause: AtomicU64,
+    pause_ended: AtomicU64,
 }
 
 impl BeatClock {
     pub(crate) fn new() -> Self {
-        Self { origin: Instant::now(), last: AtomicU64::new(0) }
+        Self {
+            origin: Instant::now(),
+            last: AtomicU64::new(0),
+            pause: AtomicU64::new(0),
+            pause_ended: AtomicU64::new(0),
+        }
+    }
+
+    /// The heart begins to beat, after a time for which it was not expected to.
+    fn begin(&self) {
+        self.pause.store(0, Ordering::Relaxed);
+        self.last.store(self.now(), Ordering::Relaxed);
     }
 
     /// How long ago the last heartbeat was.
@@ -66,9 +80,31 @@ impl BeatClock {
         self.origin.elapsed().saturating_sub(Duration::from_nanos(self.last.load(Ordering::Relaxed)))
     }
 
+    /// The longest time without a heartbeat in the last seconds, that up to now included.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let ended = self.pause_ended.load(Ordering::Acquire);
+        let pause = if self.is_late(ended) { self.pause.load(Ordering::Relaxed) } else { 0 };
+        self.age().max(Duration::from_nanos(pause))
+    }
+
+    /// Called by the heartbeat's thread alone.
     fn beat(&self) {
-        let nanos = u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.last.store(nanos, Ordering::Relaxed);
+        let now = self.now();
+        let pause = now.saturating_sub(self.last.swap(now, Ordering::Relaxed));
+        let kept = self.pause.load(Ordering::Relaxed);
+        if pause >= kept || !self.is_late(self.pause_ended.load(Ordering::Relaxed)) {
+            self.pause.store(pause, Ordering::Relaxed);
+            self.pause_ended.store(now, Ordering::Release);
+        }
+    }
+
+    /// Whether a moment is not long ago: a peer that has taken this node for dead says so within that time.
+    fn is_late(&self, moment: u64) -> bool {
+        self.now().saturating_sub(moment) <= OF_LATE
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -82,7 +118,7 @@ impl Heartbeat {
         let stopped = Arc::clone(&stop);
         // Before the arena is shown: a peer that finds it finds a beating heart.
         beating.arena.beat();
-        beating.clock.beat();
+        beating.clock.begin();
         let thread = Builder::new().name("shm-beat".into()).stack_size(STACK).spawn(move || {
             if !become_real_time() {
                 tracing::debug!("the heartbeat thread has no permission to be real-time");
@@ -191,3 +227,28 @@ fn become_real_time() -> bool {
 const PRIORITY: libc::c_int = 10;
 
 const STACK: usize = 128 << 10;
+
+/// In nanoseconds: 10 s.
+const OF_LATE: u64 = 10_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_remembers_its_longest_pause_until_it_begins_anew() {
+        let clock = BeatClock::new();
+        clock.begin();
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(clock.longest_silence() >= Duration::from_millis(30));
+        clock.beat();
+        clock.beat();
+        assert!(clock.longest_silence() >= Duration::from_millis(30));
+        assert!(clock.age() < clock.longest_silence());
+        // A node that was no member was not silent.
+        let before = clock.last.load(Ordering::Relaxed);
+        clock.begin();
+        assert!(clock.last.load(Ordering::Relaxed) > before);
+        assert_eq!(clock.pause.load(Ordering::Relaxed), 0);
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! What is done about a single peer is in [`super::meeting`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use super::agree::Requirements;
 use super::life::{Life, Setup};
 use super::notice::{Notice, Notifier};
 use super::peer::Peer;
+use super::refutation::Refutations;
 use super::shared::Shared;
 use super::survey;
 use crate::config::{FabricConfig, Timing};
@@ -59,6 +60,10 @@ pub(crate) struct Control {
     pub(super) closed: BTreeMap<NodeId, u64>,
     /// Those that were refused, so that each is complained about once.
     pub(super) refused: BTreeMap<NodeId, u64>,
+    /// What is held against peers that have closed this node's incarnations without cause.
+    pub(super) refutations: Refutations,
+    /// Those that were broken with since this incarnation began, for they have closed it.
+    pub(super) accusers: BTreeSet<NodeId>,
     /// Rings of closed incarnations that an endpoint may still use.
     pub(super) unforgotten: Vec<Unforgotten>,
     pub(super) group_gauges: [Option<[Arc<GroupGauge>; 2]>; 2],
@@ -133,6 +138,8 @@ impl Control {
             peers: BTreeMap::new(),
             closed: BTreeMap::new(),
             refused: BTreeMap::new(),
+            refutations: Refutations::default(),
+            accusers: BTreeSet::new(),
             unforgotten: Vec::new(),
             group_gauges: [None, None],
             reads: [true; 2],
@@ -232,7 +239,9 @@ impl Control {
         let mut next_survey = Instant::now() + SURVEY;
         let mut next_picture = Instant::now() + PICTURE;
         loop {
-            self.wait(next_survey.min(next_picture).saturating_duration_since(Instant::now()));
+            let next =
+                self.refutations.rejoin_at().into_iter().fold(next_survey.min(next_picture), Instant::min);
+            self.wait(next.saturating_duration_since(Instant::now()));
             self.seams.waker.silence();
             self.accept_callers();
             self.hear_callers();
@@ -243,6 +252,9 @@ impl Control {
                     return;
                 }
                 self.handle(notice);
+            }
+            if self.refutations.rejoin_at().is_some_and(|at| at <= Instant::now()) {
+                self.reconsider();
             }
             if Instant::now() >= next_survey {
                 next_survey = Instant::now() + SURVEY;
@@ -282,6 +294,7 @@ impl Control {
                     }
                 }
             }
+            Notice::Accused(node) => self.on_accused(node),
             Notice::Reply(network, reply) => self.on_reply(network, reply),
             Notice::EndpointDropped(network) => {
                 self.reads[network.index()] = false;
@@ -318,13 +331,8 @@ impl Control {
             }
             Pulse::Lost => self.fail(node, FailureReason::HeartbeatLost),
             Pulse::Changed => self.look(node),
-            Pulse::ClosedUs => {
-                // It may be the former incarnation's, told by a heartbeat thread that has ended since.
-                let closed = self.peers.get(&node).map_or(0, |peer| peer.arena.closed(self.setup.me));
-                if self.life.as_ref().is_some_and(|life| closed >= life.incarnation) {
-                    self.on_closed(node);
-                }
-            }
+            // It may be of a former incarnation, told by a heartbeat thread that has ended since: that is looked at.
+            Pulse::ClosedUs => self.on_accused(node),
         }
     }
 
@@ -349,7 +357,7 @@ impl Control {
             Reply::Forgotten { node, incarnation } => self.forgotten(node, incarnation, network),
             Reply::ClosedUs { by, incarnation } => {
                 if self.life.as_ref().is_some_and(|life| life.incarnation == incarnation) {
-                    self.on_closed(by);
+                    self.on_accused(by);
                 }
             }
             Reply::Owner { kind, owner, generation } => {
@@ -363,8 +371,8 @@ impl Control {
         }
     }
 
-    /// A peer has closed this node's incarnation: it ends here, and the next one begins.
-    fn on_closed(&mut self, by: NodeId) {
+    /// This node's incarnation was closed, and not without cause: it ends here, and the next one begins.
+    pub(super) fn on_closed(&mut self, by: NodeId) {
         let Some(life) = &self.life else { return };
         self.log(self.setup.me, life.incarnation, EventKind::SelfClosed { by });
         self.end_life();
@@ -403,6 +411,8 @@ impl Control {
         self.peers.clear();
         self.callers.clear();
         self.unforgotten.clear();
+        self.accusers.clear();
+        self.refutations.settled();
         self.group_gauges = [None, None];
         self.life = None;
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use super::agree;
 use super::control::{Control, Unforgotten};
 use super::life::larger;
+use super::notice::Notice;
 use super::peer::{Peer, RingFrom, RingTo};
 use crate::doorbell::Bell;
 use crate::doorbell::attention::Waker;
@@ -18,7 +20,7 @@ use crate::facts::Facts;
 use crate::group::Start;
 use crate::layout::{DirectoryEntry, Identity, PeerArena, State};
 use crate::liveness::{word_is_dead, word_is_held};
-use crate::memory::SpanError;
+use crate::memory::{PeerSpan, SpanError};
 use crate::node::{Network, NodeId};
 use crate::ring::{Geometry, Limits, Receiver, RingKey, Transmitter};
 use crate::sigbus;
@@ -83,6 +85,9 @@ impl Control {
         if !takes_part || !word_is_held(liveness) || word.incarnation <= closed {
             return;
         }
+        if self.has_closed_us(node, &span) || !self.refutations.may_be_met(Instant::now(), node) {
+            return;
+        }
         let identity = PeerArena::identity_of(&span);
         match agree::check(node, &identity, &self.setup.requirements) {
             Ok(true) => {}
@@ -101,6 +106,17 @@ impl Control {
         {
             tracing::warn!(node = node.get(), %error, "cannot use an arena");
         }
+    }
+
+    /// Whether a node has closed this incarnation of ours: then it reads nothing of it, and can only be met in the next one.
+    fn has_closed_us(&self, node: NodeId, span: &PeerSpan) -> bool {
+        let incarnation = self.life.as_ref().map_or(0, |life| life.incarnation);
+        let closed = PeerArena::closed_of(span, self.setup.me).unwrap_or(u64::MAX);
+        if closed == incarnation && !self.accusers.contains(&node) {
+            // This may be in the midst of joining: whether to begin anew is decided later.
+            self.seams.notifier.tell(Notice::Accused(node));
+        }
+        closed >= incarnation
     }
 
     /// Makes a peer of a node whose arena was checked.
@@ -139,6 +155,7 @@ impl Control {
             complained: false,
         };
         self.peers.insert(node, peer);
+        self.accusers.remove(&node);
         self.log(node, incarnation, EventKind::Announced);
         self.attend(node);
         self.publish_peers();

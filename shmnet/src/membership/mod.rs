@@ -8,6 +8,7 @@
 //! that it finds, shows the arena, becomes active, and announces itself to the doorbell of every node. Whoever hears
 //! the announcement connects to the ring that was allocated for it, and allocates its own for the announcer.
 
+mod accused;
 pub(crate) mod active;
 mod agree;
 pub(crate) mod control;
@@ -16,6 +17,7 @@ pub(crate) mod log;
 mod meeting;
 pub(crate) mod notice;
 mod peer;
+mod refutation;
 pub(crate) mod shared;
 mod survey;
 mod view;

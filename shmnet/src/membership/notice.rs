@@ -17,6 +17,8 @@ pub(crate) enum Notice {
     Pulse(NodeId, u64, Pulse),
     /// From the watcher: the liveness word of a peer's incarnation is not held any more.
     Gone(NodeId, u64),
+    /// A node that is no peer has closed this node's incarnation.
+    Accused(NodeId),
     /// From a network's endpoint.
     Reply(Network, Reply),
     /// The user dropped an endpoint.

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::agree;
 use super::life::Setup;
+use crate::config::Timing;
 use crate::error::JoinError;
 use crate::facility::PeerFile;
-use crate::layout::{Layout, PeerArena, State};
+use crate::layout::{PeerArena, State};
 use crate::liveness::word_is_held;
 use crate::node::NodeId;
 use crate::sigbus;
-use crate::sync::Ordering;
 
 /// What was found.
 #[derive(Debug)]
@@ -64,6 +64,15 @@ pub(super) fn await_closing(setup: &Setup, live: &[NodeId], former: u64) -> Resu
     Ok(())
 }
 
+/// The timeouts of a node that lives and has closed this incarnation of ours.
+pub(super) fn accusation(setup: &Setup, node: NodeId, incarnation: u64) -> Option<Timing> {
+    let file = setup.facility.open(node).ok()??;
+    sigbus::guard(&file.mapping).ok()?;
+    let accuses = is_member(&file) && PeerArena::closed_of(&file.mapping.peer(), setup.me)? >= incarnation;
+    let identity = PeerArena::identity_of(&file.mapping.peer()).ok()?;
+    (accuses && identity.node == node).then_some(identity.timing)
+}
+
 /// Whether a node says that it takes part, and its process lives.
 fn is_member(file: &PeerFile) -> bool {
     let span = file.mapping.peer();
@@ -77,8 +86,7 @@ fn own_former(file: &PeerFile) -> u64 {
 }
 
 fn closed(file: &PeerFile, me: NodeId) -> u64 {
-    let word = file.mapping.peer().sub_aligned(Layout::closed(me), 8, 8);
-    word.map_or(0, |word| plausible(word.load_u64(0, Ordering::SeqCst)))
+    PeerArena::closed_of(&file.mapping.peer(), me).map_or(0, plausible)
 }
 
 /// A number that no honest history reaches would leave no room for the next one.
