@@ -35,6 +35,7 @@ pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
     let state = AppState {
         metrics: Arc::new(Metrics::new(Arc::clone(&backend))),
         tools: Arc::new(Semaphore::new(TOOLS_AT_ONCE)),
+        streams: Arc::new(Semaphore::new(STREAMS_AT_ONCE)),
         backend,
     };
     let app = Router::new()
@@ -59,6 +60,8 @@ pub(crate) struct AppState<B> {
     pub(crate) metrics: Arc<Metrics>,
     /// How many more pings, traceroutes and captures may start.
     pub(crate) tools: Arc<Semaphore>,
+    /// How many more streams of events may be opened.
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 impl<B> Clone for AppState<B> {
@@ -67,6 +70,7 @@ impl<B> Clone for AppState<B> {
             backend: Arc::clone(&self.backend),
             metrics: Arc::clone(&self.metrics),
             tools: Arc::clone(&self.tools),
+            streams: Arc::clone(&self.streams),
         }
     }
 }
@@ -121,3 +125,5 @@ const BODY_LIMIT: usize = 64 * 1024;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pings, traceroutes and captures that run at the same time.
 const TOOLS_AT_ONCE: usize = 16;
+/// Streams of events that are open at the same time.
+const STREAMS_AT_ONCE: usize = 32;

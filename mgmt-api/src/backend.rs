@@ -8,8 +8,8 @@ use isthmus_ospf::view::DatabaseEntryView;
 
 use crate::error::ApiError;
 use crate::model::{
-    CaptureQuery, Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, Measurements, Neighbors,
-    OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
+    CaptureQuery, Counters, Drops, Event, Events, Fib, FibLookup, Interface, Interfaces, Measurements,
+    Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
     ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest,
 };
 
@@ -68,6 +68,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The events that are still remembered, the oldest first.
     fn events(&self) -> Events;
+
+    /// The events after the one with the sequence number `after`, as they happen; `None`: those that happen from now
+    /// on. A reader that is too slow for the log is told by an event of type `gap`, and one whose `after` is beyond
+    /// the last event, which is of an earlier life of the node, by a `gap` with `restarted`. Ends when the node does.
+    fn event_stream(&self, after: Option<u64>) -> BoxStream<'static, Event>;
 
     /// Sets the administrative state of an interface until the next start. Returns the interface as it is then.
     ///

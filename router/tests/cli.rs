@@ -29,7 +29,10 @@ struct Node {
 
 impl Node {
     fn start(backend: FakeNode) -> Self {
-        let path = unused_path();
+        Self::start_at(unused_path(), backend)
+    }
+
+    fn start_at(path: PathBuf, backend: FakeNode) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, listening) = std::sync::mpsc::channel();
         let socket_path = path.clone();
@@ -102,7 +105,7 @@ fn the_json_of_every_show_command_is_the_body_of_its_resource() {
         ("show counters", "/counters"),
         ("show drops", "/counters/drops"),
         ("show events", "/events/recent"),
-        ("show events --limit 1 --type ring-connect", "/events/recent?limit=1&type=ring-connect"),
+        ("show events --limit 1 --type shm-connected", "/events/recent?limit=1&type=shm-connected"),
         ("show config", "/config"),
         ("show ospf", "/ospf"),
         ("sh os nei", "/ospf/neighbors"),
@@ -232,4 +235,54 @@ fn commands_that_need_no_node() {
         serde_json::from_str(stdout(&isthmus(&path, &["check", "/nowhere/node.yaml", "-o", "json"])))
             .unwrap();
     assert_eq!(report["valid"], false);
+}
+
+/// Lines of a command that goes on until it is told to end.
+struct Following {
+    child: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Following {
+    fn start(api: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_isthmus"));
+        command.args(arguments).env("ISTHMUS_API", format!("unix:{}", api.display()));
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        Self { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    /// Presses Ctrl-C; the exit code.
+    fn interrupt(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn events_are_followed_until_ctrl_c_and_across_a_restart_of_the_node() {
+    let node = Node::start(FakeNode::default());
+    let mut follow = Following::start(&node.path, &["show", "events", "-f", "--limit", "1"]);
+    assert!(follow.line().contains("shm-allocated"));
+    assert_eq!(follow.interrupt(), Some(0));
+    // The test's node gives what comes after its third event, and has four from its second life on.
+    let mut follow = Following::start(&node.path, &["show", "events", "-f", "-o", "json"]);
+    for sequence in 1..=3 {
+        let event: Value = serde_json::from_str(&follow.line()).unwrap();
+        assert_eq!(event["sequence"], sequence);
+    }
+    let path = node.path.clone();
+    drop(node);
+    let node = Node::start_at(path, FakeNode { later_event: true, ..FakeNode::default() });
+    let event: Value = serde_json::from_str(&follow.line()).unwrap();
+    assert_eq!((&event["sequence"], &event["type"]), (&4.into(), &"shm-left".into()));
+    assert_eq!(follow.interrupt(), Some(0));
+    let refused = node.isthmus(&["monitor", "--type", "nothing"]);
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(stderr(&refused).contains("there is no type of events `nothing`"), "{}", stderr(&refused));
 }

@@ -23,7 +23,7 @@ pub struct Event {
     /// When.
     pub time: DateTime,
     /// What: the notifications of RFC 9129 (`nbr-state-change`, `if-state-change`) and the router's own
-    /// (`route-change`, `role-change`, `node-announcement`, `ring-connect`, `ring-allocate`, `node-failed`).
+    /// (`route-change`, `role-change`, `shm-failed`); [`EventType`](super::EventType) lists those of this version.
     #[serde(rename = "type")]
     pub event_type: String,
     /// One line for people.

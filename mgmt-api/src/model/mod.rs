@@ -6,6 +6,7 @@
 //! Every structure is read by the command line too, hence `Deserialize`.
 
 mod counters;
+mod event_types;
 mod events;
 mod histogram;
 mod interfaces;
@@ -19,6 +20,7 @@ mod time;
 mod tools;
 
 pub use counters::{Counter, Counters, Drop, Drops};
+pub use event_types::{EventMember, EventType, UnknownEventType};
 pub use events::{Event, Events};
 pub use histogram::Histogram;
 pub use interfaces::{

@@ -64,6 +64,7 @@ resources! {
     GET "/api/v1/steering" "who serves the common address";
     GET "/api/v1/counters" "counters of the node";
     GET "/api/v1/counters/drops" "dropped packets by interface and reason";
+    GET "/api/v1/events" "?after=&type=: what happens, as server-sent events";
     GET "/api/v1/events/recent" "?limit=&type=: what happened lately";
     POST "/api/v1/tools/ping" "{\"destination\": ADDRESS, ..}: a line of JSON for each reply, then a summary";
     POST "/api/v1/tools/traceroute" "{\"destination\": ADDRESS, ..}: a line of JSON for each hop, then a summary";

@@ -1,5 +1,6 @@
 //! The resources.
 
+mod events;
 mod index;
 mod interfaces;
 mod observe;
@@ -39,6 +40,7 @@ pub(crate) fn api<B: Backend>() -> Router<AppState<B>> {
         .route("/steering", get(shm::steering))
         .route("/counters", get(observe::counters))
         .route("/counters/drops", get(observe::drops))
+        .route("/events", get(events::stream))
         .route("/events/recent", get(observe::events))
         .route("/tools/ping", post(tools::ping))
         .route("/tools/traceroute", post(tools::traceroute))

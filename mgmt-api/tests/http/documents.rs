@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use isthmus_mgmt_api::metrics::names::{self, Kind};
+use isthmus_mgmt_api::model::EventType;
 use isthmus_mgmt_api::{ProblemKind, RESOURCES};
 
 fn page(name: &str) -> PathBuf {
@@ -33,6 +34,64 @@ fn the_reference_of_metrics_is_the_table_in_the_code() {
     let committed = std::fs::read_to_string(page("metrics.md")).unwrap_or_default();
     assert_eq!(committed, expected, "run UPDATE_DOCS=1 cargo test -p isthmus-mgmt-api documents");
 }
+
+/// With `UPDATE_DOCS=1` the page is written instead of compared.
+#[test]
+fn the_reference_of_events_is_the_table_in_the_code() {
+    let expected = events_page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(page("events.md"), &expected).unwrap();
+    }
+    let committed = std::fs::read_to_string(page("events.md")).unwrap_or_default();
+    assert_eq!(committed, expected, "run UPDATE_DOCS=1 cargo test -p isthmus-mgmt-api documents");
+}
+
+fn events_page() -> String {
+    let mut text = String::from(EVENTS_INTRODUCTION);
+    for event_type in EventType::ALL {
+        write!(text, "\n## {event_type}\n\n{}\n\n| member | meaning |\n|---|---|\n", event_type.meaning())
+            .unwrap();
+        for member in event_type.members() {
+            writeln!(text, "| `{}` | {} |", member.name, member.meaning).unwrap();
+        }
+    }
+    text
+}
+
+const EVENTS_INTRODUCTION: &str = "\
+# Events
+
+<!-- Made from mgmt-api/src/model/event_types.rs: UPDATE_DOCS=1 cargo test -p isthmus-mgmt-api documents -->
+
+A node remembers the last 1024 things that have happened to it, and tells whoever follows: `isthmus show events`,
+`isthmus show events -f`, `isthmus monitor`, and over the [API](rest.md) `GET /api/v1/events/recent` and `GET /api/v1/events`.
+
+```json
+{\"sequence\": 12, \"time\": \"2026-11-22T09:30:00.000001Z\", \"type\": \"nbr-state-change\",
+ \"message\": \"OSPF neighbor 10.77.0.2 on lsm0 is full\",
+ \"detail\": {\"interface\": \"lsm0\", \"neighbor-router-id\": \"10.77.0.2\", \"address\": \"10.77.0.2\", \"state\": \"full\"}}
+```
+
+`sequence` counts from 1 since the start of the node, without a gap. `message` is for people and may change; `type` and the members of
+`detail`, listed below, are for programs. New types and members may appear in any version.
+
+## The stream
+
+`GET /api/v1/events` answers with server-sent events (`text/event-stream`): `id`, `event` (the type) and `data` (the document
+above), and a comment every 15 s while nothing happens. The first block has an `id` and no data: where the stream begins.
+
+* `?after=ID` begins after an event, `?after=0` with all that is remembered; without it the stream begins now. The header
+  `Last-Event-ID`, which browsers send when they connect again, counts more than the query. Both take an id as it came
+  (`12.1795340000000`: the number, and the life of the node) or a bare number.
+* `?type=TYPE` leaves all others out; it may be repeated.
+* Each surface carries 32 streams at a time; another one is refused with status 429.
+* A client that does not read costs the node nothing: it finds a `gap` when the log has forgotten what it missed.
+* The stream ends with the node.
+
+```
+curl -N --unix-socket /run/isthmus/node-1.sock 'http://localhost/api/v1/events?type=nbr-state-change'
+```
+";
 
 fn metrics_page() -> String {
     let mut text = String::from(

@@ -20,12 +20,19 @@ pub(crate) struct FakeNode {
     pub(crate) fabric: bool,
     pub(crate) ospf: bool,
     pub(crate) failed: bool,
+    pub(crate) later_event: bool,
     pub(crate) lsm_enabled: AtomicBool,
 }
 
 impl Default for FakeNode {
     fn default() -> Self {
-        Self { fabric: true, ospf: true, failed: false, lsm_enabled: AtomicBool::new(true) }
+        Self {
+            fabric: true,
+            ospf: true,
+            failed: false,
+            later_event: false,
+            lsm_enabled: AtomicBool::new(true),
+        }
     }
 }
 
@@ -489,10 +496,17 @@ impl Backend for FakeNode {
             message: "something".to_owned(),
             detail: Default::default(),
         };
-        Events {
-            forgotten: 0,
-            event: vec![event(1, "node-announcement"), event(2, "ring-connect"), event(3, "ring-allocate")],
-        }
+        let mut events =
+            vec![event(1, "shm-announced"), event(2, "shm-connected"), event(3, "shm-allocated")];
+        events.extend(self.later_event.then(|| event(4, "shm-left")));
+        Events { forgotten: 0, event: events }
+    }
+
+    fn event_stream(&self, after: Option<u64>) -> BoxStream<'static, Event> {
+        let (log, next) = (self.events().event, after.unwrap_or(3) + 1);
+        stream::iter(log.into_iter().filter(move |event| event.sequence >= next))
+            .chain(stream::pending())
+            .boxed()
     }
 
     async fn set_interface_enabled(&self, interface: &str, enabled: bool) -> Result<Interface, ApiError> {

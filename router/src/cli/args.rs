@@ -162,6 +162,15 @@ Examples:
   isthmus capture lsm0 -w lsm0.pcapng --duration 10
   isthmus capture eth1 -w - | tshark -r -")]
     Capture(CaptureArgs),
+    /// Follow what happens on the node, until Ctrl-C.
+    #[command(after_help = "\
+Examples:
+  isthmus monitor
+  isthmus monitor --type nbr-state-change --type role-change
+  isthmus monitor -o json              a line of JSON for each event
+
+Connects again when the connection breaks, and goes on where it ended.")]
+    Monitor(MonitorArgs),
     /// Print the version of this program; `show system` has that of the node.
     #[command(after_help = "\
 Example:
@@ -193,6 +202,14 @@ pub struct RunArgs {
 pub struct CheckArgs {
     /// The configuration file.
     pub file: PathBuf,
+}
+
+/// Options of `monitor`.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct MonitorArgs {
+    /// Only events of this type; may be repeated. docs/reference/events.md lists the types.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub types: Vec<String>,
 }
 
 /// Options of `status`.
@@ -259,7 +276,10 @@ Examples:
     #[command(after_help = "Example:\n  isthmus show drops")]
     Drops,
     /// What happened lately.
-    #[command(after_help = "Example:\n  isthmus show events --limit 20 --type nbr-state-change")]
+    #[command(after_help = "\
+Examples:
+  isthmus show events --limit 20 --type nbr-state-change
+  isthmus show events -f               and what happens from now on")]
     Events {
         /// Only the last ones.
         #[arg(long)]
@@ -267,6 +287,9 @@ Examples:
         /// Only those of one type.
         #[arg(long = "type", value_name = "TYPE")]
         event_type: Option<String>,
+        /// Go on with what happens, until Ctrl-C.
+        #[arg(short, long)]
+        follow: bool,
     },
     /// The running configuration.
     #[command(after_help = "Example:\n  isthmus show config -o yaml")]

@@ -10,11 +10,12 @@
 //! | `table`, `text` | columns, and how values are written in them |
 //! | `render` | each resource for people |
 //! | [`mod@reference`] | the page of the documentation made from the help |
-//! | `show`, `status`, `tools` | what the commands do |
+//! | `show`, `status`, `tools`, `monitor` | what the commands do |
 
 pub mod args;
 pub mod client;
 pub mod error;
+mod monitor;
 mod output;
 pub mod reference;
 mod render;
@@ -79,6 +80,7 @@ fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
         Question::Show { what } => show::show(&connect()?, &what, &mut output),
         Question::Route { what } => show::route(&connect()?, &what, &mut output),
         Question::Interface { what } => tools::interface(&connect()?, &what, &mut output),
+        Question::Monitor(options) => monitor::monitor(&connect()?, &options, &mut output),
         Question::Ping(options) => tools::ping(&connect()?, &options, &mut output),
         Question::Traceroute(options) => tools::traceroute(&connect()?, &options, &mut output),
         Question::Capture(options) => tools::capture(&connect()?, &options, &mut output),

@@ -10,6 +10,7 @@ use isthmus_ospf::view::InterfaceView;
 use super::args::{Route, Show, ShowOspf, ShowShm};
 use super::client::{Client, escaped};
 use super::error::{CliError, Exit};
+use super::monitor;
 use super::output::Output;
 
 pub(super) fn show(client: &Client, what: &Show, output: &mut Output) -> Result<Exit, CliError> {
@@ -36,7 +37,10 @@ pub(super) fn show(client: &Client, what: &Show, output: &mut Output) -> Result<
         Show::Steering => drop(output.show::<Steering>(client, "/api/v1/steering")?),
         Show::Counters => drop(output.show::<Counters>(client, "/api/v1/counters")?),
         Show::Drops => drop(output.show::<Drops>(client, "/api/v1/counters/drops")?),
-        Show::Events { limit, event_type } => {
+        Show::Events { limit, event_type, follow: true } => {
+            monitor::recent_and_on(client, *limit, event_type.as_deref(), output)?;
+        }
+        Show::Events { limit, event_type, follow: false } => {
             let limit = limit.map(|limit| ("limit", limit.to_string()));
             let event_type = event_type.clone().map(|event_type| ("type", event_type));
             drop(output.show::<Events>(client, &with_query("/api/v1/events/recent", [limit, event_type]))?);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use isthmus_mgmt_api::model::EventType;
 use isthmus_ospf::config::InstanceConfig;
 use isthmus_ospf::types::RouterId;
 use isthmus_shmnet::{Event as FabricEvent, EventKind, Facts, NodeId, NodeState};
@@ -18,6 +19,7 @@ use super::layout::Layout;
 use super::membership::SteeringEpochs;
 use super::neighbors::FabricNeighbors;
 use super::roles;
+use super::route_changes::RouteChanges;
 use super::routes;
 use super::shared::Shared;
 use super::snapshot::{self, Dynamic};
@@ -78,6 +80,8 @@ pub struct Control {
     device_is_up: [bool; 2],
     /// When the first change came to be known whose routes are not in the worker's table yet.
     routes_changed_at: Option<Instant>,
+    /// Changes of the forwarding table that nobody was told of yet.
+    route_changes: RouteChanges,
     /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
     kernel_routes: Option<watch::Sender<KernelRouting>>,
 }
@@ -108,6 +112,7 @@ impl Control {
             accepting: BTreeSet::new(),
             device_is_up: [true; 2],
             routes_changed_at: None,
+            route_changes: RouteChanges::default(),
             kernel_routes,
             layout,
         }
@@ -147,6 +152,7 @@ impl Control {
                 _ = refresh.tick() => {
                     self.look_at_carriers();
                     self.look_at_members();
+                    self.route_changes.tell(&self.shared.events);
                 }
             }
         }
@@ -282,6 +288,8 @@ impl Control {
                 changed
             });
         }
+        self.route_changes.note(&self.dynamic.fib, &fib);
+        self.route_changes.tell(&self.shared.events);
         self.dynamic.fib = Arc::new(fib);
         self.worker.publish(snapshot::forwarding_state(config, &self.layout, &self.dynamic));
         self.shared.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -355,6 +363,7 @@ impl Control {
         if steering_changed {
             let epoch = self.epochs.current().map_or(0, |epoch| epoch.number);
             self.dynamic.steering = snapshot::steering_table(epoch, &accepting);
+            self.shared.events.steering(epoch, &accepting);
             self.accepting = accepting;
             *self.shared.epochs() = self.epochs.as_slice().to_vec();
         }
@@ -382,7 +391,7 @@ impl Control {
             changed = true;
             let name = self.layout.name(index).to_owned();
             self.shared.events.record(
-                "link-change",
+                EventType::LinkChange,
                 format!("interface {name} is {}", if up { "up" } else { "down" }),
                 json!({ "interface": name, "up": up }),
             );
@@ -447,7 +456,7 @@ impl Control {
         *state = enabled;
         let name = self.layout.name(index).to_owned();
         self.shared.events.record(
-            "admin-status-change",
+            EventType::AdminStatusChange,
             format!("interface {name} is administratively {}", if enabled { "up" } else { "down" }),
             json!({ "interface": name, "enabled": enabled }),
         );

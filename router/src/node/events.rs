@@ -1,58 +1,68 @@
 //! The node's memory of what happened lately: OSPF's notifications, the fabric's events and the node's own,
 //! in one order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use isthmus_mgmt_api::model::{DateTime, Event, Events};
+use futures_util::stream::{self, Stream};
+use isthmus_mgmt_api::model::{DateTime, Event, EventType, Events};
 use isthmus_ospf::event::Notification;
-use isthmus_shmnet::{Cast, Event as FabricEvent, EventKind};
+use isthmus_shmnet::{Cast, Event as FabricEvent, EventKind, Network, NodeId};
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 /// Refused packets of one kind on one interface are told of no more often: their number is in the counters.
 const REFUSAL_INTERVAL: Duration = Duration::from_secs(10);
 /// Events that are remembered.
 const CAPACITY: usize = 1024;
 
-/// A bounded log of events.
-#[derive(Debug, Default)]
-pub struct EventLog(Mutex<Inner>);
+/// A bounded log of events, and the streams that follow it.
+///
+/// A stream is a place in the log, so that one that is not read costs nothing and holds nobody up: it finds a gap.
+#[derive(Debug)]
+pub struct EventLog {
+    inner: Mutex<Inner>,
+    /// The sequence number of the last event.
+    last: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
-    next: u64,
+    last: u64,
     events: VecDeque<Event>,
     /// When refused packets were last told of, by kind, interface and reason.
-    refusals: BTreeMap<(String, String, String), Instant>,
+    refusals: BTreeMap<(EventType, String, String), Instant>,
+}
+
+impl Default for EventLog {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), last: watch::Sender::new(0) }
+    }
 }
 
 impl EventLog {
-    /// Remembers an event that happens now, and writes it to the log.
-    pub fn record(&self, event_type: &str, message: String, detail: Value) {
-        tracing::info!(event = event_type, "{message}");
+    /// Remembers an event that happens now, and writes it to the log. The members of `detail` are those of the type.
+    pub fn record(&self, event_type: EventType, message: String, detail: Value) {
+        tracing::info!(event = event_type.name(), "{message}");
         self.remember(event_type, message, detail);
     }
 
-    fn remember(&self, event_type: &str, message: String, detail: Value) {
-        let detail = match detail {
-            Value::Object(detail) => detail,
-            _ => Map::new(),
-        };
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = Event {
-            sequence: inner.next,
-            time: DateTime::from(SystemTime::now()),
-            event_type: event_type.to_owned(),
-            message,
-            detail,
-        };
-        inner.next += 1;
+    fn remember(&self, event_type: EventType, message: String, detail: Value) {
+        let detail = members(detail);
+        debug_assert!(
+            detail.keys().all(|key| event_type.members().iter().any(|member| member.name == key)),
+            "{event_type}: a member is not documented: {detail:?}"
+        );
+        let mut inner = self.lock();
+        inner.last += 1;
+        let event = event(inner.last, event_type, message, detail);
         if inner.events.len() == CAPACITY {
             inner.events.pop_front();
         }
         inner.events.push_back(event);
+        self.last.send_replace(inner.last);
     }
 
     /// Remembers a notification of the OSPF engine. `interface_name` names its interfaces.
@@ -63,14 +73,14 @@ impl EventLog {
     ) {
         match notification {
             Notification::InterfaceStateChange { name, state, .. } => self.record(
-                "if-state-change",
+                EventType::IfStateChange,
                 format!("OSPF interface {name} is {state}"),
                 json!({ "interface": name, "state": state.to_string() }),
             ),
             Notification::NeighborStateChange { interface, router_id, address, state } => {
                 let interface = name(*interface);
                 self.record(
-                    "nbr-state-change",
+                    EventType::NbrStateChange,
                     format!("OSPF neighbor {router_id} on {interface} is {state}"),
                     json!({
                         "interface": interface, "neighbor-router-id": router_id, "address": address,
@@ -85,7 +95,7 @@ impl EventLog {
                 let (own, theirs) =
                     mismatch.as_ref().map_or(("", ""), |m| (m.own.as_str(), m.theirs.as_str()));
                 self.record(
-                    "if-config-error",
+                    EventType::IfConfigError,
                     format!("OSPF packet from {source} on {interface}: {error}"),
                     json!({
                         "interface": interface, "packet-source": source, "packet-type": packet_type,
@@ -94,17 +104,17 @@ impl EventLog {
                 );
             }
             Notification::InterfaceRxBadPacket { interface, source, error } => {
-                self.refusal("if-rx-bad-packet", &name(*interface), *source, &error.to_string());
+                self.refusal(EventType::IfRxBadPacket, &name(*interface), *source, &error.to_string());
             }
             Notification::RoleChange { area_border_router } => self.record(
-                "role-change",
+                EventType::RoleChange,
                 format!("the router is {} area border router", if *area_border_router { "an" } else { "no" }),
                 json!({ "abr": area_border_router }),
             ),
         }
     }
 
-    fn refusal(&self, event_type: &str, interface: &str, source: Ipv4Addr, error: &str) {
+    fn refusal(&self, event_type: EventType, interface: &str, source: Ipv4Addr, error: &str) {
         if !self.is_due(event_type, interface, error) {
             return;
         }
@@ -116,10 +126,10 @@ impl EventLog {
     }
 
     /// Whether a refused packet shall be told of: a flood of them must not drive everything else out of memory.
-    fn is_due(&self, event_type: &str, interface: &str, error: &str) -> bool {
+    fn is_due(&self, event_type: EventType, interface: &str, error: &str) -> bool {
         let now = Instant::now();
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (event_type.to_owned(), interface.to_owned(), error.to_owned());
+        let mut inner = self.lock();
+        let key = (event_type, interface.to_owned(), error.to_owned());
         let due = inner.refusals.get(&key).is_none_or(|last| now.duration_since(*last) >= REFUSAL_INTERVAL);
         if due {
             inner.refusals.retain(|_, last| now.duration_since(*last) < REFUSAL_INTERVAL);
@@ -130,48 +140,158 @@ impl EventLog {
 
     /// Remembers an event of the fabric, which logs its events itself.
     pub fn fabric(&self, event: &FabricEvent) {
-        let (kind, what) = describe(&event.kind);
-        self.remember(
-            kind,
-            format!("node {} {what}", event.node.get()),
-            json!({ "node-id": event.node.get(), "incarnation": event.incarnation }),
+        let (event_type, what, detail) = describe(&event.kind);
+        let mut detail = members(detail);
+        detail.insert("node-id".to_owned(), event.node.get().into());
+        detail.insert("incarnation".to_owned(), event.incarnation.into());
+        self.remember(event_type, format!("node {} {what}", event.node.get()), detail.into());
+    }
+
+    /// Remembers who serves the common address from now on.
+    pub fn steering(&self, epoch: u64, accepting: &BTreeSet<(NodeId, u16)>) {
+        let nodes: Vec<String> = accepting.iter().map(|(node, _)| node.to_string()).collect();
+        let member: Vec<Value> = accepting
+            .iter()
+            .map(|(node, weight)| json!({ "node-id": node.get(), "weight": weight }))
+            .collect();
+        let who = if nodes.is_empty() { "nobody".to_owned() } else { format!("nodes {}", nodes.join(", ")) };
+        self.record(
+            EventType::SteeringChange,
+            format!("the common address is served by {who}, epoch {epoch}"),
+            json!({ "epoch": epoch, "member": member }),
         );
     }
 
     /// What is remembered, the oldest first.
     pub fn recent(&self) -> Events {
-        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let forgotten = inner.next - inner.events.len() as u64;
+        let inner = self.lock();
+        let forgotten = inner.last - inner.events.len() as u64;
         Events { forgotten, event: inner.events.iter().cloned().collect() }
+    }
+
+    /// The events after number `after`, as they happen; `None`: those from now on. Ends when `stopped` turns true,
+    /// with what has happened until then.
+    pub fn stream(
+        self: &Arc<Self>,
+        after: Option<u64>,
+        stopped: watch::Receiver<bool>,
+    ) -> impl Stream<Item = Event> + Send + use<> {
+        let reader = Reader {
+            after: after.unwrap_or_else(|| self.lock().last),
+            changes: self.last.subscribe(),
+            log: Arc::clone(self),
+            stopped,
+        };
+        stream::unfold(reader, async |mut reader| reader.next().await.map(|event| (event, reader)))
+    }
+
+    /// The first event after number `after`, or the gap before it.
+    fn after(&self, after: u64) -> Option<Event> {
+        let inner = self.lock();
+        if after > inner.last {
+            let message = "the node has started anew since the last event that was seen".to_owned();
+            return Some(event(0, EventType::Gap, message, members(json!({ "restarted": true }))));
+        }
+        let forgotten = inner.last - inner.events.len() as u64;
+        let Some(place) = after.checked_sub(forgotten) else {
+            let missed = forgotten - after;
+            let message = format!("{missed} events are missing: the log has forgotten them");
+            return Some(event(forgotten, EventType::Gap, message, members(json!({ "missed": missed }))));
+        };
+        inner.events.get(usize::try_from(place).ok()?).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn describe(kind: &EventKind) -> (&'static str, String) {
-    match kind {
-        EventKind::Announced => ("shm-announced", "has announced itself".to_owned()),
-        EventKind::Connected { network } => {
-            ("shm-connected", format!("allocated a ring for us on {network}: connected"))
+/// A place in the log.
+struct Reader {
+    log: Arc<EventLog>,
+    /// The last event that was read.
+    after: u64,
+    changes: watch::Receiver<u64>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.log.after(self.after) {
+                self.after = event.sequence;
+                return Some(event);
+            }
+            tokio::select! {
+                // The log, which has the sender, is held by this reader.
+                _ = self.changes.changed() => {}
+                // A sender that is gone means the same as its last word.
+                _ = self.stopped.wait_for(|stopped| *stopped) => return None,
+            }
         }
-        EventKind::Allocated { network, epoch, bytes } => {
-            ("shm-allocated", format!("was allocated a ring on {network}: epoch {epoch}, {bytes} bytes"))
-        }
-        EventKind::Suspected => ("shm-suspected", "is suspected: its heartbeat is late".to_owned()),
-        EventKind::Recovered => ("shm-recovered", "is heard again".to_owned()),
-        EventKind::Failed { reason } => ("shm-failed", format!("has failed: {}", reason.name())),
-        EventKind::Left => ("shm-left", "has left".to_owned()),
-        EventKind::FactsChanged => ("shm-facts-changed", "publishes new facts".to_owned()),
-        EventKind::OwnerChanged { network, cast, generation } => {
-            let cast = if *cast == Cast::Broadcast { "broadcast" } else { "multicast" };
-            ("shm-owner-changed", format!("owns the {cast} ring of {network}, generation {generation}"))
-        }
-        EventKind::Refused { why } => ("shm-refused", format!("is refused: {why}")),
-        EventKind::SelfClosed { by } => {
-            ("shm-self-closed", format!("(this one) was declared failed by node {}", by.get()))
-        }
-        EventKind::Rejoined => ("shm-rejoined", "(this one) has rejoined".to_owned()),
-        EventKind::RejoinFailed { why } => {
-            ("shm-rejoin-failed", format!("(this one) could not rejoin: {why}"))
-        }
-        _ => ("shm-other", format!("{kind:?}")),
     }
 }
+
+fn event(sequence: u64, event_type: EventType, message: String, detail: Map<String, Value>) -> Event {
+    let event_type = event_type.name().to_owned();
+    Event { sequence, time: DateTime::from(SystemTime::now()), event_type, message, detail }
+}
+
+fn members(detail: Value) -> Map<String, Value> {
+    match detail {
+        Value::Object(detail) => detail,
+        _ => Map::new(),
+    }
+}
+
+/// The type of an event of the fabric, what the node has done, and the members beside the node's.
+fn describe(kind: &EventKind) -> (EventType, String, Value) {
+    use EventType as Type;
+    let network_name = |network: &Network| network.to_string();
+    match kind {
+        EventKind::Announced => (Type::ShmAnnounced, "has announced itself".to_owned(), json!({})),
+        EventKind::Connected { network } => (
+            Type::ShmConnected,
+            format!("allocated a ring for us on {network}: connected"),
+            json!({ "network": network_name(network) }),
+        ),
+        EventKind::Allocated { network, epoch, bytes } => (
+            Type::ShmAllocated,
+            format!("was allocated a ring on {network}: epoch {epoch}, {bytes} bytes"),
+            json!({ "network": network_name(network), "epoch": epoch, "octets": bytes }),
+        ),
+        EventKind::Suspected => {
+            (Type::ShmSuspected, "is suspected: its heartbeat is late".to_owned(), json!({}))
+        }
+        EventKind::Recovered => (Type::ShmRecovered, "is heard again".to_owned(), json!({})),
+        EventKind::Failed { reason } => {
+            (Type::ShmFailed, format!("has failed: {}", reason.name()), json!({ "reason": reason.name() }))
+        }
+        EventKind::Left => (Type::ShmLeft, "has left".to_owned(), json!({})),
+        EventKind::FactsChanged => (Type::ShmFactsChanged, "publishes new facts".to_owned(), json!({})),
+        EventKind::OwnerChanged { network, cast, generation } => {
+            let ring = if *cast == Cast::Broadcast { "broadcast" } else { "multicast" };
+            (
+                Type::ShmOwnerChanged,
+                format!("owns the {ring} ring of {network}, generation {generation}"),
+                json!({ "network": network_name(network), "ring": ring, "generation": generation }),
+            )
+        }
+        EventKind::Refused { why } => {
+            (Type::ShmRefused, format!("is refused: {why}"), json!({ "reason": why }))
+        }
+        EventKind::SelfClosed { by } => (
+            Type::ShmSelfClosed,
+            format!("(this one) was declared failed by node {}", by.get()),
+            json!({ "by": by.get() }),
+        ),
+        EventKind::Rejoined => (Type::ShmRejoined, "(this one) has rejoined".to_owned(), json!({})),
+        EventKind::RejoinFailed { why } => {
+            (Type::ShmRejoinFailed, format!("(this one) could not rejoin: {why}"), json!({ "reason": why }))
+        }
+        _ => (Type::ShmOther, format!("{kind:?}"), json!({})),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 //! | [`control`] | the loop that owns the OSPF driver and the routing table |
 //! | [`layout`] | which port is which |
 //! | [`snapshot`] | what the workers are told |
+//! | [`route_changes`] | what has changed in the forwarding table, summed up for the events |
 //! | [`routes`] | routes into the table and to the kernel |
 //! | [`roles`] | what the node is to OSPF, and why |
 //! | [`neighbors`] | which routers are fully adjacent over the fabric |
@@ -32,6 +33,7 @@ pub mod neighbors;
 pub mod ports;
 mod process;
 pub mod roles;
+pub mod route_changes;
 pub mod routes;
 pub mod shared;
 pub mod snapshot;

@@ -65,7 +65,7 @@ pub struct Shared {
     /// The embedded stack.
     pub host: HostHandle,
     /// What happened lately.
-    pub events: EventLog,
+    pub events: Arc<EventLog>,
     /// The role and its reason.
     pub role: Mutex<Role>,
     /// The epochs of the steering table, oldest first.

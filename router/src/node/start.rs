@@ -167,7 +167,7 @@ pub async fn start(
         worker: worker_handle.view(),
         fabric,
         host: host.clone(),
-        events: EventLog::default(),
+        events: Arc::new(EventLog::default()),
         role: Mutex::new(role),
         epochs: Mutex::default(),
         listen: Mutex::default(),

@@ -1,5 +1,6 @@
 //! Requests to a node.
 
+mod events;
 mod target;
 mod unix;
 
@@ -13,6 +14,7 @@ use ureq::http::{Response, header};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
+pub use events::EventStream;
 pub use target::Target;
 
 use super::error::CliError;
@@ -115,6 +117,21 @@ impl Client {
     pub fn post_stream(&self, path: &str) -> Result<impl Read + use<>, CliError> {
         let response = self.accepted(path, self.agent.post(self.url(path)).send_empty())?;
         Ok(response.into_body().into_reader())
+    }
+
+    /// Opens the stream of events of `query`, after the event with the id `last`.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn events(&self, query: &str, last: Option<&str>) -> Result<EventStream, CliError> {
+        let path = format!("/api/v1/events{query}");
+        let request = self.agent.get(self.url(&path)).header(header::ACCEPT, "text/event-stream");
+        let request = match last {
+            Some(last) => request.header("last-event-id", last),
+            None => request,
+        };
+        let response = self.accepted(&path, request.call())?;
+        Ok(EventStream::new(Box::new(response.into_body().into_reader())))
     }
 
     /// The error for an answer that a node does not give.

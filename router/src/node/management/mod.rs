@@ -12,9 +12,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use isthmus_mgmt_api::model::{
-    CaptureQuery, Counter, Counters, Drop, Drops, Events, Fib, FibLookup, Interface, Interfaces,
+    CaptureQuery, Counter, Counters, Drop, Drops, Event, Events, Fib, FibLookup, Interface, Interfaces,
     Measurements, Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings,
     Steering, System, ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest, Worker,
 };
@@ -34,6 +35,7 @@ use crate::host::HostHandle;
 /// The node as the HTTP surface sees it.
 pub struct NodeBackend {
     shared: Arc<Shared>,
+    stopped: watch::Receiver<bool>,
 }
 
 /// Opens the surfaces of the configuration. Each ends when `stopped` turns true.
@@ -45,7 +47,7 @@ pub async fn serve(
     host: &HostHandle,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, NodeError> {
-    let backend = Arc::new(NodeBackend { shared: Arc::clone(shared) });
+    let backend = Arc::new(NodeBackend { shared: Arc::clone(shared), stopped: stopped.clone() });
     let settings = &shared.config.management;
     let refused = |key: &str, error: &dyn std::fmt::Display| {
         let text = error.to_string();
@@ -161,6 +163,10 @@ impl Backend for NodeBackend {
 
     fn events(&self) -> Events {
         self.shared.events.recent()
+    }
+
+    fn event_stream(&self, after: Option<u64>) -> BoxStream<'static, Event> {
+        self.shared.events.stream(after, self.stopped.clone()).boxed()
     }
 
     async fn set_interface_enabled(&self, interface: &str, enabled: bool) -> Result<Interface, ApiError> {
