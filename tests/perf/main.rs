@@ -1,0 +1,113 @@
+//! Measurements in the lab, as one JSON document of rows. No test asserts them: they depend on the machine, and so each
+//! stands beside a peer that is measured in the same run where there is one, else beside its target.
+//!
+//! | module | rows |
+//! |---|---|
+//! | [`tcp`] | `tap-tcp` |
+//! | [`idle`] | `idle` |
+//! | [`start`] | `full-at-frr`, `route-at-frr` |
+//! | [`failover`] | `killed-outward`, `killed-inward` |
+//! | [`row`] | what a row says |
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program for developers, whose way to fail is to end"
+)]
+
+mod failover;
+mod idle;
+mod row;
+mod start;
+mod tcp;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::available_parallelism;
+
+use clap::{Parser, ValueEnum};
+use isthmus_tests::lab::{self, Lab};
+use serde_json::{Value, json};
+
+use row::Row;
+
+/// Measures a node beside its peer. Needs root: it makes network namespaces.
+#[derive(Parser)]
+struct Arguments {
+    /// What is measured.
+    name: Name,
+    /// Writes the document into this file too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// How often; each measurement has its own default.
+    #[arg(long)]
+    runs: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// TCP between two kernels through the fabric, in turn with the same over a veth pair.
+    TapTcp,
+    /// Processor time of each node of a fabric without traffic.
+    Idle,
+    /// From the start of a node to Full at FRR, and to the first route in FRR's kernel.
+    RouteAtFrr,
+    /// The longest silence around the SIGKILL of the border router in use, in both directions.
+    FailoverKilled,
+    /// The document of `isthmus demo --once --json`.
+    Demo,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    let runs = |default: usize| arguments.runs.unwrap_or(default);
+    let machine = machine();
+    let document = match arguments.name {
+        Name::Demo => json!({ "machine": machine, "rows": [], "demo": demo() }),
+        Name::TapTcp => rows(machine, tcp::measure(runs(9))),
+        Name::Idle => rows(machine, idle::measure(runs(1))),
+        Name::RouteAtFrr => rows(machine, start::measure(runs(5))),
+        Name::FailoverKilled => rows(machine, failover::measure(runs(20))),
+    };
+    let text = format!("{document:#}\n");
+    if let Some(path) = &arguments.json {
+        fs::write(path, &text).unwrap_or_else(|error| panic_on(path, &error));
+    }
+    print!("{text}");
+}
+
+fn rows(machine: Value, rows: Vec<Row>) -> Value {
+    json!({ "machine": machine, "rows": rows.iter().map(Row::to_json).collect::<Vec<_>>() })
+}
+
+#[allow(clippy::panic, reason = "a program for developers, whose way to fail is to end")]
+fn panic_on(path: &std::path::Path, error: &std::io::Error) {
+    panic!("cannot write {}: {error}", path.display());
+}
+
+/// What the figures depend on.
+fn machine() -> Value {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let load = read("/proc/loadavg").split(' ').next().and_then(|load| load.parse::<f64>().ok());
+    json!({
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "cores": available_parallelism().map_or(1, usize::from),
+        "load": load,
+    })
+}
+
+fn demo() -> Value {
+    let done =
+        Command::new(lab::binary()).args(["demo", "--once", "--json"]).output().expect("the demo starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).expect("a JSON document")
+}
+
+/// Runs a measurement in a lab of its own, and gives what it measured.
+fn in_lab<T>(name: &str, measure: impl FnOnce(&Lab) -> T) -> T {
+    let mut result = None;
+    lab::run(name, |lab| result = Some(measure(lab)));
+    result.expect("the lab needs root")
+}
