@@ -12,7 +12,7 @@ use crate::lsdb::{Provenance, Scope};
 use crate::neighbor::{Event, NeighborKey, is_known_type};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, MAX_AGE, SeqNum};
-use crate::view::{NeighborState, lsa_type_name};
+use crate::view::{InterfaceState, NeighborState, lsa_type_name};
 use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
 
 /// The longest that an acknowledgment waits for company (section 13.5 asks for less than RxmtInterval).
@@ -138,7 +138,11 @@ impl Instance {
                 Err(Refusal::BadUpdate)
             }
             // Step 7, and the lines of table 19 about duplicates.
-            std::cmp::Ordering::Equal if self.remove_retransmission(key, &name) => Ok(Verdict::Done),
+            std::cmp::Ordering::Equal if self.remove_retransmission(key, &name) => {
+                // An implied acknowledgment. The backup lets the designated router know all the same.
+                let by_backup = self.is_from_designated(key) && self.is_backup(key.interface);
+                Ok(if by_backup { Verdict::AcknowledgeLater } else { Verdict::Done })
+            }
             std::cmp::Ordering::Equal => Ok(Verdict::AcknowledgeNow),
             // Step 8.
             std::cmp::Ordering::Less => {
@@ -162,8 +166,33 @@ impl Instance {
         if self.is_self_originated(&name) {
             self.received_self_originated(now, scope, name);
         }
-        // Table 19: flooding it back out of the interface is an implied acknowledgment.
-        if flooded_back { Verdict::Done } else { Verdict::AcknowledgeLater }
+        // Table 19: flooding it back out of the interface is an implied acknowledgment. The backup waits for the
+        // designated router to flood what others have sent to both.
+        let left_to_designated = self.is_backup(key.interface) && !self.is_from_designated(key);
+        if flooded_back || left_to_designated { Verdict::Done } else { Verdict::AcknowledgeLater }
+    }
+
+    /// Whether this router is the backup designated router there.
+    fn is_backup(&self, id: InterfaceId) -> bool {
+        self.interfaces.get(&id).is_some_and(|interface| interface.state == InterfaceState::Bdr)
+    }
+
+    /// Whether a neighbor is the designated router of its network.
+    fn is_from_designated(&self, key: NeighborKey) -> bool {
+        let Some(interface) = self.interfaces.get(&key.interface).filter(|i| i.is_broadcast()) else {
+            return false;
+        };
+        interface.neighbors.get(&key.router).is_some_and(|n| n.address == interface.designated)
+    }
+
+    /// Section 13.3 steps 3 and 4: whether what came from a neighbor leaves through the interface that it came in by.
+    /// On a broadcast network all routers have it if a designated router has sent it, and the designated router sends it
+    /// if the backup has got it.
+    fn floods_back(&self, from: NeighborKey) -> bool {
+        let Some(interface) = self.interfaces.get(&from.interface) else { return false };
+        let Some(neighbor) = interface.neighbors.get(&from.router) else { return true };
+        let from_either = neighbor.address == interface.designated || neighbor.address == interface.backup;
+        !interface.is_broadcast() || (!from_either && interface.state != InterfaceState::Bdr)
     }
 
     /// Step 8: the sender has an older instance, and gets ours, unless it had it just now.
@@ -237,8 +266,9 @@ impl Instance {
             .collect();
         let mut flooded_back = false;
         for id in interfaces {
-            // Steps 1 and 2. Steps 3 and 4 concern designated routers.
+            // Steps 1 and 2, then 3 and 4.
             if self.await_acks(now, id, &header, from)
+                && from.is_none_or(|from| from.interface != id || self.floods_back(from))
                 && let Some(interface) = self.interfaces.get_mut(&id)
             {
                 interface.flood_queue.insert(name);

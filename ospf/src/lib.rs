@@ -36,14 +36,15 @@
 
 //! # Implemented
 //!
-//! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks; database exchange, flooding,
-//! aging, refresh, the wrap of sequence numbers; router- and summary-LSAs; routes inside and between areas and to the
+//! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks, broadcast networks with a
+//! designated router and its backup; database exchange, flooding, aging, refresh, the wrap of sequence numbers; router-,
+//! network- and summary-LSAs; routes inside and between areas and to the
 //! outside, equal-cost paths; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
 //! reconfiguration under Full adjacencies; null, simple password and MD5 authentication.
 //!
 //! # Omitted as yet
 //!
-//! Broadcast and NBMA networks with a designated router, stub and not-so-stubby areas, virtual links, origination of
+//! NBMA networks, stub and not-so-stubby areas, virtual links, origination of
 //! AS-external-LSAs, HMAC-SHA authentication (RFC 5709), opaque LSAs, graceful restart.
 //!
 //! # Deviations from RFC 2328
@@ -51,7 +52,7 @@
 //! | section | here | why |
 //! |---|---|---|
 //! | 8.1, 9.5.1 | hellos, flooding and delayed acknowledgments are multicast on point-to-multipoint networks | inside the cluster the network can; neighbors find each other |
-//! | 9.5 | a hello also leaves when a link comes up, and in answer to who does not know us | Full within milliseconds |
+//! | 9.5 | a hello also leaves when a link comes up, when our role on a network changes, and in answer to who does not know us | Full within milliseconds |
 //! | 9.5 | an interface that leaves sends a hello that lists nobody | neighbors need not wait for RouterDeadInterval |
 //! | 10.5 | another router id at the address of a neighbor replaces it on every type of network | a replaced router leaves no ghost |
 //! | 12.4 | the first router-LSA of an area waits for the first Full neighbor, at most 2 s | its second instance would be dropped within MinLSArrival |

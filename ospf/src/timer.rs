@@ -15,6 +15,8 @@ use crate::wire::LsaKey;
 pub(crate) enum TimerId {
     /// The next hello of an interface (RFC 2328 section 9.5).
     Hello(InterfaceId),
+    /// Nobody has said for RouterDeadInterval who the designated router is (section 9.2, WaitTimer).
+    Wait(InterfaceId),
     /// Delayed acknowledgments of an interface (section 13.5).
     DelayedAck(InterfaceId),
     /// A neighbor was not heard for RouterDeadInterval (section 10.2, InactivityTimer).

@@ -3,11 +3,12 @@
 //!
 //! | what has changed | what happens |
 //! |---|---|
-//! | name, priority, timers, transmit delay | nothing but the new value |
+//! | name, timers, transmit delay, authentication | nothing but the new value |
+//! | priority | an election on a broadcast network; adjacencies that the result does not end stay |
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
 //! | ranges | summaries |
 //! | MTU or its check | exchanges that are not Full yet start again |
-//! | area, type of network, passive, address of a point-to-multipoint interface | the interface goes down and up |
+//! | area, type of network, passive, address of an interface that is not point-to-point | the interface goes down and up |
 //! | router id | everything starts again |
 
 use crate::Instance;
@@ -111,7 +112,11 @@ impl Instance {
     ) {
         let restarts = needs_restart(old, &new);
         let renegotiates = old.mtu != new.mtu || old.mtu_ignore != new.mtu_ignore;
-        let hello_changed = old.hello_interval != new.hello_interval;
+        // A hello tells of the new value at once.
+        let hello_changed = old.hello_interval != new.hello_interval || old.priority != new.priority;
+        if new.interface_type == InterfaceType::Broadcast && old.priority != new.priority {
+            self.pending.elections.insert(id);
+        }
         if restarts {
             self.send_hello(id, Destination::AllRouters, true);
             self.interface_down(now, id);
@@ -159,5 +164,5 @@ fn needs_restart(old: &InterfaceConfig, new: &InterfaceConfig) -> bool {
     old.area != new.area
         || old.interface_type != new.interface_type
         || old.passive != new.passive
-        || (new.interface_type == InterfaceType::PointToMultipoint && old.address != new.address)
+        || (new.interface_type != InterfaceType::PointToPoint && old.address != new.address)
 }

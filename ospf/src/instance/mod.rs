@@ -63,7 +63,9 @@ pub struct Instance {
 /// What a call has left to do when it settles.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    /// Areas whose router-LSA may have to say something else.
+    /// Interfaces on which a designated router may have to be elected.
+    pub(crate) elections: BTreeSet<InterfaceId>,
+    /// Areas whose router- and network-LSAs may have to say something else.
     pub(crate) router_lsas: BTreeSet<AreaId>,
     /// Neighbors whose request list has become shorter, or whose state has changed.
     pub(crate) requests: BTreeSet<NeighborKey>,
@@ -232,6 +234,7 @@ impl Instance {
     fn timer_fired(&mut self, now: Instant, timer: TimerId) {
         match timer {
             TimerId::Hello(id) => self.hello_timer(now, id),
+            TimerId::Wait(id) => self.wait_timer(now, id),
             TimerId::DelayedAck(id) => self.send_delayed_acks(id),
             TimerId::Inactivity(key) => self.neighbor_event(now, key, Event::InactivityTimer),
             TimerId::DdRetransmit(key) => self.description_timer(now, key),
@@ -247,14 +250,19 @@ impl Instance {
     }
 
     /// Does what the call has left to do, until nothing is left. Each round can only make fewer new instances
-    /// than the one before: router-LSAs depend on neighbors, summaries on routes, and routes on neither.
+    /// than the one before: roles depend on who is there, adjacencies on roles, router- and network-LSAs on both,
+    /// summaries on routes, and routes on none of what follows from them.
     fn settle(&mut self, now: Instant) {
         loop {
+            for id in std::mem::take(&mut self.pending.elections) {
+                self.neighbor_change(now, id);
+            }
             for key in std::mem::take(&mut self.pending.requests) {
                 self.advance_requests(now, key);
             }
             for area in std::mem::take(&mut self.pending.router_lsas) {
                 self.originate_router_lsa(now, area);
+                self.originate_network_lsas(now, area);
             }
             self.follow_role(now);
             self.schedule_spf(now);
@@ -276,7 +284,8 @@ impl Instance {
     fn is_settled(&self, now: Instant) -> bool {
         let pending = &self.pending;
         let queues_empty = self.interfaces.values().all(|interface| interface.flood_queue.is_empty());
-        pending.requests.is_empty()
+        pending.elections.is_empty()
+            && pending.requests.is_empty()
             && pending.router_lsas.is_empty()
             && self.spf_due_at(now).is_none_or(|at| at > now)
             && !pending.stale

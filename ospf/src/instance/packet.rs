@@ -23,16 +23,28 @@ impl Instance {
     ) {
         let Err(refusal) = self.try_receive(now, id, source, destination, payload) else { return };
         self.refuse(id, refusal);
-        let is_told = self.interfaces.get_mut(&id).is_some_and(|i| i.mismatches.note(now, source, refusal));
-        let notification = if matches!(refusal, Refusal::Malformed(_)) {
-            Notification::InterfaceRxBadPacket { interface: id, source, error: refusal }
-        } else if is_told {
-            let packet_type = payload.get(1).copied().unwrap_or_default();
-            Notification::InterfaceConfigError { interface: id, source, packet_type, error: refusal }
-        } else {
-            return;
-        };
-        self.outputs.push_back(Output::Notification(notification));
+        if matches!(refusal, Refusal::Malformed(_)) {
+            let bad = Notification::InterfaceRxBadPacket { interface: id, source, error: refusal };
+            self.outputs.push_back(Output::Notification(bad));
+        }
+        let packet_type = payload.get(1).copied().unwrap_or_default();
+        self.note_mismatch(now, id, source, packet_type, refusal);
+    }
+
+    /// Notes a difference of configurations, and tells of it if that is due.
+    pub(crate) fn note_mismatch(
+        &mut self,
+        now: Instant,
+        interface: InterfaceId,
+        source: Ipv4Addr,
+        packet_type: u8,
+        error: Refusal,
+    ) {
+        let Some(state) = self.interfaces.get_mut(&interface) else { return };
+        if state.mismatches.note(now, source, error) {
+            let difference = Notification::InterfaceConfigError { interface, source, packet_type, error };
+            self.outputs.push_back(Output::Notification(difference));
+        }
     }
 
     fn try_receive(
@@ -75,8 +87,8 @@ impl Instance {
     /// neighbor is who has its address.
     fn check_neighbor(&self, key: NeighborKey, source: Ipv4Addr) -> Result<(), Refusal> {
         let neighbor = self.neighbor(key).ok_or(Refusal::UnknownNeighbor)?;
-        let multipoint = self.interfaces.get(&key.interface).is_some_and(Interface::is_shared);
-        if multipoint && neighbor.address != source {
+        let is_shared = self.interfaces.get(&key.interface).is_some_and(Interface::is_shared);
+        if is_shared && neighbor.address != source {
             return Err(Refusal::UnknownNeighbor);
         }
         Ok(())

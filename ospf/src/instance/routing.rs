@@ -9,7 +9,7 @@ use crate::interface::Interface;
 use crate::lsdb::{Lsdb, Scope};
 use crate::originate::interface_prefixes;
 use crate::route::RouteTable;
-use crate::spf::{self, Adjacency, AreaInput, LocalPrefix};
+use crate::spf::{self, Adjacency, AreaInput, LocalPrefix, TransitLink};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::view::LsaIdView;
@@ -138,7 +138,7 @@ impl Instance {
             area,
             lsas: self.areas.get(&area).map_or_else(Vec::new, |area| live(now, &area.lsdb)),
             adjacencies: interfaces().flat_map(|(id, i)| adjacencies(*id, i, &self.dead)).collect(),
-            transits: Vec::new(),
+            transits: interfaces().filter_map(|(id, i)| transit(*id, i)).collect(),
             local: interfaces().flat_map(|(id, i)| local_prefixes(*id, i)).collect(),
             excluded: &self.dead,
             ranges: self.config.areas.get(&area).map_or(&[], |area| &area.ranges),
@@ -164,14 +164,20 @@ fn adjacencies(
     interface: &Interface,
     dead: &BTreeSet<RouterId>,
 ) -> impl Iterator<Item = Adjacency> {
-    interface.full_neighbors().filter(|neighbor| !dead.contains(&neighbor.router_id)).map(move |neighbor| {
-        Adjacency {
-            interface: id,
-            neighbor: neighbor.router_id,
-            address: interface.next_hop_of(neighbor),
-            cost: interface.config.cost,
-        }
+    // On a broadcast network the way to a neighbor is the way through the network.
+    let full = interface.full_neighbors().filter(|_| !interface.is_broadcast());
+    full.filter(|neighbor| !dead.contains(&neighbor.router_id)).map(move |neighbor| Adjacency {
+        interface: id,
+        neighbor: neighbor.router_id,
+        address: interface.next_hop_of(neighbor),
+        cost: interface.config.cost,
     })
+}
+
+/// The network that an interface has a designated router on.
+fn transit(id: InterfaceId, interface: &Interface) -> Option<TransitLink> {
+    let designated_router = interface.transit()?;
+    Some(TransitLink { interface: id, designated_router, cost: interface.config.cost })
 }
 
 fn local_prefixes(id: InterfaceId, interface: &Interface) -> impl Iterator<Item = LocalPrefix> {

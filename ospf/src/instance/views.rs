@@ -1,6 +1,7 @@
 //! Snapshots for management: the state of one moment as values of [`crate::view`].
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::Instance;
@@ -92,11 +93,11 @@ impl Instance {
             retransmit_interval: seconds(config.retransmit_interval),
             transmit_delay: config.transmit_delay,
             hello_timer: self.seconds_to(now, TimerId::Hello(id)),
-            dr_router_id: None,
-            dr_ip_addr: None,
-            bdr_router_id: None,
-            bdr_ip_addr: None,
-            wait_timer: None,
+            dr_router_id: interface.router_at(self.config.router_id, interface.designated),
+            dr_ip_addr: specified(interface.designated),
+            bdr_router_id: interface.router_at(self.config.router_id, interface.backup),
+            bdr_ip_addr: specified(interface.backup),
+            wait_timer: self.seconds_to(now, TimerId::Wait(id)),
             mismatches: interface.mismatches.views(),
             neighbor_count: count(interface.neighbors.len()),
             adjacency_count: count(interface.full_neighbors().count()),
@@ -134,8 +135,8 @@ impl Instance {
             area_id: interface.config.area,
             state: neighbor.state,
             priority: neighbor.priority,
-            dr_ip_addr: None,
-            bdr_ip_addr: None,
+            dr_ip_addr: specified(neighbor.designated),
+            bdr_ip_addr: specified(neighbor.backup),
             dead_timer: self.seconds_to(now, TimerId::Inactivity(key)),
             up_time: (neighbor.state == NeighborState::Full).then(|| now.since(neighbor.changed).as_secs()),
             statistics: NeighborStatisticsView {
@@ -164,6 +165,11 @@ pub(super) fn checksum_sum(now: Instant, lsdb: &Lsdb) -> u32 {
 
 pub(super) fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// 0.0.0.0 is nobody.
+fn specified(address: Ipv4Addr) -> Option<Ipv4Addr> {
+    Some(address).filter(|address| !address.is_unspecified())
 }
 
 fn seconds(duration: Duration) -> u32 {

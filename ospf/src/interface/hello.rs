@@ -7,6 +7,7 @@ use crate::Instance;
 use crate::area::options_of;
 use crate::config::AreaType;
 use crate::error::Refusal;
+use crate::interface::designated::Declaration;
 use crate::interface::{Destination, Interface};
 use crate::neighbor::{Event, Neighbor, NeighborKey};
 use crate::timer::TimerId;
@@ -34,8 +35,8 @@ impl Instance {
             options: options_of(self.config.area_type(config.area)),
             priority: config.priority,
             dead_interval: whole_seconds(config.dead_interval),
-            designated_router: Ipv4Addr::UNSPECIFIED,
-            backup_designated_router: Ipv4Addr::UNSPECIFIED,
+            designated_router: interface.designated,
+            backup_designated_router: interface.backup,
             neighbors: if empty { Vec::new() } else { interface.neighbors.keys().copied().collect() },
         };
         self.send(id, destination, PacketBody::Hello(hello));
@@ -56,7 +57,8 @@ impl Instance {
         self.forget_replaced_neighbors(now, id, source, router);
 
         let key = NeighborKey { interface: id, router };
-        let is_new = self.neighbor(key).is_none();
+        let declared = self.neighbor(key).map(Declaration::of);
+        let is_new = declared.is_none();
         if is_new && let Some(interface) = self.interfaces.get_mut(&id) {
             interface.neighbors.insert(router, Neighbor::new(now, router, source, hello.priority));
         }
@@ -73,6 +75,7 @@ impl Instance {
         if listed {
             self.heard_alive(now, router);
             self.neighbor_event(now, key, Event::TwoWayReceived);
+            self.declared(now, key, declared, hello);
         } else {
             self.neighbor_event(now, key, Event::OneWayReceived);
         }
@@ -92,15 +95,17 @@ impl Instance {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let Some(neighbor) = interface.neighbors.get_mut(&router) else { return };
         neighbor.priority = hello.priority;
+        neighbor.designated = hello.designated_router;
+        neighbor.backup = hello.backup_designated_router;
         if neighbor.address != source {
             neighbor.address = source;
             self.request_spf(now, None);
         }
     }
 
-    /// Section 10.5: on a point-to-multipoint network the neighbor is who has the address, elsewhere who has the
-    /// router id. A router that comes back under another id, or moves to another address on a
-    /// point-to-multipoint network, is another neighbor, and the old one is gone.
+    /// Section 10.5: on a point-to-point network the neighbor is who has the router id, elsewhere who has the address.
+    /// A router that comes back under another id, or elsewhere at another address, is another neighbor, and the old one
+    /// is gone.
     fn forget_replaced_neighbors(
         &mut self,
         now: Instant,
@@ -109,12 +114,12 @@ impl Instance {
         router: RouterId,
     ) {
         let Some(interface) = self.interfaces.get(&id) else { return };
-        let multipoint = interface.is_shared();
+        let is_shared = interface.is_shared();
         let replaced: Vec<_> = interface
             .neighbors
             .values()
             .filter(|old| match old.router_id == router {
-                true => multipoint && old.address != source,
+                true => is_shared && old.address != source,
                 false => old.address == source,
             })
             .map(|old| NeighborKey { interface: id, router: old.router_id })

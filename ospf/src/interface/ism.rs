@@ -1,6 +1,10 @@
-//! The interface state machine (RFC 2328 section 9.3) for networks without a designated router.
+//! The interface state machine (RFC 2328 section 9.3): up and down. What goes on between the routers of a network with a
+//! designated router is in [`super::designated`].
+
+use std::net::Ipv4Addr;
 
 use crate::Instance;
+use crate::config::InterfaceType;
 use crate::event::{Notification, Output};
 use crate::neighbor::{Event, NeighborKey};
 use crate::originate::FIRST_ROUTER_LSA_DELAY;
@@ -9,14 +13,25 @@ use crate::types::{Instant, InterfaceId};
 use crate::view::InterfaceState;
 
 impl Instance {
-    /// InterfaceUp: point-to-point and point-to-multipoint interfaces go to Point-to-Point at once, and a
-    /// hello leaves now instead of a HelloInterval later.
+    /// InterfaceUp: point-to-point and point-to-multipoint interfaces go to Point-to-Point at once; on a broadcast
+    /// network whoever may become designated router first waits to hear of one. A hello leaves now instead of a
+    /// HelloInterval later.
     pub(crate) fn interface_up(&mut self, now: Instant, id: InterfaceId) {
         let Some(interface) = self.interfaces.get_mut(&id).filter(|interface| !interface.is_up()) else {
             return;
         };
         let area = interface.config.area;
-        self.set_interface_state(now, id, InterfaceState::PointToPoint);
+        let eligible = interface.config.priority > 0 && !interface.config.passive;
+        let state = match interface.config.interface_type {
+            InterfaceType::PointToPoint | InterfaceType::PointToMultipoint => InterfaceState::PointToPoint,
+            InterfaceType::Broadcast if eligible => InterfaceState::Waiting,
+            InterfaceType::Broadcast => InterfaceState::DrOther,
+        };
+        let wait_until = now + interface.config.dead_interval;
+        self.set_interface_state(now, id, state);
+        if state == InterfaceState::Waiting {
+            self.timers.arm(TimerId::Wait(id), wait_until);
+        }
         if self.areas.get(&area).is_some_and(|area| !area.router_lsa_started) {
             let at = now + FIRST_ROUTER_LSA_DELAY;
             self.timers.arm_no_later(TimerId::FirstRouterLsa(area), at);
@@ -37,10 +52,16 @@ impl Instance {
         }
         self.timers.cancel(TimerId::Hello(id));
         self.timers.cancel(TimerId::DelayedAck(id));
+        self.timers.cancel(TimerId::Wait(id));
+        if let Some(interface) = self.interfaces.get_mut(&id) {
+            interface.designated = Ipv4Addr::UNSPECIFIED;
+            interface.backup = Ipv4Addr::UNSPECIFIED;
+            interface.mismatches.clear();
+        }
         self.set_interface_state(now, id, InterfaceState::Down);
     }
 
-    fn set_interface_state(&mut self, now: Instant, id: InterfaceId, state: InterfaceState) {
+    pub(super) fn set_interface_state(&mut self, now: Instant, id: InterfaceId, state: InterfaceState) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         interface.state = state;
         interface.statistics.events += 1;

@@ -1,6 +1,8 @@
 //! The data structure of an interface (RFC 2328 section 9).
 
 mod authentication;
+mod designated;
+mod election;
 mod hello;
 mod ism;
 mod statistics;
@@ -28,6 +30,10 @@ pub(crate) struct Interface {
     /// What the lower layer says.
     pub(crate) link_up: bool,
     pub(crate) neighbors: BTreeMap<RouterId, Neighbor>,
+    /// Address of the designated router; 0.0.0.0 while there is none.
+    pub(crate) designated: Ipv4Addr,
+    /// Address of the backup designated router; 0.0.0.0 while there is none.
+    pub(crate) backup: Ipv4Addr,
     /// What leaves in updates when the call at hand ends, so that one change makes one packet.
     pub(crate) flood_queue: BTreeSet<LsaKey>,
     /// Acknowledgments that wait for company (section 13.5).
@@ -46,6 +52,8 @@ impl Interface {
             state: InterfaceState::Down,
             link_up: false,
             neighbors: BTreeMap::new(),
+            designated: Ipv4Addr::UNSPECIFIED,
+            backup: Ipv4Addr::UNSPECIFIED,
             flood_queue: BTreeSet::new(),
             delayed_acks: BTreeMap::new(),
             statistics: InterfaceStatistics::default(),

@@ -8,8 +8,8 @@ use crate::interface::Interface;
 use crate::lsdb::Scope;
 use crate::types::{Instant, InterfaceId, RouterId};
 use crate::wire::{
-    ALL_SPF_ROUTERS, DD_FIXED_LEN, HEADER_LEN, Header, LSA_HEADER_LEN, LSU_FIXED_LEN, Lsa, LsaHeader, LsaKey,
-    Packet, PacketBody, REQUEST_LEN,
+    ALL_D_ROUTERS, ALL_SPF_ROUTERS, DD_FIXED_LEN, HEADER_LEN, Header, LSA_HEADER_LEN, LSU_FIXED_LEN, Lsa,
+    LsaHeader, LsaKey, Packet, PacketBody, REQUEST_LEN,
 };
 
 /// Whom a packet is for.
@@ -17,6 +17,8 @@ use crate::wire::{
 pub(crate) enum Destination {
     /// Every router on the network.
     AllRouters,
+    /// Every router that is adjacent, with what is flooded and with delayed acknowledgments.
+    Adjacent,
     /// One neighbor.
     Neighbor(RouterId),
 }
@@ -51,8 +53,9 @@ impl Interface {
         (self.body_capacity() / LSA_HEADER_LEN).max(1)
     }
 
-    /// Section 8.1: everything goes to AllSPFRouters on a point-to-point network. On a point-to-multipoint
-    /// network what is for one neighbor goes to its address; hellos and flooding are multicast (a deviation:
+    /// Section 8.1: everything goes to AllSPFRouters on a point-to-point network. On a broadcast network what is for one
+    /// neighbor goes to its address, and what is flooded goes to the designated routers, unless one of these sends it
+    /// (sections 13.3 step 5, 13.5). On a point-to-multipoint network what is for one neighbor goes to its address; hellos and flooding are multicast (a deviation:
     /// the network inside the cluster can, and neighbors then find each other). The neighbor of a multi-area
     /// adjacency shares its network with others, so everything goes to its address (RFC 5185 section 2.2).
     fn destination(&self, destination: Destination) -> Ipv4Addr {
@@ -60,10 +63,11 @@ impl Interface {
             return address;
         }
         match destination {
+            Destination::Adjacent if self.is_broadcast() && !self.is_designated() => ALL_D_ROUTERS,
             Destination::Neighbor(router) if self.is_shared() => {
                 self.neighbors.get(&router).map_or(ALL_SPF_ROUTERS, |neighbor| neighbor.address)
             }
-            _ => ALL_SPF_ROUTERS,
+            Destination::AllRouters | Destination::Adjacent | Destination::Neighbor(_) => ALL_SPF_ROUTERS,
         }
     }
 }
@@ -118,7 +122,7 @@ impl Instance {
     pub(crate) fn send_delayed_acks(&mut self, id: InterfaceId) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
         let headers: Vec<_> = std::mem::take(&mut interface.delayed_acks).into_values().collect();
-        self.send_acks(id, Destination::AllRouters, &headers);
+        self.send_acks(id, Destination::Adjacent, &headers);
     }
 
     /// Sends what the call at hand has queued for flooding. Everything that one call changes travels
@@ -132,7 +136,7 @@ impl Instance {
             .collect();
         for (id, keys) in queued {
             let lsas = keys.iter().filter_map(|key| self.lsa_to_send(now, id, key)).collect();
-            self.send_updates(id, Destination::AllRouters, lsas);
+            self.send_updates(id, Destination::Adjacent, lsas);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::neighbor::{DdFingerprint, Event, NeighborKey};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant};
 use crate::view::NeighborState;
-use crate::wire::{DatabaseDescription, DdFlags, LsType, LsaHeader, PacketBody};
+use crate::wire::{DatabaseDescription, DdFlags, LsType, LsaHeader, PacketBody, PacketType};
 
 impl Instance {
     /// Enters ExStart: asserts mastership with an empty packet until the neighbor answers (section 10.8).
@@ -38,13 +38,20 @@ impl Instance {
     ) -> Result<(), Refusal> {
         let interface = self.interfaces.get_mut(&key.interface).ok_or(Refusal::InterfaceDown)?;
         let neighbor = interface.neighbors.get(&key.router).ok_or(Refusal::UnknownNeighbor)?;
-        let (own, theirs) = (interface.config.mtu, packet.interface_mtu);
-        // Section 10.6: a larger MTU than ours would not get through.
-        if theirs > own && !interface.config.mtu_ignore {
-            return Err(Refusal::MtuMismatch { own, theirs });
+        let (own, theirs, source) = (interface.config.mtu, packet.interface_mtu, neighbor.address);
+        if interface.config.mtu_ignore || theirs == own || theirs == 0 {
+            interface.mismatches.accepted_description(source);
+        } else {
+            let difference = Refusal::MtuMismatch { own, theirs };
+            // Section 10.6: a larger MTU than ours would not get through.
+            if theirs > own {
+                return Err(difference);
+            }
+            // With a smaller one it is the neighbor that refuses ours, which nobody would see here.
+            let packet_type = PacketType::DatabaseDescription as u8;
+            self.note_mismatch(now, key.interface, source, packet_type, difference);
         }
-        interface.mismatches.accepted_description(neighbor.address);
-        if neighbor.state == NeighborState::Init {
+        if self.neighbor(key).is_some_and(|neighbor| neighbor.state == NeighborState::Init) {
             // It can only describe its database to us after it has heard us.
             self.heard_alive(now, key.router);
             self.neighbor_event(now, key, Event::TwoWayReceived);

@@ -44,6 +44,10 @@ pub(crate) struct Neighbor {
     /// Where its last hello came from.
     pub(crate) address: Ipv4Addr,
     pub(crate) priority: u8,
+    /// Address of the router that it takes for the designated one; 0.0.0.0 for nobody.
+    pub(crate) designated: Ipv4Addr,
+    /// The same for the backup.
+    pub(crate) backup: Ipv4Addr,
     /// The cryptographic sequence number of its last packet (section D.5.3).
     pub(crate) cryptographic_sequence: u32,
     pub(crate) state: NeighborState,
@@ -76,6 +80,8 @@ impl Neighbor {
             router_id,
             address,
             priority,
+            designated: Ipv4Addr::UNSPECIFIED,
+            backup: Ipv4Addr::UNSPECIFIED,
             cryptographic_sequence: 0,
             state: NeighborState::Down,
             changed: now,

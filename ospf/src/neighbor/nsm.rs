@@ -14,6 +14,7 @@ pub(crate) enum Event {
     TwoWayReceived,
     NegotiationDone,
     ExchangeDone,
+    AdjOk,
     BadLsReq,
     LoadingDone,
     SeqNumberMismatch,
@@ -36,8 +37,15 @@ impl Instance {
                     self.set_neighbor_state(now, key, State::Init);
                 }
             }
-            // Section 10.4: on point-to-point and point-to-multipoint networks every neighbor becomes adjacent.
-            (State::Init, Event::TwoWayReceived) => self.start_exchange(now, key),
+            (State::Init, Event::TwoWayReceived) if self.should_be_adjacent(key) => {
+                self.start_exchange(now, key);
+            }
+            (State::Init, Event::TwoWayReceived) => self.set_neighbor_state(now, key, State::TwoWay),
+            (State::TwoWay, Event::AdjOk) if self.should_be_adjacent(key) => self.start_exchange(now, key),
+            (state, Event::AdjOk) if state >= State::ExStart && !self.should_be_adjacent(key) => {
+                self.forget_exchange(key);
+                self.set_neighbor_state(now, key, State::TwoWay);
+            }
             (State::ExStart, Event::NegotiationDone) => self.negotiation_done(now, key),
             (State::Exchange, Event::ExchangeDone) => self.exchange_done(now, key),
             (State::Loading, Event::LoadingDone) => self.set_neighbor_state(now, key, State::Full),
@@ -62,6 +70,12 @@ impl Instance {
         }
     }
 
+    /// Section 10.4.
+    fn should_be_adjacent(&self, key: NeighborKey) -> bool {
+        let Some(interface) = self.interfaces.get(&key.interface) else { return false };
+        interface.neighbors.get(&key.router).is_some_and(|neighbor| interface.is_adjacent_to(neighbor))
+    }
+
     /// The data that synchronisation has built up goes: sections 10.3 and 10.6.
     fn forget_exchange(&mut self, key: NeighborKey) {
         if let Some(neighbor) = self.neighbor_mut(key) {
@@ -82,7 +96,7 @@ impl Instance {
     /// Changes the state, and does what depends on whether the neighbor is, or was, Full.
     pub(crate) fn set_neighbor_state(&mut self, now: Instant, key: NeighborKey, state: NeighborState) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let area_id = interface.config.area;
+        let (area_id, is_broadcast) = (interface.config.area, interface.is_broadcast());
         let Some(neighbor) = interface.neighbors.get_mut(&key.router) else { return };
         let before = std::mem::replace(&mut neighbor.state, state);
         neighbor.changed = now;
@@ -97,6 +111,11 @@ impl Instance {
             }
             self.pending.router_lsas.insert(area_id);
             self.request_spf(now, None);
+        }
+        // Section 9.2: NeighborChange.
+        let hears_us = |state| state >= NeighborState::TwoWay;
+        if is_broadcast && hears_us(before) != hears_us(state) {
+            self.pending.elections.insert(key.interface);
         }
         // Section 14: MaxAge advertisements wait for exchanges to end; so do those of an earlier life.
         self.pending.flushed = true;

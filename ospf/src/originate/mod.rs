@@ -5,6 +5,7 @@
 //! gone ([`Instance::withdraw`]), as often as they like. This module compares that with the database and
 //! makes a new instance only if the contents differ, no sooner than MinLSInterval allows.
 
+mod network;
 mod router;
 mod summary;
 
@@ -13,6 +14,7 @@ pub(crate) use router::interface_prefixes;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::Instance;
@@ -236,6 +238,18 @@ impl Instance {
         for name in names {
             self.withdraw(now, scope, name);
         }
+    }
+
+    /// What of some types we want announced, or have announced and not taken back.
+    fn own_advertisements(&self, now: Instant, scope: Scope, types: &[LsType]) -> BTreeSet<LsaKey> {
+        let Some(area) = self.area_of(scope) else { return BTreeSet::new() };
+        let live = area
+            .lsdb
+            .iter()
+            .filter(|(_, entry)| entry.provenance == Provenance::Own && !entry.is_max_age(now));
+        let wanted = area.originations.iter().filter(|(_, origination)| origination.is_wanted());
+        let names = live.map(|(name, _)| name).chain(wanted.map(|(name, _)| name));
+        names.filter(|name| types.contains(&name.ls_type)).copied().collect()
     }
 
     fn min_ls_interval(&self, scope: Scope) -> Option<Duration> {

@@ -58,7 +58,8 @@ impl Instance {
     }
 }
 
-/// The links that an interface which is up contributes: to its Full neighbors, and to its prefixes.
+/// The links that an interface which is up contributes: to its Full neighbors or its transit network, and to its
+/// prefixes.
 fn links(id: InterfaceId, interface: &Interface) -> Vec<RouterLink> {
     let config = &interface.config;
     // Section 12.4.1.1: the link data of an unnumbered interface is its MIB-II ifIndex.
@@ -75,8 +76,13 @@ fn links(id: InterfaceId, interface: &Interface) -> Vec<RouterLink> {
         link_type: LinkType::Stub,
         metric,
     };
-    let to_prefixes = interface_prefixes(interface).into_iter().map(stub);
-    interface.full_neighbors().map(to_neighbor).chain(to_prefixes).collect()
+    // Section 12.4.1.2: without a designated router that speaks for it the network is a stub.
+    if let Some(id) = interface.transit() {
+        let to_network = RouterLink { id, data, link_type: LinkType::Transit, metric: config.cost };
+        return std::iter::once(to_network).chain(further_prefixes(interface).map(stub)).collect();
+    }
+    let to_neighbors = interface.full_neighbors().filter(|_| !interface.is_broadcast()).map(to_neighbor);
+    to_neighbors.chain(interface_prefixes(interface).into_iter().map(stub)).collect()
 }
 
 /// A prefix that several interfaces announce is announced once, at its lowest cost.
@@ -96,22 +102,26 @@ fn keep_cheapest_stubs(links: &mut Vec<RouterLink>) {
     });
 }
 
-/// The stub links of an interface which is up, with their costs.
+/// The prefixes of an interface which is up, with their costs.
 pub(crate) fn interface_prefixes(interface: &Interface) -> Vec<(Ipv4Net, u16)> {
+    network_prefix(interface).into_iter().chain(further_prefixes(interface)).collect()
+}
+
+/// What is announced with an interface beside its own network.
+fn further_prefixes(interface: &Interface) -> impl Iterator<Item = (Ipv4Net, u16)> {
+    interface.config.stub_prefixes.iter().map(|(prefix, cost)| (prefix.trunc(), *cost))
+}
+
+/// What an interface says of its own network.
+fn network_prefix(interface: &Interface) -> Option<(Ipv4Net, u16)> {
     let config = &interface.config;
-    let mut prefixes = Vec::new();
     match config.interface_type {
-        InterfaceType::PointToPoint if config.unnumbered => {}
-        // Section 12.4.1.1, option 2: the subnet is known. A passive interface has nothing but its subnet.
-        InterfaceType::PointToPoint | InterfaceType::Broadcast => {
-            prefixes.push((config.address.trunc(), config.cost))
-        }
-        InterfaceType::PointToMultipoint if config.passive => {
-            prefixes.push((config.address.trunc(), config.cost))
-        }
+        InterfaceType::PointToPoint if config.unnumbered => None,
         // Section 12.4.1.4: the own address as a host.
-        InterfaceType::PointToMultipoint => prefixes.push((Ipv4Net::from(interface.address()), 0)),
+        InterfaceType::PointToMultipoint if !config.passive => Some((Ipv4Net::from(interface.address()), 0)),
+        // Section 12.4.1.1, option 2: the subnet is known. A passive interface has nothing but its subnet.
+        InterfaceType::PointToPoint | InterfaceType::PointToMultipoint | InterfaceType::Broadcast => {
+            Some((config.address.trunc(), config.cost))
+        }
     }
-    prefixes.extend(config.stub_prefixes.iter().map(|(prefix, cost)| (prefix.trunc(), *cost)));
-    prefixes
 }

@@ -1,7 +1,7 @@
 //! Summary-LSAs (RFC 2328 section 12.4.3): what [`crate::abr`] says should be announced becomes advertisements, and
 //! what it no longer says is flushed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -9,9 +9,12 @@ use ipnet::Ipv4Net;
 use crate::Instance;
 use crate::abr::{Summaries, SummaryTarget, desired_summaries, link_state_ids};
 use crate::area::options_of;
-use crate::lsdb::{Provenance, Scope};
+use crate::lsdb::Scope;
 use crate::types::{AreaId, Instant, RouterId};
 use crate::wire::{LsType, LsaBody, LsaKey, SummaryLsa};
+
+/// The types of summaries.
+const SUMMARIES: [LsType; 2] = [LsType::SUMMARY_NETWORK, LsType::SUMMARY_ASBR];
 
 impl Instance {
     /// Brings the summaries of all areas in line with the routes. Only an area border router has any.
@@ -29,7 +32,7 @@ impl Instance {
     fn originate_area_summaries(&mut self, now: Instant, area: AreaId, desired: Summaries) {
         let scope = Scope::Area(area);
         let advertisements = advertisements(self.config.router_id, &desired);
-        for name in self.own_summaries(now, scope) {
+        for name in self.own_advertisements(now, scope, &SUMMARIES) {
             if !advertisements.contains_key(&name) {
                 self.withdraw(now, scope, name);
             }
@@ -38,20 +41,6 @@ impl Instance {
         for (name, summary) in advertisements {
             self.originate(now, scope, name, options_of(area_type), LsaBody::Summary(summary));
         }
-    }
-
-    /// The summaries that we want announced, or have announced and not taken back.
-    fn own_summaries(&self, now: Instant, scope: Scope) -> BTreeSet<LsaKey> {
-        let Some(area) = self.area_of(scope) else { return BTreeSet::new() };
-        let live = area
-            .lsdb
-            .iter()
-            .filter(|(_, entry)| entry.provenance == Provenance::Own && !entry.is_max_age(now));
-        let wanted =
-            area.originations.iter().filter(|(_, origination)| origination.is_wanted()).map(|(name, _)| name);
-        let is_summary =
-            |name: &&LsaKey| matches!(name.ls_type, LsType::SUMMARY_NETWORK | LsType::SUMMARY_ASBR);
-        live.map(|(name, _)| name).chain(wanted).filter(is_summary).copied().collect()
     }
 }
 

@@ -42,7 +42,7 @@ pub struct AuthInfo {
 /// What a packet is about: the type field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum PacketType {
+pub(crate) enum PacketType {
     Hello = 1,
     DatabaseDescription = 2,
     LinkStateRequest = 3,

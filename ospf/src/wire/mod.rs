@@ -39,7 +39,7 @@ pub use lsa::{
 
 use std::net::Ipv4Addr;
 
-use header::PacketType;
+pub(crate) use header::PacketType;
 use reader::Reader;
 use writer::Writer;
 

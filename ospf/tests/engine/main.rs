@@ -4,6 +4,7 @@
 
 mod authentication;
 mod bench;
+mod broadcast;
 mod exchange;
 mod flooding;
 mod hello;

@@ -135,6 +135,30 @@ fn a_larger_mtu_keeps_the_neighbor_in_exstart_and_is_told() {
 }
 
 #[test]
+fn a_smaller_mtu_is_told_and_refused_by_the_neighbor_only() {
+    let mut bench = Bench::new();
+    bench.hello();
+    bench.said.clear();
+    let mut small = description(DdFlags::all(), 1, &[]);
+    small.interface_mtu = 1400;
+    bench.receive(PacketBody::DatabaseDescription(small));
+    assert_eq!(bench.state(), NeighborState::Exchange);
+    assert_eq!(told(&mut bench), expected("mtu-mismatch", "1500", "1400"));
+    assert_eq!((shown(&bench).len(), bench.refused("mtu_mismatch")), (1, 0));
+    // 0 says nothing, and who ignores differences does not speak of them.
+    for (mtu, ignore) in [(0, false), (1400, true)] {
+        let mut bench = Bench::new();
+        bench.reconfigure(|link| link.mtu_ignore = ignore);
+        bench.hello();
+        bench.said.clear();
+        let mut other = description(DdFlags::all(), 1, &[]);
+        other.interface_mtu = mtu;
+        bench.receive(PacketBody::DatabaseDescription(other));
+        assert_eq!((told(&mut bench).len(), shown(&bench).len()), (0, 0));
+    }
+}
+
+#[test]
 fn whoever_claims_many_values_from_many_addresses_fills_nothing() {
     let mut config = link_config();
     config.interface_type = InterfaceType::PointToMultipoint;

@@ -6,6 +6,7 @@
 
 mod adjacency;
 mod areas;
+mod broadcast;
 mod change;
 mod grid;
 mod lives;

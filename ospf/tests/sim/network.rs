@@ -8,8 +8,7 @@ use ipnet::Ipv4Net;
 use isthmus_ospf::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
 use isthmus_ospf::route::{Route, RouteChange};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
-use isthmus_ospf::view::NeighborState;
-use isthmus_ospf::wire::ALL_SPF_ROUTERS;
+use isthmus_ospf::view::{InterfaceView, NeighborState};
 use isthmus_ospf::{Instance, Output, Transmit};
 
 use crate::random::Random;
@@ -167,6 +166,48 @@ impl Network {
             );
         }
         segment
+    }
+
+    /// Joins routers by one broadcast network, 192.168.x.0/24, which takes no longer than any other to hear of a router.
+    pub(crate) fn lan(&mut self, nodes: &[NodeId], area: AreaId, cost: u16) -> SegmentId {
+        let segment = self.segment();
+        for node in nodes {
+            self.join_lan(segment, *node, area, cost);
+        }
+        segment
+    }
+
+    /// Adds a router to a broadcast network.
+    pub(crate) fn join_lan(
+        &mut self,
+        segment: SegmentId,
+        node: NodeId,
+        area: AreaId,
+        cost: u16,
+    ) -> InterfaceId {
+        let host = self.nodes[node].config.router_id.0.octets()[3];
+        let address =
+            Ipv4Net::new(Ipv4Addr::new(192, 168, segment as u8, host), 24).expect("a prefix length");
+        self.attach(segment, node, interface_config(area, address, cost, InterfaceType::Broadcast))
+    }
+
+    /// The configuration of the interface that a router has on a segment, before it starts.
+    pub(crate) fn interface_on(&mut self, segment: SegmentId, node: NodeId) -> &mut InterfaceConfig {
+        let id = self.interface_id_on(segment, node);
+        self.nodes[node].config.interfaces.get_mut(&id).expect("an interface")
+    }
+
+    /// What a router shows of its interface on a segment.
+    pub(crate) fn view_on(&self, segment: SegmentId, node: NodeId) -> InterfaceView {
+        let id = self.interface_id_on(segment, node);
+        let instance = self.nodes[node].instance.as_ref().expect("it runs");
+        let mut views = instance.view_interfaces(self.now).into_iter();
+        views.find(|view| view.interface_id == id).expect("an interface")
+    }
+
+    pub(crate) fn interface_id_on(&self, segment: SegmentId, node: NodeId) -> InterfaceId {
+        let members = &self.segments[segment].members;
+        members.iter().find(|(member, _)| *member == node).expect("a member").1
     }
 
     /// A backbone adjacency between two members of a mesh, over that mesh.
@@ -327,7 +368,8 @@ impl Network {
         ));
         receivers.retain(|(member, id)| {
             let Some(config) = self.nodes[*member].config.interfaces.get(id) else { return false };
-            let is_for = packet.destination == ALL_SPF_ROUTERS || packet.destination == config.address.addr();
+            // A network card may take more groups than it was asked for.
+            let is_for = packet.destination.is_multicast() || packet.destination == config.address.addr();
             // As the driver does: the interface of a multi-area adjacency takes what its peer sends in its area.
             is_for
                 && config

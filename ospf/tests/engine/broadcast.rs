@@ -1,0 +1,380 @@
+//! One router on a network with a designated router, packet by packet: waiting, roles, where packets go, who
+//! acknowledges what (table 19), and what is said of the network (sections 9.3, 10.5, 12.4.1.2, 12.4.2, 13.3, 13.5).
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use isthmus_ospf::config::{AreaConfig, InterfaceType};
+use isthmus_ospf::types::{AreaId, RouterId};
+use isthmus_ospf::view::{InterfaceState, LsaBodyView, NeighborState};
+use isthmus_ospf::wire::{
+    ALL_D_ROUTERS, ALL_SPF_ROUTERS, DdFlags, Header, Hello, LsType, LsaKey, Packet, PacketBody,
+};
+
+use crate::bench::{
+    Bench, LINK, OWN, OWN_ADDRESS, PEER, PEER_ADDRESS, STRANGER, description, hello, link_config, millis,
+    router_key, router_lsa,
+};
+
+const STRANGER_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 3);
+const NOBODY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+const FAR: RouterId = RouterId(Ipv4Addr::new(10, 7, 0, 1));
+
+/// What both others say in their hellos.
+#[derive(Clone, Copy)]
+struct Say {
+    designated: Ipv4Addr,
+    backup: Ipv4Addr,
+}
+
+struct Lan {
+    bench: Bench,
+    say: Say,
+    sequence: u32,
+}
+
+impl Lan {
+    fn new(priority: u8) -> Self {
+        let mut config = link_config();
+        config.interface_type = InterfaceType::Broadcast;
+        config.address = "172.16.0.1/24".parse().expect("an address");
+        config.priority = priority;
+        let bench = Bench::with(config, AreaConfig::default());
+        Self { bench, say: Say { designated: NOBODY, backup: NOBODY }, sequence: 100 }
+    }
+
+    /// Full with all that it should be Full with, in that role; everything is acknowledged and forgotten.
+    fn with_role(role: InterfaceState) -> Self {
+        let mut lan = match role {
+            InterfaceState::Dr => {
+                let mut lan = Self::new(9);
+                lan.hellos();
+                for _ in 0..4 {
+                    lan.bench.advance(Duration::from_secs(10));
+                    lan.hellos();
+                }
+                lan
+            }
+            _ => Self::new(1),
+        };
+        lan.say = match role {
+            InterfaceState::Dr => Say { designated: OWN_ADDRESS, backup: STRANGER_ADDRESS },
+            InterfaceState::Bdr => Say { designated: PEER_ADDRESS, backup: NOBODY },
+            _ => Say { designated: PEER_ADDRESS, backup: STRANGER_ADDRESS },
+        };
+        lan.hellos();
+        if role == InterfaceState::Bdr {
+            lan.say.backup = OWN_ADDRESS;
+            lan.hellos();
+        }
+        lan.exchange(PEER, PEER_ADDRESS);
+        lan.exchange(STRANGER, STRANGER_ADDRESS);
+        for _ in 0..6 {
+            lan.bench.advance(Duration::from_secs(1));
+            lan.acknowledge_all();
+        }
+        lan.hellos();
+        assert_eq!(lan.bench.interface().state, role);
+        assert!(lan.bench.engine.view_neighbors(lan.bench.now).iter().all(|neighbor| {
+            neighbor.state == NeighborState::Full && neighbor.statistics.nbr_retrans_qlen == 0
+        }));
+        lan.bench.sent.clear();
+        lan.bench.said.clear();
+        lan
+    }
+
+    fn receive(&mut self, router_id: RouterId, source: Ipv4Addr, destination: Ipv4Addr, body: PacketBody) {
+        let header = Header { router_id, area_id: AreaId::BACKBONE };
+        self.bench.receive_bytes(source, destination, &Packet { header, body }.encode());
+    }
+
+    fn hello(&mut self, router: RouterId, source: Ipv4Addr, change: impl FnOnce(&mut Hello)) {
+        let mut hello = Hello {
+            network_mask: Ipv4Addr::new(255, 255, 255, 0),
+            designated_router: self.say.designated,
+            backup_designated_router: self.say.backup,
+            ..hello(vec![OWN, PEER, STRANGER])
+        };
+        change(&mut hello);
+        self.receive(router, source, ALL_SPF_ROUTERS, PacketBody::Hello(hello));
+    }
+
+    fn hellos(&mut self) {
+        self.hello(PEER, PEER_ADDRESS, |_| {});
+        self.hello(STRANGER, STRANGER_ADDRESS, |_| {});
+    }
+
+    /// The other, as master with an empty database, exchanges it.
+    fn exchange(&mut self, router: RouterId, source: Ipv4Addr) {
+        for flags in [DdFlags::all(), DdFlags::MS] {
+            self.sequence += 1;
+            let body = PacketBody::DatabaseDescription(description(flags, self.sequence, &[]));
+            self.receive(router, source, OWN_ADDRESS, body);
+        }
+        self.sequence += 10;
+    }
+
+    fn acknowledge_all(&mut self) {
+        let sent = std::mem::take(&mut self.bench.sent);
+        for (_, _, packet) in sent {
+            if let PacketBody::LinkStateUpdate(lsas) = packet.body {
+                let headers: Vec<_> = lsas.iter().map(|lsa| lsa.header).collect();
+                for (router, source) in [(PEER, PEER_ADDRESS), (STRANGER, STRANGER_ADDRESS)] {
+                    let body = PacketBody::LinkStateAck(headers.clone());
+                    self.receive(router, source, ALL_SPF_ROUTERS, body);
+                }
+            }
+        }
+    }
+
+    fn update(&mut self, router: RouterId, source: Ipv4Addr, destination: Ipv4Addr) {
+        let lsa = router_lsa(FAR, 1, 1);
+        self.receive(router, source, destination, PacketBody::LinkStateUpdate(vec![lsa]));
+    }
+
+    /// Type and destination of the updates and acknowledgments that leave within a moment.
+    fn answers(&mut self) -> Vec<(u8, Ipv4Addr)> {
+        self.bench.advance(millis(200));
+        let sent = std::mem::take(&mut self.bench.sent).into_iter();
+        sent.map(|(_, transmit, packet)| (packet.type_number(), transmit.destination))
+            .filter(|(packet_type, _)| *packet_type >= 4)
+            .collect()
+    }
+
+    fn network_lsa(&self) -> Option<(u32, u16)> {
+        let key = LsaKey { ls_type: LsType::NETWORK, id: OWN_ADDRESS, advertising_router: OWN };
+        self.bench.stored(key)
+    }
+
+    /// Type, id, data and metric of the links of our router-LSA.
+    fn links(&self) -> Vec<(String, Ipv4Addr, Ipv4Addr, u16)> {
+        let database = self.bench.engine.view_database(self.bench.now, Some(AreaId::BACKBONE));
+        let own = database.into_iter().find(|e| e.header.type_number == 1 && e.header.adv_router == OWN);
+        let Some(LsaBodyView::Router(router)) = own.and_then(|entry| entry.body) else {
+            panic!("no router-LSA")
+        };
+        router
+            .links
+            .into_iter()
+            .map(|link| (link.link_type.to_owned(), link.link_id, link.link_data, link.metric))
+            .collect()
+    }
+}
+
+const FLOODED: u8 = 4;
+const ACKNOWLEDGED: u8 = 5;
+
+#[test]
+fn it_waits_for_the_dead_interval_and_says_so() {
+    let mut lan = Lan::new(1);
+    assert_eq!(
+        (lan.bench.interface().state, lan.bench.interface().wait_timer),
+        (InterfaceState::Waiting, Some(40))
+    );
+    lan.hellos();
+    lan.bench.advance(Duration::from_secs(39));
+    lan.hellos();
+    let view = lan.bench.interface();
+    assert_eq!((view.state, view.wait_timer, view.dr_ip_addr), (InterfaceState::Waiting, Some(1), None));
+    assert!(lan.bench.engine.view_neighbors(lan.bench.now).iter().all(|n| n.state == NeighborState::TwoWay));
+    lan.bench.advance(Duration::from_secs(1));
+    let view = lan.bench.interface();
+    assert_eq!((view.state, view.wait_timer), (InterfaceState::DrOther, None));
+    assert_eq!((view.dr_ip_addr, view.dr_router_id), (Some(STRANGER_ADDRESS), Some(STRANGER)));
+    assert_eq!((view.bdr_ip_addr, view.bdr_router_id), (Some(STRANGER_ADDRESS), Some(STRANGER)));
+}
+
+#[test]
+fn a_hello_of_a_designated_router_without_a_backup_or_of_a_backup_ends_the_waiting() {
+    let mut lan = Lan::new(1);
+    // A designated router that names a backup: we are to hear that one.
+    lan.say = Say { designated: PEER_ADDRESS, backup: STRANGER_ADDRESS };
+    lan.hello(PEER, PEER_ADDRESS, |_| {});
+    assert_eq!(lan.bench.interface().state, InterfaceState::Waiting);
+    // Whoever does not hear us says nothing yet (section 10.5, end).
+    lan.hello(STRANGER, STRANGER_ADDRESS, |hello| hello.neighbors.clear());
+    assert_eq!(lan.bench.interface().state, InterfaceState::Waiting);
+    lan.hello(STRANGER, STRANGER_ADDRESS, |_| {});
+    assert_eq!(lan.bench.interface().state, InterfaceState::DrOther);
+
+    let mut lan = Lan::new(1);
+    lan.say = Say { designated: PEER_ADDRESS, backup: NOBODY };
+    lan.hello(PEER, PEER_ADDRESS, |_| {});
+    assert_eq!(lan.bench.interface().state, InterfaceState::Bdr);
+    // A hello says it.
+    let sent = lan.bench.take();
+    let Some(PacketBody::Hello(last)) = sent.iter().rev().find(|body| matches!(body, PacketBody::Hello(_)))
+    else {
+        panic!("{sent:?}")
+    };
+    assert_eq!((last.designated_router, last.backup_designated_router), (PEER_ADDRESS, OWN_ADDRESS));
+    assert_eq!(last.neighbors, [PEER]);
+}
+
+#[test]
+fn priority_zero_does_not_wait() {
+    assert_eq!(Lan::new(0).bench.interface().state, InterfaceState::DrOther);
+}
+
+#[test]
+fn others_are_no_adjacency_and_their_descriptions_are_passed_over() {
+    let mut lan = Lan::new(0);
+    lan.say = Say { designated: PEER_ADDRESS, backup: NOBODY };
+    lan.hello(PEER, PEER_ADDRESS, |_| {});
+    lan.hello(STRANGER, STRANGER_ADDRESS, |hello| hello.priority = 0);
+    let states: Vec<_> = lan.bench.engine.view_neighbors(lan.bench.now).iter().map(|n| n.state).collect();
+    assert_eq!(states, [NeighborState::ExStart, NeighborState::TwoWay]);
+    lan.exchange(STRANGER, STRANGER_ADDRESS);
+    assert_eq!(lan.bench.ignored("neighbor_state"), 2);
+    // The stranger becomes backup, and with that adjacent; then it is none any more.
+    lan.say.backup = STRANGER_ADDRESS;
+    lan.hello(STRANGER, STRANGER_ADDRESS, |_| {});
+    lan.exchange(STRANGER, STRANGER_ADDRESS);
+    assert_eq!(lan.bench.engine.view_neighbors(lan.bench.now)[1].state, NeighborState::Full);
+    lan.hello(STRANGER, STRANGER_ADDRESS, |hello| {
+        hello.backup_designated_router = NOBODY;
+        hello.priority = 0;
+    });
+    assert_eq!(lan.bench.engine.view_neighbors(lan.bench.now)[1].state, NeighborState::TwoWay);
+}
+
+#[test]
+fn what_others_flood_the_designated_router_passes_on_to_all() {
+    let mut lan = Lan::with_role(InterfaceState::Dr);
+    lan.update(PEER, PEER_ADDRESS, ALL_D_ROUTERS);
+    assert_eq!(lan.answers(), [(FLOODED, ALL_SPF_ROUTERS)], "which is the acknowledgment, too");
+    // From the backup it has reached all.
+    let mut lan = Lan::with_role(InterfaceState::Dr);
+    lan.update(STRANGER, STRANGER_ADDRESS, ALL_SPF_ROUTERS);
+    assert_eq!(lan.answers(), [(ACKNOWLEDGED, ALL_SPF_ROUTERS)]);
+    lan.update(STRANGER, STRANGER_ADDRESS, ALL_SPF_ROUTERS);
+    assert_eq!(lan.answers(), [(ACKNOWLEDGED, STRANGER_ADDRESS)], "a duplicate is acknowledged at once");
+}
+
+#[test]
+fn the_backup_leaves_flooding_and_answering_to_the_designated_router() {
+    let mut lan = Lan::with_role(InterfaceState::Bdr);
+    lan.update(STRANGER, STRANGER_ADDRESS, ALL_D_ROUTERS);
+    assert_eq!(lan.answers(), []);
+    lan.update(PEER, PEER_ADDRESS, ALL_SPF_ROUTERS);
+    assert_eq!(lan.answers(), [(ACKNOWLEDGED, ALL_SPF_ROUTERS)]);
+    // Whoever does not answer the designated router's flooding is sent it by the backup as well.
+    lan.bench.advance(Duration::from_secs(5));
+    let again: Vec<_> = std::mem::take(&mut lan.bench.sent)
+        .into_iter()
+        .filter(|(_, _, packet)| packet.type_number() == FLOODED)
+        .map(|(_, transmit, _)| transmit.destination)
+        .collect();
+    assert!(again.is_empty(), "the stranger has sent it, and the peer, too");
+
+    let mut lan = Lan::with_role(InterfaceState::Bdr);
+    lan.update(PEER, PEER_ADDRESS, ALL_SPF_ROUTERS);
+    assert_eq!(lan.answers(), [(ACKNOWLEDGED, ALL_SPF_ROUTERS)]);
+    lan.bench.advance(Duration::from_secs(5));
+    let again: Vec<_> = std::mem::take(&mut lan.bench.sent)
+        .into_iter()
+        .filter(|(_, _, packet)| packet.type_number() == FLOODED)
+        .map(|(_, transmit, _)| transmit.destination)
+        .collect();
+    assert_eq!(again, [STRANGER_ADDRESS]);
+}
+
+#[test]
+fn everybody_else_speaks_to_the_designated_routers() {
+    let mut lan = Lan::with_role(InterfaceState::DrOther);
+    lan.update(PEER, PEER_ADDRESS, ALL_SPF_ROUTERS);
+    assert_eq!(lan.answers(), [(ACKNOWLEDGED, ALL_D_ROUTERS)]);
+    lan.bench.reconfigure(|link| link.cost = 33);
+    assert_eq!(lan.answers(), [(FLOODED, ALL_D_ROUTERS)]);
+    // And does not listen to what is for these.
+    let before = lan.bench.interface().statistics.packets.received.total();
+    lan.update(PEER, PEER_ADDRESS, ALL_D_ROUTERS);
+    assert_eq!(lan.bench.ignored("not_designated"), 1);
+    assert_eq!(lan.bench.interface().statistics.packets.received.total(), before);
+}
+
+#[test]
+fn the_network_is_a_stub_until_there_is_an_adjacency_on_it() {
+    let stub = |cost| {
+        ("stub-network-link".to_owned(), Ipv4Addr::new(172, 16, 0, 0), Ipv4Addr::new(255, 255, 255, 0), cost)
+    };
+    let transit = |designated, cost| ("transit-network-link".to_owned(), designated, OWN_ADDRESS, cost);
+    let mut lan = Lan::new(1);
+    lan.bench.advance(Duration::from_secs(3));
+    assert_eq!(lan.links(), [stub(10)], "while waiting");
+    lan.bench.advance(Duration::from_secs(40));
+    assert_eq!(lan.bench.interface().state, InterfaceState::Dr, "alone");
+    assert_eq!((lan.links(), lan.network_lsa()), (vec![stub(10)], None));
+
+    let lan = Lan::with_role(InterfaceState::DrOther);
+    assert_eq!((lan.links(), lan.network_lsa()), (vec![transit(PEER_ADDRESS, 10)], None));
+
+    let mut lan = Lan::with_role(InterfaceState::Dr);
+    assert_eq!(lan.links(), [transit(OWN_ADDRESS, 10)]);
+    let key = LsaKey { ls_type: LsType::NETWORK, id: OWN_ADDRESS, advertising_router: OWN };
+    assert!(lan.bench.stored(key).is_some());
+    let database = lan.bench.engine.view_database(lan.bench.now, Some(AreaId::BACKBONE));
+    let network = database.into_iter().find(|entry| entry.header.type_number == 2).expect("a network-LSA");
+    let Some(LsaBodyView::Network(body)) = network.body else { panic!("{:?}", network.body) };
+    assert_eq!(body.network_mask, Ipv4Addr::new(255, 255, 255, 0));
+    assert_eq!(body.attached_routers, [OWN, PEER, STRANGER]);
+
+    // They go, one after the other.
+    lan.hello(STRANGER, STRANGER_ADDRESS, |hello| hello.neighbors.clear());
+    lan.bench.advance(Duration::from_secs(6));
+    assert_eq!(lan.links(), [transit(OWN_ADDRESS, 10)]);
+    lan.hello(PEER, PEER_ADDRESS, |hello| hello.neighbors.clear());
+    lan.bench.advance(Duration::from_secs(6));
+    assert_eq!((lan.links(), lan.network_lsa()), (vec![stub(10)], None));
+}
+
+#[test]
+fn a_designated_router_that_is_none_any_more_takes_back_what_it_has_said() {
+    let mut lan = Lan::with_role(InterfaceState::Dr);
+    assert!(lan.network_lsa().is_some());
+    lan.bench.reconfigure(|link| link.priority = 0);
+    assert_eq!(lan.bench.interface().state, InterfaceState::DrOther);
+    assert_eq!(lan.bench.interface().dr_ip_addr, Some(STRANGER_ADDRESS));
+    assert_eq!(lan.network_lsa().map(|(_, age)| age), Some(3600));
+    let states: Vec<_> = lan.bench.engine.view_neighbors(lan.bench.now).iter().map(|n| n.state).collect();
+    assert_eq!(states[1], NeighborState::Full, "the adjacency to the one that takes over stays");
+    lan.acknowledge_all();
+    assert_eq!(lan.network_lsa(), None);
+}
+
+#[test]
+fn passive_is_a_stub_without_hellos_and_both_ways_live() {
+    let mut lan = Lan::with_role(InterfaceState::DrOther);
+    lan.bench.reconfigure(|link| link.passive = true);
+    lan.bench.sent.clear();
+    lan.bench.advance(Duration::from_secs(100));
+    assert!(lan.bench.sent.is_empty());
+    assert_eq!(lan.bench.interface().state, InterfaceState::DrOther);
+    assert_eq!((lan.links().len(), lan.links()[0].0.as_str()), (1, "stub-network-link"));
+    lan.bench.reconfigure(|link| link.passive = false);
+    assert_eq!(lan.bench.interface().state, InterfaceState::Waiting);
+    lan.hellos();
+    assert_eq!(lan.bench.interface().state, InterfaceState::DrOther);
+}
+
+#[test]
+fn the_interface_forgets_its_roles_when_it_goes_down() {
+    let mut lan = Lan::with_role(InterfaceState::Dr);
+    lan.bench.engine.handle_link(lan.bench.now, LINK, false);
+    lan.bench.collect();
+    let view = lan.bench.interface();
+    assert_eq!((view.state, view.dr_ip_addr, view.bdr_ip_addr), (InterfaceState::Down, None, None));
+    lan.bench.engine.handle_link(lan.bench.now, LINK, true);
+    lan.bench.collect();
+    assert_eq!(lan.bench.interface().state, InterfaceState::Waiting);
+}
+
+#[test]
+fn hellos_with_another_mask_or_from_elsewhere_make_no_neighbors() {
+    let mut lan = Lan::new(1);
+    lan.hello(PEER, PEER_ADDRESS, |hello| hello.network_mask = Ipv4Addr::new(255, 255, 255, 128));
+    lan.hello(PEER, Ipv4Addr::new(172, 17, 0, 2), |_| {});
+    assert_eq!((lan.bench.refused("network_mask_mismatch"), lan.bench.refused("foreign_source")), (1, 1));
+    assert_eq!(lan.bench.interface().neighbor_count, 0);
+    assert!(lan.bench.stored(router_key(PEER)).is_none());
+}
