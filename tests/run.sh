@@ -8,9 +8,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux)
+packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux
+          chromium fonts-dejavu-core python3-venv)
 commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
-          sysctl setpriv)
+          sysctl setpriv chromium)
 policy=/usr/sbin/policy-rc.d
 
 sudo=()
@@ -25,6 +26,8 @@ install_packages() {
     for command in "${commands[@]}"; do
         command -v "$command" >/dev/null || missing+=("$command")
     done
+    # A module and no command: without it there are no environments for the tests in Python.
+    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     if [ ${#missing[@]} -eq 0 ]; then return; fi
     say "installing ${packages[*]} (missing: ${missing[*]})"
     # The first of interrupted runs has put the machine's own policy aside.
@@ -88,6 +91,11 @@ demo_tests() {
     ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo --test cli
 }
 
+web_tests() {
+    say "the web page in Chromium"
+    ISTHMUS_BIN="$PWD/target/release/isthmus" tests/web/run.sh
+}
+
 lab_tests() {
     say "the lab: namespaces, FRR, BIRD, kernels (root)"
     local lab
@@ -109,5 +117,6 @@ say "cargo build --release"
 cargo build --release
 unit_tests
 demo_tests
+web_tests
 lab_tests
 say "all tests passed"
