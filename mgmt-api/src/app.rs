@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tower_http::trace::TraceLayer;
 
@@ -16,6 +17,7 @@ use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::guard;
 use crate::metrics::Metrics;
+use crate::openapi::ui as reference;
 use crate::routes;
 use crate::ui;
 
@@ -32,15 +34,16 @@ pub enum Access {
 
 /// The application for one surface.
 pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
+    let (described, document) = routes::api().finish(&backend.configuration_schema());
     let state = AppState {
         metrics: Arc::new(Metrics::new(Arc::clone(&backend))),
         tools: Arc::new(Semaphore::new(TOOLS_AT_ONCE)),
         streams: Arc::new(Semaphore::new(STREAMS_AT_ONCE)),
+        openapi: Arc::new(OpenApi::new(document)),
         backend,
     };
-    let app = Router::new()
-        .nest("/api/v1", routes::api())
-        .merge(routes::outside())
+    let app = described
+        .merge(reference::routes())
         .merge(ui::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
@@ -50,6 +53,12 @@ pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
         Access::ReadOnly => app.layer(middleware::from_fn(guard::read_only)),
     };
     app.layer(middleware::from_fn(limits)).layer(TraceLayer::new_for_http()).with_state(state)
+}
+
+/// The description of the API (OpenAPI 3.1) that the surfaces of a node serve at `/openapi.json`. It depends on the node
+/// by nothing but the schema of its configuration.
+pub fn openapi<B: Backend>(configuration_schema: &Value) -> Value {
+    routes::api::<B>().finish(configuration_schema).1
 }
 
 /// What every handler is given.
@@ -62,6 +71,23 @@ pub(crate) struct AppState<B> {
     pub(crate) tools: Arc<Semaphore>,
     /// How many more streams of events may be opened.
     pub(crate) streams: Arc<Semaphore>,
+    /// The description of the API.
+    pub(crate) openapi: Arc<OpenApi>,
+}
+
+/// The description of the API, ready to be sent.
+pub(crate) struct OpenApi {
+    /// The document.
+    pub(crate) document: Value,
+    /// The same as text.
+    pub(crate) text: Bytes,
+}
+
+impl OpenApi {
+    fn new(document: Value) -> Self {
+        let text = Bytes::from(document.to_string());
+        Self { document, text }
+    }
 }
 
 impl<B> Clone for AppState<B> {
@@ -71,6 +97,7 @@ impl<B> Clone for AppState<B> {
             metrics: Arc::clone(&self.metrics),
             tools: Arc::clone(&self.tools),
             streams: Arc::clone(&self.streams),
+            openapi: Arc::clone(&self.openapi),
         }
     }
 }

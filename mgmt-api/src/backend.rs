@@ -27,6 +27,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The running configuration, in the vocabulary of the file.
     fn config(&self) -> serde_json::Value;
 
+    /// The JSON schema of the configuration.
+    fn configuration_schema(&self) -> serde_json::Value;
+
     /// All interfaces with their counters.
     fn interfaces(&self) -> Interfaces;
 

@@ -9,6 +9,7 @@
 //! | [`model`] | the structure of each resource |
 //! | [`error`] | refusals as problem documents (RFC 9457) |
 //! | [`app`](mod@app) | all resources at their paths, and the limits for all of them |
+//! | `openapi` | the description of the API, made from the code that serves it |
 //! | [`metrics`] | `/metrics` |
 //! | [`serve`](mod@serve) | listeners |
 //! | `ui` | the web page at `/` |
@@ -20,12 +21,13 @@ mod extract;
 mod guard;
 pub mod metrics;
 pub mod model;
+mod openapi;
 mod routes;
 pub mod serve;
 mod ui;
 
-pub use app::{Access, app};
+pub use app::{Access, app, openapi};
 pub use backend::Backend;
 pub use error::{ApiError, ProblemKind};
-pub use routes::{RESOURCES, Resource};
+pub use openapi::Resource;
 pub use serve::{BindError, UnixSocket, bind_tcp, serve};

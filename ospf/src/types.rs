@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 /// The 32-bit name of a router in the autonomous system (RFC 2328 section 1.2), written as a dotted quad.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RouterId(pub Ipv4Addr);
 
 /// The 32-bit name of an area (RFC 2328 section 3), written as a dotted quad.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct AreaId(pub Ipv4Addr);
 
@@ -49,11 +51,13 @@ dotted_quad!(RouterId, AreaId);
 /// An OSPF interface of this router. Chosen by the caller, unique in the instance, stable while the
 /// interface exists. Also the ifIndex that an unnumbered point-to-point link carries as link data.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct InterfaceId(pub u32);
 
 /// A point in time in microseconds since an origin of the caller's choice. Never read from a clock here.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Instant(pub u64);
 
@@ -73,6 +77,7 @@ impl std::ops::Add<Duration> for Instant {
 
 /// A link state sequence number (RFC 2328 section 12.1.6): signed, from [`SeqNum::INITIAL`] to [`SeqNum::MAX`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct SeqNum(pub i32);
 

@@ -1,9 +1,10 @@
 //! Everything that is counted and has no interface, ring or neighbor to be shown with; and all drops in one list.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// `/counters`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Counters {
     /// By group, then name.
@@ -11,7 +12,7 @@ pub struct Counters {
 }
 
 /// A counter since the start of the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Counter {
     /// What counts: `icmp`, `arp`, `host`, `fabric`. Three groups are metrics of their own: `forward` counts packets by
@@ -24,7 +25,7 @@ pub struct Counter {
 }
 
 /// `/counters/drops`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Drops {
     /// All packets that the node has dropped.
@@ -34,7 +35,7 @@ pub struct Drops {
 }
 
 /// Packets dropped for one reason on one interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Drop {
     /// The reason, also a metric label.

@@ -1,11 +1,12 @@
 //! What happened lately.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::DateTime;
 
 /// `/events/recent`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Events {
     /// Events that were forgotten since the start, because the log holds only so many.
@@ -15,7 +16,7 @@ pub struct Events {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Event {
     /// Counts up from 1 since the start, without gaps.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::DateTime;
 
 /// `/interfaces`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Interfaces {
     /// In the order of the router's interface numbers.
@@ -16,7 +17,7 @@ pub struct Interfaces {
 }
 
 /// `/interfaces/{name}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Interface {
     /// Its name, unique in the router.
@@ -46,7 +47,7 @@ pub struct Interface {
 }
 
 /// What an interface is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InterfaceType {
     /// The local shared-memory network.
@@ -72,7 +73,7 @@ impl InterfaceType {
 }
 
 /// RFC 8343 `admin-status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdminStatus {
     /// Asked to pass packets.
@@ -82,7 +83,7 @@ pub enum AdminStatus {
 }
 
 /// RFC 8343 `oper-status`, as far as the router has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OperStatus {
     /// Passes packets.
@@ -96,7 +97,7 @@ pub enum OperStatus {
 }
 
 /// An address on an interface (RFC 8344 `ipv4/address`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct InterfaceAddress {
     /// The address.
@@ -108,7 +109,7 @@ pub struct InterfaceAddress {
 }
 
 /// Who answers for an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AddressOwner {
     /// The router's embedded stack.
@@ -120,7 +121,7 @@ pub enum AddressOwner {
 }
 
 /// `/interfaces/{name}/statistics` (RFC 8343 `statistics`), with the drops by their reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct InterfaceStatistics {
     /// When the counters were zero.
@@ -154,7 +155,7 @@ pub struct InterfaceStatistics {
 }
 
 /// What `PATCH /interfaces/{name}` takes: administrative state at run time, forgotten at the next start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct InterfacePatch {
     /// Whether the interface passes packets.
@@ -162,7 +163,7 @@ pub struct InterfacePatch {
 }
 
 /// `/interfaces/{name}/neighbors`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Neighbors {
     /// In the order of their addresses.
@@ -170,7 +171,7 @@ pub struct Neighbors {
 }
 
 /// A station on the link (RFC 8344 `neighbor`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Neighbor {
     /// Its address.
@@ -190,7 +191,7 @@ pub struct Neighbor {
 }
 
 /// How a neighbor came to be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NeighborOrigin {
     /// By hand.
@@ -202,7 +203,7 @@ pub enum NeighborOrigin {
 }
 
 /// Whether a neighbor's Ethernet address can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NeighborState {
     /// Asked for, not answered yet.

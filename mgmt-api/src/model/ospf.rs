@@ -5,6 +5,7 @@ use isthmus_ospf::view::{
     AreaView, BorderRouterView, DatabaseEntryView, InstanceView, InterfaceView, LsaIdView, NeighborView,
     RouteView, SpfLogView, SpfType,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
@@ -35,7 +36,7 @@ pub struct OspfSnapshot {
 }
 
 /// `/ospf`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Ospf {
     /// The instance.
@@ -49,7 +50,7 @@ pub struct Ospf {
 }
 
 /// `/ospf/areas`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfAreas {
     /// In the order of their ids.
@@ -57,7 +58,7 @@ pub struct OspfAreas {
 }
 
 /// `/ospf/areas/{area-id}/interfaces` and `/ospf/interfaces`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfInterfaces {
     /// In the engine's order.
@@ -65,7 +66,7 @@ pub struct OspfInterfaces {
 }
 
 /// `/ospf/neighbors` and `/ospf/areas/{area-id}/interfaces/{name}/neighbors`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfNeighbors {
     /// In the order of their router ids.
@@ -73,7 +74,7 @@ pub struct OspfNeighbors {
 }
 
 /// `/ospf/database` and `/ospf/areas/{area-id}/database`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfDatabase {
     /// In the order of area, type, originator, id.
@@ -81,7 +82,7 @@ pub struct OspfDatabase {
 }
 
 /// `/ospf/local-rib`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfLocalRib {
     /// In the order of their prefixes.
@@ -89,7 +90,7 @@ pub struct OspfLocalRib {
 }
 
 /// `/ospf/border-routers`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfBorderRouters {
     /// In the order of their router ids.
@@ -97,7 +98,7 @@ pub struct OspfBorderRouters {
 }
 
 /// `/ospf/spf-log`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfSpfLog {
     /// The oldest first.
@@ -105,7 +106,7 @@ pub struct OspfSpfLog {
 }
 
 /// One calculation of routes (RFC 9129 `spf-log/event`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OspfSpfEvent {
     /// Grows by one with each entry.

@@ -4,12 +4,13 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use isthmus_ospf::view::RouteType;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::time::DateTime;
 
 /// `/routing/ribs/{name}/routes`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Routes {
     /// In the order of their prefixes; routes to one prefix by preference.
@@ -17,10 +18,11 @@ pub struct Routes {
 }
 
 /// A route (RFC 8349 `route`, with what RFC 9129 adds).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Route {
     /// Where to.
+    #[schemars(with = "String")]
     pub destination_prefix: Ipv4Net,
     /// Who knows it.
     pub source_protocol: SourceProtocol,
@@ -50,7 +52,7 @@ pub struct Route {
 }
 
 /// Who knows a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceProtocol {
     /// The network of an interface.
@@ -73,7 +75,7 @@ impl SourceProtocol {
 }
 
 /// A next hop.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct NextHop {
     /// The interface that packets leave by.
@@ -84,7 +86,7 @@ pub struct NextHop {
 }
 
 /// What is done instead of forwarding (RFC 8349 `special-next-hop`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SpecialNextHop {
     /// Dropped without a word, and counted.
@@ -94,7 +96,7 @@ pub enum SpecialNextHop {
 }
 
 /// `/routing/fib`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fib {
     /// How often the table was replaced since the start.
@@ -104,10 +106,11 @@ pub struct Fib {
 }
 
 /// What the workers do with packets to a prefix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct FibEntry {
     /// The prefix.
+    #[schemars(with = "String")]
     pub destination_prefix: Ipv4Net,
     /// Equal next hops. Empty with a special next hop.
     pub next_hops: Vec<NextHop>,
@@ -117,7 +120,7 @@ pub struct FibEntry {
 }
 
 /// `/routing/fib/lookup?dst=`: what the router does with a packet that it sends to the destination.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct FibLookup {
     /// The destination asked for.
@@ -136,7 +139,7 @@ pub struct FibLookup {
 }
 
 /// What becomes of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LookupVerdict {
     /// Handed to a next hop.
@@ -154,7 +157,7 @@ pub enum LookupVerdict {
 }
 
 /// A step of an explanation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ExplainStep {
     /// What was asked: `local-address`, `steering`, `longest-prefix`, `route`, `ospf-path`, `alternative`, `neighbor`.

@@ -2,12 +2,13 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::system::Role;
 
 /// `/shm`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Shm {
     /// Where the arenas are: a directory, or the name of inherited memory.
@@ -39,7 +40,7 @@ pub struct Shm {
 }
 
 /// `/shm/nodes`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmNodes {
     /// Ids of the active nodes.
@@ -49,7 +50,7 @@ pub struct ShmNodes {
 }
 
 /// An arena and the node that owns it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmNode {
     /// Its id.
@@ -68,7 +69,7 @@ pub struct ShmNode {
 }
 
 /// How a node is seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeState {
     /// Announced, and not connected in both directions yet.
@@ -104,7 +105,7 @@ impl NodeState {
 }
 
 /// What a node publishes about itself in its arena.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmFacts {
     /// Its address on the local network.
@@ -127,7 +128,7 @@ pub struct ShmFacts {
 }
 
 /// What this node has to another node on a network: a ring each way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmLink {
     /// The network.
@@ -141,7 +142,7 @@ pub struct ShmLink {
 }
 
 /// How far a link is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkState {
     /// Neither ring is in use.
@@ -155,7 +156,7 @@ pub enum LinkState {
 }
 
 /// One of the two networks over the memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
     /// The local one.
@@ -175,7 +176,7 @@ impl Network {
 }
 
 /// `/shm/rings`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmRings {
     /// The rings of this node's links, both directions.
@@ -185,7 +186,7 @@ pub struct ShmRings {
 }
 
 /// A ring between two nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmRing {
     /// The network.
@@ -219,7 +220,7 @@ pub struct ShmRing {
 }
 
 /// Slots and scribble buffers of a ring, fixed while it exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RingGeometry {
     /// Number of slots, each with its buffer.
@@ -231,7 +232,7 @@ pub struct RingGeometry {
 }
 
 /// A broadcast or multicast ring.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmGroupRing {
     /// The network.
@@ -258,7 +259,7 @@ pub struct ShmGroupRing {
 }
 
 /// Broadcast or multicast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupKind {
     /// To all.
@@ -278,7 +279,7 @@ impl GroupKind {
 }
 
 /// How far a reader of a group ring is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmGroupReader {
     /// The reader.

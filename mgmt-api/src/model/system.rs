@@ -2,13 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interfaces::AddressOwner;
 use super::time::DateTime;
 
 /// `/system`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct System {
     /// Its number in the fabric; absent without a fabric.
@@ -49,7 +50,7 @@ pub struct System {
 }
 
 /// What a node is to OSPF.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// All its areas are one (RFC 2328 section 3.3).
@@ -72,7 +73,7 @@ impl Role {
 }
 
 /// Which stack answers for the node's LSM, GSM and common addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StackKind {
     /// The router's own.
@@ -82,7 +83,7 @@ pub enum StackKind {
 }
 
 /// An address of the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct SystemAddress {
     /// The address.
@@ -96,7 +97,7 @@ pub struct SystemAddress {
 }
 
 /// One thing that is examined.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Check {
     /// Its name: `fabric`, `ospf-adjacencies`.
@@ -111,7 +112,7 @@ pub struct Check {
 }
 
 /// How a check stands. Ordered: the worst is the largest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckStatus {
     /// As it should be.
@@ -123,7 +124,7 @@ pub enum CheckStatus {
 }
 
 /// `/system/health`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Health {
     /// The worst of the checks.
@@ -141,7 +142,7 @@ impl Health {
 }
 
 /// `/system/ready`: whether the node has joined, formed its adjacencies and published its routes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Readiness {
     /// Whether it has.

@@ -2,28 +2,34 @@
 
 use std::net::Ipv4Addr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What `POST /tools/ping` takes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PingRequest {
     /// Whom to ask.
     pub destination: Ipv4Addr,
     /// Echo requests to send, 1 to 1000.
     #[serde(default = "PingRequest::default_count")]
+    #[schemars(range(min = 1, max = 1000))]
     pub count: u32,
     /// Seconds between two requests, 0.01 to 60.
     #[serde(default = "PingRequest::default_interval")]
+    #[schemars(range(min = 0.01, max = 60.0))]
     pub interval: f64,
     /// Seconds to wait for an answer, 0.01 to 60.
     #[serde(default = "PingRequest::default_timeout")]
+    #[schemars(range(min = 0.01, max = 60.0))]
     pub timeout: f64,
     /// Octets of ICMP payload, at most 8000.
     #[serde(default = "PingRequest::default_size")]
+    #[schemars(range(min = 0, max = 8000))]
     pub size: u32,
     /// Time to live, 1 to 255.
     #[serde(default = "PingRequest::default_ttl")]
+    #[schemars(range(min = 1, max = 255))]
     pub ttl: u8,
     /// The address to ask from; one of the embedded stack's, chosen by the route if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +72,7 @@ impl PingRequest {
 }
 
 /// What became of one echo request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PingReply {
     /// Which request, from 1.
@@ -88,7 +94,7 @@ pub struct PingReply {
 }
 
 /// What became of an echo request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PingOutcome {
     /// Answered.
@@ -104,7 +110,7 @@ pub enum PingOutcome {
 }
 
 /// What became of all echo requests.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PingSummary {
     /// Requests sent.
@@ -151,19 +157,22 @@ impl PingSummary {
 }
 
 /// What `POST /tools/traceroute` takes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TracerouteRequest {
     /// Whither.
     pub destination: Ipv4Addr,
     /// The largest time to live tried, 1 to 64.
     #[serde(default = "TracerouteRequest::default_max_hops")]
+    #[schemars(range(min = 1, max = 64))]
     pub max_hops: u8,
     /// Probes for each hop, 1 to 10.
     #[serde(default = "TracerouteRequest::default_probes")]
+    #[schemars(range(min = 1, max = 10))]
     pub probes: u8,
     /// Seconds to wait for an answer, 0.01 to 60.
     #[serde(default = "TracerouteRequest::default_timeout")]
+    #[schemars(range(min = 0.01, max = 60.0))]
     pub timeout: f64,
     /// The address to ask from; one of the embedded stack's, chosen by the route if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -196,7 +205,7 @@ impl TracerouteRequest {
 }
 
 /// The routers at one distance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct TracerouteHop {
     /// The time to live of the probes.
@@ -208,7 +217,7 @@ pub struct TracerouteHop {
 }
 
 /// What became of a probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct TracerouteProbe {
     /// What became of it.
@@ -222,7 +231,7 @@ pub struct TracerouteProbe {
 }
 
 /// How a traceroute ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct TracerouteSummary {
     /// Whether the destination answered.
@@ -242,7 +251,7 @@ impl TracerouteSummary {
 }
 
 /// A line of the answer of `POST /tools/ping`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PingLine {
     /// What became of a request.
@@ -252,7 +261,7 @@ pub enum PingLine {
 }
 
 /// A line of the answer of `POST /tools/traceroute`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TracerouteLine {
     /// A hop.
@@ -262,16 +271,18 @@ pub enum TracerouteLine {
 }
 
 /// What `POST /tools/throughput` takes: datagrams to the discard port (RFC 863) of another node, as fast as they go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ThroughputRequest {
     /// Whither.
     pub destination: Ipv4Addr,
     /// Octets of each IP datagram, 28 to 9000.
     #[serde(default = "ThroughputRequest::default_datagram_length")]
+    #[schemars(range(min = 28, max = 9000))]
     pub datagram_length: u32,
     /// Seconds, 0.01 to 10.
     #[serde(default = "ThroughputRequest::default_duration")]
+    #[schemars(range(min = 0.01, max = 10.0))]
     pub duration: f64,
 }
 
@@ -286,7 +297,7 @@ impl ThroughputRequest {
 }
 
 /// What was sent. What has arrived, the counters of the receiver tell.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ThroughputReport {
     /// Datagrams.
@@ -298,16 +309,19 @@ pub struct ThroughputReport {
 }
 
 /// The query of `POST /tools/capture`, whose answer is a pcapng file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CaptureQuery {
     /// The interface to listen at.
+    #[schemars(example = &"lsm0")]
     pub interface: String,
     /// Ends after so many frames.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1), example = 1)]
     pub count: Option<u64>,
     /// Ends after so many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.01, max = 86400.0), example = 0.1)]
     pub duration: Option<f64>,
 }
 

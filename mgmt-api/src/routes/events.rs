@@ -7,15 +7,45 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
+use schemars::JsonSchema;
 
 use crate::app::AppState;
 use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::ApiQuery;
 use crate::model::{DateTime, Event, EventType, Events};
+use crate::openapi::{Api, SchemaSource, get};
+
+/// Adds the resource.
+pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    api.at(
+        "/events",
+        get(stream, "What happens, as server-sent events.")
+            .query::<StreamParameters>()
+            .answers_with(
+                StatusCode::OK,
+                "A stream without end: `id`, `event` and `data` (an `Event` in JSON) of each.",
+                "text/event-stream",
+                SchemaSource::Text,
+            )
+            .refuses(&[ProblemKind::Busy]),
+    )
+}
+
+/// The query, as its reader below takes it.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+#[allow(dead_code, reason = "describes; the reader takes a repeated parameter, which serde does not")]
+struct StreamParameters {
+    /// The id of the event after which to begin; 0 for everything that is remembered. Default: only what is new.
+    after: Option<String>,
+    /// Only these types; may be repeated.
+    #[schemars(rename = "type")]
+    event_type: Option<Vec<String>>,
+}
 
 pub(crate) async fn stream<B: Backend>(
     State(state): State<AppState<B>>,

@@ -2,13 +2,52 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::AppState;
 use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::{ApiJson, ApiPath};
 use crate::model::{Interface, InterfacePatch, InterfaceStatistics, Interfaces, Neighbors};
+use crate::openapi::{Api, SchemaSource, get, patch};
+
+/// Adds the resources.
+pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    api.tag("interfaces", "Interfaces, their addresses and neighbors (RFC 8343, RFC 8344).")
+        .at(
+            "/interfaces",
+            get(list, "All interfaces with their counters.").answers::<Interfaces>("The list."),
+        )
+        .at(
+            "/interfaces/{name}",
+            get(one, "An interface.")
+                .answers::<Interface>("The interface.")
+                .refuses(&[ProblemKind::NotFound]),
+        )
+        .at(
+            "/interfaces/{name}",
+            patch(set, "Sets the administrative state of an interface until the next start.")
+                .body(&["application/json"], SchemaSource::of::<InterfacePatch>(), json!({ "enabled": true }))
+                .answers::<Interface>("The interface as it is then.")
+                .refuses(&[ProblemKind::NotFound, ProblemKind::NotChangeable, ProblemKind::Conflict]),
+        )
+        .at(
+            "/interfaces/{name}/statistics",
+            get(statistics, "The counters of an interface.")
+                .answers::<InterfaceStatistics>("The counters.")
+                .refuses(&[ProblemKind::NotFound]),
+        )
+        .at(
+            "/interfaces/{name}/neighbors",
+            get(neighbors, "The stations known on an interface.")
+                .answers::<Neighbors>("The list.")
+                .refuses(&[ProblemKind::NotFound]),
+        )
+        .at(
+            "/neighbors",
+            get(all_neighbors, "The stations known on all interfaces.").answers::<Neighbors>("The list."),
+        )
+}
 
 pub(crate) async fn list<B: Backend>(State(state): State<AppState<B>>) -> Json<Interfaces> {
     Json(state.backend.interfaces())
@@ -42,7 +81,7 @@ pub(crate) async fn all_neighbors<B: Backend>(State(state): State<AppState<B>>) 
 }
 
 /// Administrative state, and nothing else: everything that outlives the process is configuration.
-pub(crate) async fn patch<B: Backend>(
+pub(crate) async fn set<B: Backend>(
     State(state): State<AppState<B>>,
     ApiPath(name): ApiPath<String>,
     ApiJson(body): ApiJson<Value>,

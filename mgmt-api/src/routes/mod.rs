@@ -1,4 +1,4 @@
-//! The resources.
+//! The resources: handlers, and beside them what they are to the [`Api`].
 
 mod events;
 mod index;
@@ -10,66 +10,65 @@ mod shm;
 mod system;
 mod tools;
 
-pub use index::{RESOURCES, Resource};
-
-use axum::Router;
-use axum::routing::{get, post};
+use axum::http::StatusCode;
 
 use crate::app::AppState;
 use crate::backend::Backend;
+use crate::openapi::{Api, SchemaSource, get, ui};
 
-/// What is below `/api/v1`.
-pub(crate) fn api<B: Backend>() -> Router<AppState<B>> {
-    Router::new()
-        .route("/system", get(system::system))
-        .route("/system/health", get(system::health))
-        .route("/system/ready", get(system::ready))
-        .route("/config", get(system::config))
-        .route("/interfaces", get(interfaces::list))
-        .route("/interfaces/{name}", get(interfaces::one).patch(interfaces::patch))
-        .route("/interfaces/{name}/statistics", get(interfaces::statistics))
-        .route("/interfaces/{name}/neighbors", get(interfaces::neighbors))
-        .route("/neighbors", get(interfaces::all_neighbors))
-        .route("/routing/ribs/{name}/routes", get(routing::routes))
-        .route("/routing/fib", get(routing::fib))
-        .route("/routing/fib/lookup", get(routing::lookup))
-        .merge(ospf_resources())
-        .route("/shm", get(shm::shm))
-        .route("/shm/nodes", get(shm::nodes))
-        .route("/shm/rings", get(shm::rings))
-        .route("/steering", get(shm::steering))
-        .route("/counters", get(observe::counters))
-        .route("/counters/drops", get(observe::drops))
-        .route("/events", get(events::stream))
-        .route("/events/recent", get(observe::events))
-        .route("/tools/ping", post(tools::ping))
-        .route("/tools/traceroute", post(tools::traceroute))
-        .route("/tools/throughput", post(tools::throughput))
-        .route("/tools/capture", post(tools::capture))
+/// Everything that is served.
+pub(crate) fn api<B: Backend>() -> Api<AppState<B>> {
+    let api = probes(Api::new()).below("/api/v1");
+    let api = system::add(api);
+    let api = interfaces::add(api);
+    let api = routing::add(api);
+    let api = ospf::add(api);
+    let api = shm::add(api);
+    let api = events::add(observe::add(api));
+    tools::add(api)
 }
 
-/// What is outside of it, where probes and scrapers look.
-pub(crate) fn outside<B: Backend>() -> Router<AppState<B>> {
-    Router::new()
-        .route("/", get(index::index))
-        .route("/metrics", get(observe::metrics))
-        .route("/healthz", get(system::healthz))
-        .route("/readyz", get(system::readyz))
-}
-
-fn ospf_resources<B: Backend>() -> Router<AppState<B>> {
-    Router::new()
-        .route("/ospf", get(ospf::instance))
-        .route("/ospf/areas", get(ospf::areas))
-        .route("/ospf/areas/{area}", get(ospf::area))
-        .route("/ospf/areas/{area}/interfaces", get(ospf::area_interfaces))
-        .route("/ospf/areas/{area}/interfaces/{name}", get(ospf::interface))
-        .route("/ospf/areas/{area}/interfaces/{name}/neighbors", get(ospf::interface_neighbors))
-        .route("/ospf/areas/{area}/database", get(ospf::area_database))
-        .route("/ospf/interfaces", get(ospf::interfaces))
-        .route("/ospf/neighbors", get(ospf::neighbors))
-        .route("/ospf/database", get(ospf::database))
-        .route("/ospf/local-rib", get(ospf::local_rib))
-        .route("/ospf/border-routers", get(ospf::border_routers))
-        .route("/ospf/spf-log", get(ospf::spf_log))
+/// What is outside of `/api/v1`, where probes and scrapers look.
+fn probes<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    let text = SchemaSource::Text;
+    api.tag("probes", "For probes, scrapers and browsers.")
+        .at(
+            "/",
+            get(
+                index::index,
+                "All resources with their methods; to a browser the web page, whose files are below `/ui`.",
+            )
+            .answers::<index::Index>("The list.")
+            .answers_with(StatusCode::OK, "The page.", "text/html", text),
+        )
+        .at(
+            "/healthz",
+            get(system::healthz, "Whether the node does its work, as text.")
+                .answers_with(StatusCode::OK, "It does.", "text/plain", text)
+                .answers_with(StatusCode::SERVICE_UNAVAILABLE, "What has failed.", "text/plain", text),
+        )
+        .at(
+            "/readyz",
+            get(system::readyz, "Whether the node has its adjacencies and routes, as text.")
+                .answers_with(StatusCode::OK, "It has.", "text/plain", text)
+                .answers_with(StatusCode::SERVICE_UNAVAILABLE, "What is waited for.", "text/plain", text),
+        )
+        .at(
+            "/metrics",
+            get(observe::metrics, "Metrics in the text format of Prometheus.").answers_with(
+                StatusCode::OK,
+                "The values now.",
+                "text/plain",
+                text,
+            ),
+        )
+        .at(
+            ui::DOCUMENT,
+            get(index::document, "This description of the API.").answers_with(
+                StatusCode::OK,
+                "An OpenAPI document.",
+                "application/json",
+                SchemaSource::Any,
+            ),
+        )
 }

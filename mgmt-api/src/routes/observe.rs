@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::app::AppState;
@@ -11,6 +12,23 @@ use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::ApiQuery;
 use crate::model::{Counters, Drops, Events};
+use crate::openapi::{Api, get};
+
+/// Adds the resources.
+pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    api.tag("observation", "Counters and events.")
+        .at("/counters", get(counters, "Counters of the node.").answers::<Counters>("The list."))
+        .at(
+            "/counters/drops",
+            get(drops, "Dropped packets by interface and reason.").answers::<Drops>("The list."),
+        )
+        .at(
+            "/events/recent",
+            get(events, "What happened lately.")
+                .query::<EventsQuery>()
+                .answers::<Events>("The oldest first."),
+        )
+}
 
 pub(crate) async fn counters<B: Backend>(State(state): State<AppState<B>>) -> Json<Counters> {
     Json(state.backend.counters())
@@ -20,10 +38,13 @@ pub(crate) async fn drops<B: Backend>(State(state): State<AppState<B>>) -> Json<
     Json(state.backend.drops())
 }
 
-#[derive(Deserialize)]
+/// Which events are asked for.
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct EventsQuery {
+    /// The last so many of them.
     limit: Option<usize>,
+    /// Only those of this type.
     #[serde(rename = "type")]
     event_type: Option<String>,
 }

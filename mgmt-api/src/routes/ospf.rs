@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_ospf::view::{AreaView, DatabaseEntryView, InterfaceView};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::app::AppState;
@@ -16,6 +17,89 @@ use crate::model::{
     Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterfaces, OspfLocalRib, OspfNeighbors,
     OspfSnapshot, OspfSpfLog,
 };
+use crate::openapi::{Api, get};
+
+/// Adds the resources.
+pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    let api = api
+        .tag("ospf", "OSPF (RFC 9129).")
+        .at(
+            "/ospf",
+            get(instance, "The OSPF instance.")
+                .answers::<Ospf>("The instance.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/interfaces",
+            get(interfaces, "The OSPF interfaces of all areas.")
+                .answers::<OspfInterfaces>("The list.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/neighbors",
+            get(neighbors, "The OSPF neighbors on all interfaces.")
+                .answers::<OspfNeighbors>("The list.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/database",
+            get(database, "The link state databases of all areas.")
+                .query::<DatabaseQuery>()
+                .answers::<OspfDatabase>("The advertisements asked for.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/local-rib",
+            get(local_rib, "OSPF's own routes.")
+                .answers::<OspfLocalRib>("The list.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/border-routers",
+            get(border_routers, "Reachable border routers.")
+                .answers::<OspfBorderRouters>("The list.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/spf-log",
+            get(spf_log, "The last calculations of routes.")
+                .answers::<OspfSpfLog>("The oldest first.")
+                .refuses(&[ProblemKind::Unavailable]),
+        );
+    add_areas(api)
+}
+
+fn add_areas<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    let missing = &[ProblemKind::NotFound, ProblemKind::Unavailable];
+    api.at(
+        "/ospf/areas",
+        get(areas, "The areas.").answers::<OspfAreas>("The list.").refuses(&[ProblemKind::Unavailable]),
+    )
+    .at("/ospf/areas/{area}", get(area, "An area.").answers::<AreaView>("The area.").refuses(missing))
+    .at(
+        "/ospf/areas/{area}/interfaces",
+        get(area_interfaces, "The OSPF interfaces of an area.")
+            .answers::<OspfInterfaces>("The list.")
+            .refuses(missing),
+    )
+    .at(
+        "/ospf/areas/{area}/interfaces/{name}",
+        get(interface, "An OSPF interface.").answers::<InterfaceView>("The interface.").refuses(missing),
+    )
+    .at(
+        "/ospf/areas/{area}/interfaces/{name}/neighbors",
+        get(interface_neighbors, "The OSPF neighbors on an interface.")
+            .answers::<OspfNeighbors>("The list.")
+            .refuses(missing),
+    )
+    .at(
+        "/ospf/areas/{area}/database",
+        get(area_database, "The link state database of an area.")
+            .query::<DatabaseQuery>()
+            .answers::<OspfDatabase>("The advertisements asked for.")
+            .refuses(missing),
+    )
+}
 
 pub(crate) async fn instance<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<Ospf>, ApiError> {
     Ok(Json(snapshot(&state)?.ospf()))
@@ -72,11 +156,15 @@ pub(crate) async fn neighbors<B: Backend>(
 }
 
 /// Which advertisements are asked for; what is absent does not restrict.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct DatabaseQuery {
+    /// The type: a number, `router`, `network`, `summary`, `asbr-summary`, `external`, or the identity of RFC 9129.
+    #[schemars(example = &"router")]
     lsa_type: Option<String>,
+    /// The router that has originated it.
     adv_router: Option<RouterId>,
+    /// The link state id.
     lsa_id: Option<Ipv4Addr>,
 }
 

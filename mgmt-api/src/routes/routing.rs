@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::app::AppState;
@@ -11,18 +12,37 @@ use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::{ApiPath, ApiQuery, flag};
 use crate::model::{Fib, FibLookup, Routes};
+use crate::openapi::{Api, get};
 
 /// The name of the only table, after RFC 8349 appendix D.
 pub(crate) const DEFAULT_RIB: &str = "ipv4-default";
 
+/// Adds the resources.
+pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    api.tag("routing", "Routes and forwarding (RFC 8349).")
+        .at(
+            "/routing/ribs/{rib}/routes",
+            get(routes, "All routes of all sources; those in use are active.")
+                .answers::<Routes>("The list.")
+                .refuses(&[ProblemKind::NotFound]),
+        )
+        .at("/routing/fib", get(fib, "The forwarding table.").answers::<Fib>("The table."))
+        .at(
+            "/routing/fib/lookup",
+            get(lookup, "What becomes of a packet, with `explain` step by step.")
+                .query::<LookupQuery>()
+                .answers::<FibLookup>("The verdict and what led to it."),
+        )
+}
+
 pub(crate) async fn routes<B: Backend>(
     State(state): State<AppState<B>>,
-    ApiPath(name): ApiPath<String>,
+    ApiPath(rib): ApiPath<String>,
 ) -> Result<Json<Routes>, ApiError> {
-    if name != DEFAULT_RIB {
+    if rib != DEFAULT_RIB {
         return Err(ApiError::new(
             ProblemKind::NotFound,
-            format!("there is no routing table `{name}`"),
+            format!("there is no routing table `{rib}`"),
             format!("the only one is {DEFAULT_RIB}"),
         ));
     }
@@ -33,10 +53,14 @@ pub(crate) async fn fib<B: Backend>(State(state): State<AppState<B>>) -> Json<Fi
     Json(state.backend.fib())
 }
 
-#[derive(Deserialize)]
+/// What `/routing/fib/lookup` is asked.
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct LookupQuery {
+    /// The packet's destination.
+    #[schemars(example = &"192.0.2.1")]
     dst: Ipv4Addr,
+    /// Whether to say each step.
     #[serde(default, deserialize_with = "flag")]
     explain: bool,
 }

@@ -8,6 +8,49 @@ use serde_json::Value;
 use crate::app::AppState;
 use crate::backend::Backend;
 use crate::model::{CheckStatus, Health, Readiness, System};
+use crate::openapi::{Api, SchemaSource, get};
+
+/// Adds the resources.
+pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    let health_schema = SchemaSource::of::<Health>();
+    let readiness_schema = SchemaSource::of::<Readiness>();
+    api.tag("system", "The node itself.")
+        .at(
+            "/system",
+            get(system, "The node, its role and why, its addresses, its checks.")
+                .answers::<System>("The node."),
+        )
+        .at(
+            "/system/health",
+            get(health, "The checks of the node.").answers::<Health>("None has failed.").answers_with(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "One has failed.",
+                "application/json",
+                health_schema,
+            ),
+        )
+        .at(
+            "/system/ready",
+            get(ready, "Whether the node has joined, formed its adjacencies and published its routes.")
+                .answers::<Readiness>("It has.")
+                .answers_with(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Something is waited for.",
+                    "application/json",
+                    readiness_schema,
+                ),
+        )
+        .tag("configuration", "What the node is told to be.")
+        .at(
+            "/config",
+            get(config, "The running configuration.").answers_with(
+                StatusCode::OK,
+                "In the vocabulary of the file.",
+                "application/json",
+                SchemaSource::Configuration("ConfigurationDocument"),
+            ),
+        )
+}
 
 pub(crate) async fn system<B: Backend>(State(state): State<AppState<B>>) -> Json<System> {
     Json(state.backend.system())

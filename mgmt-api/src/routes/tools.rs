@@ -7,10 +7,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::AppState;
@@ -21,6 +22,70 @@ use crate::model::{
     CaptureQuery, PingLine, PingReply, PingRequest, PingSummary, ThroughputReport, ThroughputRequest,
     TracerouteHop, TracerouteLine, TracerouteRequest, TracerouteSummary,
 };
+use crate::openapi::{Api, SchemaSource, post};
+
+/// Adds the resources.
+pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    const JSON: &[&str] = &["application/json"];
+    const LINES: &str = "application/x-ndjson";
+    let refusals = &[ProblemKind::Conflict, ProblemKind::Busy, ProblemKind::Unavailable];
+    api.tag("tools", "Sixteen of these may run at the same time on each surface.")
+        .at(
+            "/tools/ping",
+            post(ping, "Sends echo requests from the node's own stack.")
+                .body(
+                    JSON,
+                    SchemaSource::of::<PingRequest>(),
+                    json!({ "destination": "10.77.0.1", "count": 1, "timeout": 0.5 }),
+                )
+                .answers_with(
+                    StatusCode::OK,
+                    "A line for each reply as it comes, then a line with the summary.",
+                    LINES,
+                    SchemaSource::of::<PingLine>(),
+                )
+                .refuses(refusals),
+        )
+        .at(
+            "/tools/traceroute",
+            post(traceroute, "Finds the routers on the way.")
+                .body(
+                    JSON,
+                    SchemaSource::of::<TracerouteRequest>(),
+                    json!({ "destination": "10.77.0.1", "max-hops": 2, "probes": 1, "timeout": 0.5 }),
+                )
+                .answers_with(
+                    StatusCode::OK,
+                    "A line for each hop as it is known, then a line with the summary.",
+                    LINES,
+                    SchemaSource::of::<TracerouteLine>(),
+                )
+                .refuses(refusals),
+        )
+        .at(
+            "/tools/throughput",
+            post(throughput, "Sends datagrams as fast as they go, and says how many.")
+                .body(
+                    JSON,
+                    SchemaSource::of::<ThroughputRequest>(),
+                    json!({ "destination": "10.77.0.1", "duration": 0.1 }),
+                )
+                .answers::<ThroughputReport>("What was sent.")
+                .refuses(refusals),
+        )
+        .at(
+            "/tools/capture",
+            post(capture, "Copies the frames of an interface.")
+                .query::<CaptureQuery>()
+                .answers_with(
+                    StatusCode::OK,
+                    "A pcapng file, as the frames come.",
+                    "application/x-pcapng",
+                    SchemaSource::Binary,
+                )
+                .refuses(&[ProblemKind::NotFound, ProblemKind::Conflict, ProblemKind::Busy]),
+        )
+}
 
 pub(crate) async fn ping<B: Backend>(
     State(state): State<AppState<B>>,

@@ -3,25 +3,77 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use isthmus_mgmt_api::ProblemKind;
 use isthmus_mgmt_api::metrics::names::{self, Kind};
 use isthmus_mgmt_api::model::EventType;
-use isthmus_mgmt_api::{ProblemKind, RESOURCES};
+use serde_json::Value;
+
+use crate::get;
 
 fn page(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/reference").join(name)
 }
 
-#[test]
-fn the_reference_of_the_api_has_every_resource_and_every_problem() {
-    let text = std::fs::read_to_string(page("rest.md")).unwrap();
-    for resource in RESOURCES {
-        let patterns = [format!("`{}`", resource.path), format!(" {}`", resource.path)];
-        assert!(patterns.iter().any(|pattern| text.contains(pattern)), "{} is missing", resource.path);
+/// With `UPDATE_DOCS=1` the tables of the page are written instead of compared.
+#[tokio::test]
+async fn the_reference_of_the_api_has_the_tables_of_the_code() {
+    let mut text = std::fs::read_to_string(page("rest.md")).unwrap();
+    let committed = text.clone();
+    replace_section(&mut text, "resources", &resources_table(&get("/openapi.json").await.json()));
+    replace_section(&mut text, "problems", &problems_table());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(page("rest.md"), &text).unwrap();
+    } else {
+        assert_eq!(committed, text, "run UPDATE_DOCS=1 cargo test -p isthmus-mgmt-api documents");
     }
+}
+
+/// Puts `table` between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+fn replace_section(text: &mut String, name: &str, table: &str) {
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let from = text.find(&begin).expect("a beginning") + begin.len();
+    let to = from + text[from..].find(&end).expect("an end");
+    text.replace_range(from..to, table);
+}
+
+/// Every operation, by what it belongs to, with the parameters of its query.
+fn resources_table(document: &Value) -> String {
+    let mut text = String::new();
+    for tag in document["tags"].as_array().unwrap() {
+        let (name, description) = (tag["name"].as_str().unwrap(), tag["description"].as_str().unwrap());
+        writeln!(text, "\n### {name}\n\n{description}\n\n| operation | content |\n|---|---|").unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if operation["tags"][0] == name {
+                    let query = query_of(operation);
+                    let summary = operation["summary"].as_str().unwrap();
+                    let method = method.to_uppercase();
+                    writeln!(text, "| `{method} {path}{query}` | {summary} |").unwrap();
+                }
+            }
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// `?dst=&explain=`.
+fn query_of(operation: &Value) -> String {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let names: Vec<String> = parameters
+        .filter(|parameter| parameter["in"] == "query")
+        .map(|parameter| format!("{}=", parameter["name"].as_str().unwrap()))
+        .collect();
+    if names.is_empty() { String::new() } else { format!("?{}", names.join("&")) }
+}
+
+fn problems_table() -> String {
+    let mut text = String::from("\n| type | status | meaning |\n|---|---|---|\n");
     for kind in ProblemKind::ALL {
-        let row = format!("| `{}` | {} |", kind.uri(), kind.status().as_u16());
-        assert!(text.contains(&row), "{row} is missing");
+        writeln!(text, "| `{}` | {} | {} |", kind.uri(), kind.status().as_u16(), kind.title()).unwrap();
     }
+    text.push('\n');
+    text
 }
 
 /// With `UPDATE_DOCS=1` the page is written instead of compared.

@@ -216,6 +216,10 @@ impl Backend for FakeNode {
         serde_json::json!({ "hostname": "node1" })
     }
 
+    fn configuration_schema(&self) -> serde_json::Value {
+        serde_json::json!({ "type": "object", "properties": { "hostname": { "type": "string" } } })
+    }
+
     fn interfaces(&self) -> Interfaces {
         Interfaces {
             interface: vec![

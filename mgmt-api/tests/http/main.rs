@@ -7,6 +7,7 @@ mod documents;
 mod events;
 mod fake;
 mod metrics;
+mod openapi;
 mod reading;
 mod refusals;
 mod sockets;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use isthmus_mgmt_api::{Access, app};
+use isthmus_mgmt_api::{Access, Resource, app};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -68,6 +69,11 @@ async fn send(app: Router, request: Request<Body>) -> Answer {
 
 async fn get(path: &str) -> Answer {
     send(node(), Request::get(path).body(Body::empty()).expect("a request")).await
+}
+
+/// What `/` lists.
+async fn listed() -> Vec<Resource> {
+    serde_json::from_value(get("/").await.json()["resource"].take()).expect("a list of resources")
 }
 
 async fn send_json(app: Router, method: &str, path: &str, body: &str) -> Answer {

@@ -12,6 +12,7 @@ use crate::wire::{
 
 /// What names an advertisement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct LsaIdView {
     /// Its area; absent for those of the whole autonomous system.
@@ -30,6 +31,7 @@ pub struct LsaIdView {
 
 /// An advertisement in the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct DatabaseEntryView {
     /// Its area; absent for those of the whole autonomous system.
@@ -48,6 +50,7 @@ pub struct DatabaseEntryView {
 
 /// The header of an advertisement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct LsaHeaderView {
     /// Age in seconds, now.
@@ -71,6 +74,7 @@ pub struct LsaHeaderView {
 
 /// The body of an advertisement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LsaBodyView {
     /// Type 1.
@@ -85,6 +89,7 @@ pub enum LsaBodyView {
 
 /// Body of a router-LSA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct RouterBodyView {
     /// Which of `abr-bit`, `asbr-bit`, `vlink-end-bit` are set.
@@ -97,6 +102,7 @@ pub struct RouterBodyView {
 
 /// A link of a router-LSA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct RouterLinkView {
     /// Neighbor's router id, designated router's address, or network number.
@@ -112,6 +118,7 @@ pub struct RouterLinkView {
 
 /// Body of a network-LSA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct NetworkBodyView {
     /// Mask of the network.
@@ -122,6 +129,7 @@ pub struct NetworkBodyView {
 
 /// Body of a summary-LSA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct SummaryBodyView {
     /// Mask of the network; 0.0.0.0 for type 4.
@@ -132,6 +140,7 @@ pub struct SummaryBodyView {
 
 /// Body of an AS-external-LSA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct AsExternalBodyView {
     /// Mask of the destination.

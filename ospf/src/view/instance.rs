@@ -12,6 +12,7 @@ use super::yang_enum;
 
 /// The instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct InstanceView {
     /// This router's name in the autonomous system.
@@ -38,6 +39,7 @@ pub struct InstanceView {
 
 /// The state of the route calculation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct SpfView {
     /// Calculations so far.
@@ -50,6 +52,7 @@ pub struct SpfView {
 
 /// Counters of the instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct InstanceStatisticsView {
     /// Instances of advertisements that this router has originated.
@@ -67,6 +70,7 @@ pub struct InstanceStatisticsView {
 
 /// An area.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct AreaView {
     /// The area.
@@ -87,9 +91,11 @@ pub struct AreaView {
 
 /// An address range of an area.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct RangeView {
     /// The range.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub prefix: Ipv4Net,
     /// Whether it is announced to other areas; hidden if not.
     pub advertise: bool,
@@ -102,6 +108,7 @@ pub struct RangeView {
 
 /// Counters of an area.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct AreaStatisticsView {
     /// Shortest path tree calculations of the area.
@@ -132,6 +139,7 @@ yang_enum! {
 
 /// One calculation of routes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct SpfLogView {
     /// Grows by one with each entry.

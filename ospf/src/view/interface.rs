@@ -48,6 +48,7 @@ yang_enum! {
 
 /// An interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct InterfaceView {
     /// Its name in the router.
@@ -61,6 +62,7 @@ pub struct InterfaceView {
     /// State of its state machine.
     pub state: InterfaceState,
     /// Address and prefix length.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub address: Ipv4Net,
     /// Whether the link is announced without a prefix.
     pub unnumbered: bool,
@@ -114,6 +116,7 @@ pub struct InterfaceView {
 /// Another router on the network is configured differently than this one, so that its packets are refused. Gone when
 /// it is heard without that difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct MismatchView {
     /// The source of its packets.
@@ -132,6 +135,7 @@ pub struct MismatchView {
 
 /// Counters of an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct InterfaceStatisticsView {
     /// Changes of state and errors.
@@ -150,6 +154,7 @@ pub struct InterfaceStatisticsView {
 
 /// Packets by direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct PacketCountersView {
     /// Received and accepted.
@@ -162,6 +167,7 @@ pub struct PacketCountersView {
 
 /// Packets by type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct PacketTypeCountersView {
     /// Type 1.

@@ -32,6 +32,7 @@ yang_enum! {
 
 /// A neighbor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct NeighborView {
     /// Its name in the autonomous system.
@@ -64,6 +65,7 @@ pub struct NeighborView {
 
 /// Counters and list lengths of a neighbor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct NeighborStatisticsView {
     /// Changes of state and errors.

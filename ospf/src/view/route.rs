@@ -27,9 +27,11 @@ yang_enum! {
 
 /// A route to a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct RouteView {
     /// The destination.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub prefix: Ipv4Net,
     /// Where packets go; empty for discard routes.
     pub next_hops: Vec<NextHopView>,
@@ -46,6 +48,7 @@ pub struct RouteView {
 
 /// One of the equal ways to a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct NextHopView {
     /// Name of the interface.
@@ -60,6 +63,7 @@ pub struct NextHopView {
 
 /// An area border router or AS boundary router, reachable through an area.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct BorderRouterView {
     /// The router.

@@ -80,6 +80,11 @@ pub async fn serve(
     Ok(tasks)
 }
 
+/// The description of the API (OpenAPI 3.1), as every node serves it.
+pub fn openapi() -> serde_json::Value {
+    isthmus_mgmt_api::openapi::<NodeBackend>(&crate::config::schema::schema())
+}
+
 fn spawn<L>(listener: L, app: axum::Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<()>
 where
     L: axum::serve::Listener,
@@ -107,6 +112,10 @@ impl Backend for NodeBackend {
 
     fn config(&self) -> serde_json::Value {
         self.shared.document.clone()
+    }
+
+    fn configuration_schema(&self) -> serde_json::Value {
+        crate::config::schema::schema()
     }
 
     fn interfaces(&self) -> Interfaces {
