@@ -106,7 +106,7 @@ fn an_owner_that_claims_all_and_orders_nothing_does_not_stop_the_groups() {
     // The claim's word in the third node's area of the LSM's multicast group: the highest generation that is believed. No
     // later claim can exceed it.
     let arena = OpenOptions::new().write(true).open(segment.arena(3)).unwrap();
-    arena.write_all_at(&((1_u64 << 40) - 1).to_le_bytes(), 0xc000 + 86_016 + 256).unwrap();
+    arena.write_all_at(&((1_u64 << 40) - 1).to_le_bytes(), 0xd000 + 86_016 + 256).unwrap();
     for round in 0..3 {
         let is_owner = |line: &str| line.starts_with("group lsm Multicast owner Some(NodeId(3))");
         while round == 0 && !first.lines().iter().any(|line| is_owner(line)) {

@@ -3,7 +3,7 @@
 //! Whatever happens (a packet for the engine, a timer, an event of the fabric or of a link, a request of management)
 //! is handled to its end in one turn, and at most one new forwarding snapshot is published for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,6 @@ pub struct Control {
     epochs: SteeringEpochs,
     router_ids: BTreeMap<NodeId, RouterId>,
     facts: Option<Facts>,
-    accepting: BTreeSet<(NodeId, u16)>,
     /// The state of the kernel's devices on the local and the global network, as the operator left it.
     device_is_up: [bool; 2],
     /// When the first change came to be known whose routes are not in the worker's table yet.
@@ -109,7 +108,6 @@ impl Control {
             epochs: SteeringEpochs::default(),
             router_ids: BTreeMap::new(),
             facts: None,
-            accepting: BTreeSet::new(),
             device_is_up: [true; 2],
             routes_changed_at: None,
             route_changes: RouteChanges::default(),
@@ -323,25 +321,23 @@ impl Control {
         let Some(config) = &self.shared.config.fabric else { return };
         let role = roles::role(&self.shared.config, &self.nic_is_up);
         let active = fabric.active_nodes();
-        let mut accepting = BTreeSet::new();
+        let mut accepting = Vec::new();
         let own = active.nodes.iter().find(|node| node.is_self).map(|node| node.id);
         let gsm_is_up = own.is_some() && self.layout.map.gsm.is_some_and(|index| self.is_enabled(index));
         if let Some(own) = own
             && gsm_is_up
         {
-            accepting.insert((own, config.weight));
+            accepting.push((own, config.weight));
         }
         let mut peers = Vec::new();
         for peer in active.nodes.iter().filter(|peer| !peer.is_self) {
             self.router_ids.insert(peer.id, RouterId(peer.facts.router_id));
             if peer.state == NodeState::Active && peer.facts.accepting && !peer.facts.draining {
-                accepting.insert((peer.id, peer.facts.weight));
+                accepting.push((peer.id, peer.facts.weight));
             }
             peers.push(peer.facts.clone());
         }
-        let members: BTreeSet<NodeId> = accepting.iter().map(|&(node, _)| node).collect();
-        let new_epoch = self.epochs.update(&members, &peers);
-        let steering_changed = new_epoch || accepting != self.accepting;
+        let steering_changed = self.epochs.update(accepting, &peers);
         let facts = Facts {
             lsm_address: config.lsm.address.addr(),
             gsm_address: config.gsm.address.addr(),
@@ -360,11 +356,9 @@ impl Control {
         }
         let accepting_changed = self.situation.accepting != gsm_is_up;
         self.situation.accepting = gsm_is_up;
-        if steering_changed {
-            let epoch = self.epochs.current().map_or(0, |epoch| epoch.number);
-            self.dynamic.steering = snapshot::steering_table(epoch, &accepting);
-            self.shared.events.steering(epoch, &accepting);
-            self.accepting = accepting;
+        if steering_changed && let Some(epoch) = self.epochs.current() {
+            self.dynamic.steering = snapshot::steering_table(epoch);
+            self.shared.events.steering(epoch);
             *self.shared.epochs() = self.epochs.as_slice().to_vec();
         }
         let mut changed = steering_changed;

@@ -1,7 +1,7 @@
 //! The node's memory of what happened lately: OSPF's notifications, the fabric's events and the node's own,
 //! in one order.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::stream::{self, Stream};
 use isthmus_mgmt_api::model::{DateTime, Event, EventType, Events};
 use isthmus_ospf::event::Notification;
-use isthmus_shmnet::{Cast, Event as FabricEvent, EventKind, Network, NodeId};
+use isthmus_shmnet::{Cast, Event as FabricEvent, EventKind, Network, SteeringEpoch};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -148,17 +148,19 @@ impl EventLog {
     }
 
     /// Remembers who serves the common address from now on.
-    pub fn steering(&self, epoch: u64, accepting: &BTreeSet<(NodeId, u16)>) {
-        let nodes: Vec<String> = accepting.iter().map(|(node, _)| node.to_string()).collect();
-        let member: Vec<Value> = accepting
+    pub fn steering(&self, epoch: &SteeringEpoch) {
+        let nodes: Vec<String> = epoch.members().iter().map(|(node, _)| node.to_string()).collect();
+        let number = epoch.number;
+        let member: Vec<Value> = epoch
+            .members()
             .iter()
             .map(|(node, weight)| json!({ "node-id": node.get(), "weight": weight }))
             .collect();
         let who = if nodes.is_empty() { "nobody".to_owned() } else { format!("nodes {}", nodes.join(", ")) };
         self.record(
             EventType::SteeringChange,
-            format!("the common address is served by {who}, epoch {epoch}"),
-            json!({ "epoch": epoch, "member": member }),
+            format!("the common address is served by {who}, epoch {number}"),
+            json!({ "epoch": number, "member": member }),
         );
     }
 

@@ -46,7 +46,7 @@ impl FabricRecord {
             EventKind::Failed { reason } => {
                 node.failures += 1;
                 let state = match reason {
-                    FailureReason::Quarantined => NodeState::Quarantined,
+                    FailureReason::Quarantined | FailureReason::ClosedUs => NodeState::Quarantined,
                     _ => NodeState::Failed,
                 };
                 node.gone = Some((state, Instant::now()));

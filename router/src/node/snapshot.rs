@@ -1,10 +1,10 @@
 //! From what control knows to what the workers ask: the forwarding snapshot.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use isthmus_shmnet::{Network, NodeId};
+use isthmus_shmnet::{Network, SteeringEpoch};
 
 use super::layout::Layout;
 use crate::config::Config;
@@ -61,10 +61,11 @@ fn error_source(config: &Config, layout: &Layout) -> Ipv4Addr {
     }
 }
 
-/// The steering table over the accepting nodes.
-pub fn steering_table(epoch: u64, accepting: &BTreeSet<(NodeId, u16)>) -> SteeringTable {
-    let members: Vec<(u8, u16)> = accepting.iter().map(|&(node, weight)| (node.get(), weight)).collect();
-    steering::build(epoch, &members)
+/// The steering table of an epoch: it follows from the epoch alone, so that every node has the same one.
+pub fn steering_table(epoch: &SteeringEpoch) -> SteeringTable {
+    let members: Vec<(u8, u16)> =
+        epoch.members().iter().map(|&(node, weight)| (node.get(), weight)).collect();
+    steering::build(epoch.number, &members)
 }
 
 fn local_addresses(

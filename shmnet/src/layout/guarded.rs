@@ -35,5 +35,5 @@ pub(crate) fn read(span: &PeerSpan, offset: usize, record: &mut [u8]) -> Option<
     None
 }
 
-/// A record is a few hundred bytes: an owner that is alive is done long before.
+/// A record is at most a few kilobytes: an owner that is alive is done long before.
 const ATTEMPTS: usize = 64;

@@ -27,7 +27,7 @@ pub(crate) use self::peer::PeerArena;
 pub(crate) use self::wire::{DirectoryEntry, GEOMETRY_FIELDS, Identity, Malformed, State, StateWord};
 
 /// The version of the layout; nodes of different versions do not share a segment.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// The first eight bytes of an arena: `ISTHMUS` and a zero byte.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ISTHMUS\0");
@@ -52,8 +52,10 @@ pub(crate) mod at {
     pub(crate) const FACTS: usize = 0x800;
     /// One 64-bit word per node id, 256 of them: the last incarnation of that node that this node closed.
     pub(crate) const CLOSED: usize = 0x1000;
+    /// The guarded steering epochs.
+    pub(crate) const STEERING: usize = 0x1800;
     /// The first table.
-    pub(crate) const TABLES: usize = 0x1800;
+    pub(crate) const TABLES: usize = 0x2c00;
 }
 
 /// Bytes of a directory entry: one line.
@@ -114,6 +116,7 @@ impl Layout {
             self.groups as u64,
             self.group_len as u64,
             self.heap as u64,
+            at::STEERING as u64,
         ]
     }
 

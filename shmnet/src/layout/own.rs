@@ -2,7 +2,7 @@
 
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::wire::FactsWire;
+use super::wire::{FactsWire, SteeringWire};
 use super::{DirectoryEntry, Identity, Layout, State, StateWord, at, guarded};
 use crate::facts::Facts;
 use crate::memory::{LINE, OwnSpan, SpanError};
@@ -30,7 +30,9 @@ impl OwnArena {
     pub(crate) fn initialise(&self, identity: &Identity, facts: &Facts) {
         self.span.store_u64(at::STATE, 0, Ordering::SeqCst);
         self.span.zero(at::HEARTBEAT, at::FACTS - at::HEARTBEAT);
-        self.span.zero(at::CLOSED, self.layout.heap - at::CLOSED);
+        // The guards of facts and steering go on rising, so that no reader mixes two incarnations' records.
+        self.span.zero(at::CLOSED, at::STEERING - at::CLOSED);
+        self.span.zero(at::TABLES, self.layout.heap - at::TABLES);
         self.span.copy_in(at::IDENTITY, identity.to_wire().as_bytes());
         self.publish_facts(facts);
         self.set_state(identity.incarnation, State::Joining);
@@ -54,6 +56,7 @@ impl OwnArena {
 
     pub(crate) fn publish_facts(&self, facts: &Facts) {
         guarded::write(&self.span, at::FACTS, FactsWire::from_facts(facts).as_bytes());
+        guarded::write(&self.span, at::STEERING, SteeringWire::from_epochs(&facts.steering).as_bytes());
     }
 
     pub(crate) fn close(&self, node: NodeId, incarnation: u64) {
@@ -74,6 +77,12 @@ impl OwnArena {
             let empty = super::wire::DirectoryWire::new_zeroed();
             guarded::write(&self.span, self.layout.directory_entry(node, network), empty.as_bytes());
         }
+    }
+
+    /// What a hostile owner would do.
+    #[cfg(test)]
+    pub(super) fn scribble(&self, offset: usize, bytes: &[u8]) {
+        self.span.copy_in(offset, bytes);
     }
 
     /// The line that says whether this node's data thread sleeps.

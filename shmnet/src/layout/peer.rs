@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use super::wire::{DirectoryWire, FactsWire, IdentityWire};
+use super::wire::{DirectoryWire, FactsWire, IdentityWire, SteeringWire};
 use super::{DirectoryEntry, Identity, Layout, Malformed, StateWord, at, guarded};
 use crate::facts::Facts;
 use crate::memory::{LINE, PeerSpan, SpanError};
@@ -79,11 +79,13 @@ impl PeerArena {
         self.span.sub_aligned(Layout::closed(node), 8, 8)
     }
 
-    /// The facts and their sequence; `None` while they cannot be read whole.
-    pub(crate) fn facts(&self) -> Option<(u64, Facts)> {
+    /// The facts with the steering epochs, and the sequences of both; `None` while they cannot be read whole.
+    pub(crate) fn facts(&self) -> Option<([u64; 2], Facts)> {
         let mut wire = FactsWire::new_zeroed();
-        let sequence = guarded::read(&self.span, at::FACTS, wire.as_mut_bytes())?;
-        Some((sequence, wire.to_facts()))
+        let facts = guarded::read(&self.span, at::FACTS, wire.as_mut_bytes())?;
+        let mut epochs = SteeringWire::new_zeroed();
+        let steering = guarded::read(&self.span, at::STEERING, epochs.as_mut_bytes())?;
+        Some(([facts, steering], Facts { steering: epochs.epochs(), ..wire.to_facts() }))
     }
 
     /// The last incarnation of a node that this peer has closed.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::wire::FactsWire;
+use super::wire::{FactsWire, SteeringWire};
 use super::*;
 use crate::config::{DEFAULT_GEOMETRY, NetworkParameters, Timing};
 use crate::facts::{Facts, SteeringEpoch};
@@ -49,10 +49,10 @@ fn a_peer_reads_what_the_owner_published() {
     let own = OwnArena::new(mapping.own().unwrap(), layout()).unwrap();
     let peer = PeerArena::new(view.peer(), layout()).unwrap();
     let mut facts = Facts { hostname: "grün".into(), weight: 3, abr: true, ..Facts::default() };
-    for number in 0..10 {
-        let mut epoch = SteeringEpoch { number, ..SteeringEpoch::default() };
-        epoch.insert(NodeId::new(number as u8 + 60).unwrap());
-        facts.steering.push(epoch);
+    for number in 1..=10 {
+        let member = |id: u8, weight| (NodeId::new(id).unwrap(), weight);
+        let members = [member(number as u8 + 60, 1), member(254, 100 * number as u16), member(1, 7)];
+        facts.steering.push(SteeringEpoch::new(number, members));
     }
     own.initialise(&identity(), &facts);
     assert_eq!(PeerArena::identity_of(&view.peer()), Ok(identity()));
@@ -148,6 +148,7 @@ fn the_documented_offsets_are_those_of_the_code() {
         (at::CHANGES, "changes"),
         (at::FACTS, "facts"),
         (at::CLOSED, "closed"),
+        (at::STEERING, "steering"),
         (layout.directory, "directory"),
         (layout.pointers, "read pointers"),
         (layout.activity, "activity"),
@@ -165,7 +166,79 @@ fn the_documented_offsets_are_those_of_the_code() {
     }
 }
 
+/// A record of two epochs, changed somewhere.
+fn epochs_with(change: impl FnOnce(&mut SteeringWire)) -> Vec<SteeringEpoch> {
+    let (own, peer) = arenas();
+    let member = |id: u8, weight| (NodeId::new(id).unwrap(), weight);
+    let steering = vec![
+        SteeringEpoch::new(3, [member(1, 10), member(200, 1000)]),
+        SteeringEpoch::new(4, [member(1, 20)]),
+    ];
+    own.initialise(&identity(), &Facts { steering: steering.clone(), ..Facts::default() });
+    let mut wire = SteeringWire::from_epochs(&steering);
+    change(&mut wire);
+    own.scribble(at::STEERING + guarded::GUARD, wire.as_bytes());
+    peer.facts().unwrap().1.steering
+}
+
+#[test]
+fn epochs_that_contradict_themselves_are_not_believed() {
+    let numbers = |epochs: Vec<SteeringEpoch>| epochs.iter().map(|e| e.number).collect::<Vec<_>>();
+    assert_eq!(numbers(epochs_with(|_| {})), [3, 4]);
+    // A weight of a node that is no member, a member without weight, weights and members that there cannot be.
+    assert!(epochs_with(|wire| wire.epochs[0].weights[2] = 1.into()).is_empty());
+    assert!(epochs_with(|wire| wire.epochs[1].weights[1] = 0.into()).is_empty());
+    assert!(epochs_with(|wire| wire.epochs[0].weights[200] = 1001.into()).is_empty());
+    for id in [0, 255] {
+        assert!(
+            epochs_with(|wire| {
+                wire.epochs[0].weights[id] = 1.into();
+                wire.epochs[0].members[id / 64] =
+                    (wire.epochs[0].members[id / 64].get() | 1 << (id % 64)).into();
+            })
+            .is_empty()
+        );
+    }
+    // Numbers that do not rise.
+    assert!(epochs_with(|wire| wire.epochs[0].number = 4.into()).is_empty());
+    assert!(epochs_with(|wire| wire.epochs[0].number = u64::MAX.into()).is_empty());
+    // An epoch in which nobody serves is one; what follows the last is not read.
+    let empty = epochs_with(|wire| {
+        wire.epochs[1] = SteeringWire::from_epochs(&[SteeringEpoch::new(9, [])]).epochs[0];
+        wire.epochs[3].number = 1.into();
+    });
+    assert_eq!(numbers(empty), [3, 9]);
+}
+
+#[test]
+fn epochs_that_never_hold_still_are_given_up() {
+    let (own, peer) = arenas();
+    own.initialise(&identity(), &Facts::default());
+    assert!(peer.facts().is_some());
+    own.scribble(at::STEERING, &7_u64.to_le_bytes());
+    assert!(peer.facts().is_none(), "its writer died, or never ends");
+}
+
 proptest! {
+    #[test]
+    fn any_epochs_are_refused_or_make_sense(bytes in proptest::collection::vec(any::<u8>(), 8 * 552), sparse: bool) {
+        let mut wire = SteeringWire::new_zeroed();
+        wire.as_mut_bytes().copy_from_slice(&bytes);
+        if sparse {
+            wire.epochs[1].number = 0.into();
+            wire.epochs[0].members = [0.into(); 4];
+            wire.epochs[0].weights = [0.into(); 256];
+            wire.epochs[0].weights[usize::from(bytes[0])] = u16::from(bytes[1]).into();
+            wire.epochs[0].members[usize::from(bytes[0]) / 64] = (1 << (bytes[0] % 64)).into();
+        }
+        let epochs = wire.epochs();
+        prop_assert!(epochs.len() <= Facts::MAX_EPOCHS);
+        prop_assert!(epochs.windows(2).all(|pair| pair[0].number < pair[1].number));
+        let weights = epochs.iter().flat_map(|epoch| epoch.members()).map(|(_, weight)| *weight);
+        prop_assert!(weights.into_iter().all(|weight| (1..=SteeringEpoch::MAX_WEIGHT).contains(&weight)));
+        prop_assert_eq!(SteeringWire::from_epochs(&epochs).epochs(), epochs);
+    }
+
     #[test]
     fn no_bytes_make_parsing_fail(bytes in proptest::collection::vec(any::<u8>(), 512)) {
         let (own, peer) = Mapping::anonymous(4096).unwrap();
@@ -177,7 +250,6 @@ proptest! {
         let len = wire.as_bytes().len();
         wire.as_mut_bytes().copy_from_slice(&bytes[..len]);
         let facts = wire.to_facts();
-        prop_assert!(facts.steering.len() <= Facts::MAX_EPOCHS);
         prop_assert!(!facts.hostname.chars().any(char::is_control));
     }
 }

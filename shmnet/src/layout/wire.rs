@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{ABI_VERSION, MAGIC, at};
 use crate::config::{NetworkParameters, Timing};
@@ -110,17 +110,25 @@ pub(super) struct FactsWire {
     pub(super) flags: U32,
     pub(super) weight: U16,
     pub(super) hostname_len: u8,
-    pub(super) epochs: u8,
-    pub(super) reserved: [u8; 4],
+    pub(super) reserved: [u8; 5],
     pub(super) hostname: [u8; Facts::MAX_HOSTNAME],
-    pub(super) steering: [EpochWire; Facts::MAX_EPOCHS],
+}
+
+/// The steering epochs, oldest first; those after the last have the number 0.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct SteeringWire {
+    pub(super) epochs: [EpochWire; Facts::MAX_EPOCHS],
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct EpochWire {
     pub(super) number: U64,
+    /// Bitmap: node `i` is bit `i % 64` of word `i / 64`.
     pub(super) members: [U64; 4],
+    /// By node id; 0 for those that are no members.
+    pub(super) weights: [U16; 256],
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -135,7 +143,7 @@ pub(super) struct DirectoryWire {
 }
 
 /// The names of the words of the geometry line; the words after them are zero.
-pub(crate) const GEOMETRY_FIELDS: [&str; 9] = [
+pub(crate) const GEOMETRY_FIELDS: [&str; 10] = [
     "max-nodes",
     "ring slots",
     "ring buffer bytes",
@@ -145,6 +153,7 @@ pub(crate) const GEOMETRY_FIELDS: [&str; 9] = [
     "group-area offset",
     "group-area bytes",
     "heap offset",
+    "steering offset",
 ];
 
 /// Who owns an arena and what it requires, checked.
@@ -278,12 +287,6 @@ impl FactsWire {
         let mut hostname = [0; Facts::MAX_HOSTNAME];
         let name = clip(&facts.hostname, Facts::MAX_HOSTNAME);
         hostname[..name.len()].copy_from_slice(name.as_bytes());
-        let mut steering = [EpochWire { number: U64::ZERO, members: [U64::ZERO; 4] }; Facts::MAX_EPOCHS];
-        let newest = &facts.steering[facts.steering.len().saturating_sub(Facts::MAX_EPOCHS)..];
-        for (wire, epoch) in steering.iter_mut().zip(newest) {
-            wire.number = U64::new(epoch.number);
-            wire.members = epoch.members.map(U64::new);
-        }
         Self {
             lsm_address: facts.lsm_address.octets(),
             gsm_address: facts.gsm_address.octets(),
@@ -291,18 +294,15 @@ impl FactsWire {
             flags: U32::new(flags),
             weight: U16::new(facts.weight),
             hostname_len: name.len() as u8,
-            epochs: newest.len() as u8,
-            reserved: [0; 4],
+            reserved: [0; 5],
             hostname,
-            steering,
         }
     }
 
-    /// What the bytes say; counts that are too large are clamped.
+    /// What the bytes say, without the steering epochs; counts that are too large are clamped.
     pub(super) fn to_facts(self) -> Facts {
         let flags = self.flags.get();
         let name_len = usize::from(self.hostname_len).min(Facts::MAX_HOSTNAME);
-        let epochs = usize::from(self.epochs).min(Facts::MAX_EPOCHS);
         Facts {
             lsm_address: Ipv4Addr::from(self.lsm_address),
             gsm_address: Ipv4Addr::from(self.gsm_address),
@@ -312,15 +312,54 @@ impl FactsWire {
             accepting: flags & FLAG_ACCEPTING != 0,
             draining: flags & FLAG_DRAINING != 0,
             weight: self.weight.get(),
-            steering: self.steering[..epochs]
-                .iter()
-                .map(|epoch| SteeringEpoch {
-                    number: epoch.number.get(),
-                    members: epoch.members.map(|word| word.get()),
-                })
-                .collect(),
+            steering: Vec::new(),
             hostname: printable(&self.hostname[..name_len]),
         }
+    }
+}
+
+impl SteeringWire {
+    pub(super) fn from_epochs(epochs: &[SteeringEpoch]) -> Self {
+        let mut wire = Self::new_zeroed();
+        let newest = &epochs[epochs.len().saturating_sub(Facts::MAX_EPOCHS)..];
+        for (wire, epoch) in wire.epochs.iter_mut().zip(newest) {
+            wire.number = U64::new(epoch.number);
+            for (node, weight) in epoch.members() {
+                let id = usize::from(node.get());
+                wire.members[id / 64] = U64::new(wire.members[id / 64].get() | 1 << (id % 64));
+                wire.weights[id] = U16::new(*weight);
+            }
+        }
+        wire
+    }
+
+    /// What the bytes say. If any of it contradicts itself, nothing of it is believed.
+    pub(super) fn epochs(&self) -> Vec<SteeringEpoch> {
+        let mut epochs: Vec<SteeringEpoch> = Vec::with_capacity(Facts::MAX_EPOCHS);
+        for wire in self.epochs.iter().take_while(|wire| wire.number.get() != 0) {
+            let Some(epoch) = wire.to_epoch() else { return Vec::new() };
+            if epochs.last().is_some_and(|last| last.number >= epoch.number) {
+                return Vec::new();
+            }
+            epochs.push(epoch);
+        }
+        epochs
+    }
+}
+
+impl EpochWire {
+    /// `None` for members that there cannot be, members without weight, weights without a member, and weights beyond the limit.
+    fn to_epoch(self) -> Option<SteeringEpoch> {
+        let mut members = Vec::new();
+        for (id, weight) in (0..=u8::MAX).zip(self.weights) {
+            let is_member = self.members[usize::from(id) / 64].get() >> (id % 64) & 1 == 1;
+            match (is_member, weight.get()) {
+                (false, 0) => {}
+                (true, weight @ 1..=SteeringEpoch::MAX_WEIGHT) => members.push((NodeId::new(id)?, weight)),
+                _ => return None,
+            }
+        }
+        Some(SteeringEpoch::new(self.number.get(), members))
     }
 }
 
@@ -391,11 +430,17 @@ const _: () = {
     assert!(offset_of!(IdentityWire, geometry_hash) == 248);
     assert!(offset_of!(IdentityWire, parameters) == 256);
     assert!(size_of::<ParametersWire>() == 32);
-    assert!(size_of::<FactsWire>() == 56 + 8 * 40);
+    assert!(size_of::<FactsWire>() == 56);
+    assert!(size_of::<EpochWire>() == 552);
+    assert!(offset_of!(EpochWire, members) == 8);
+    assert!(offset_of!(EpochWire, weights) == 40);
+    assert!(size_of::<SteeringWire>() == Facts::MAX_EPOCHS * size_of::<EpochWire>());
     assert!(size_of::<DirectoryWire>() == 40);
     assert!(at::IDENTITY + size_of::<IdentityWire>() <= at::STATE);
     assert!(at::FACTS + super::guarded::GUARD + size_of::<FactsWire>() <= at::CLOSED);
-    assert!(at::CLOSED + 256 * 8 <= at::TABLES);
+    assert!(at::CLOSED + 256 * 8 <= at::STEERING);
+    assert!(at::STEERING.is_multiple_of(LINE));
+    assert!(at::STEERING + super::guarded::GUARD + size_of::<SteeringWire>() <= at::TABLES);
     assert!(at::TABLES.is_multiple_of(LINE));
     assert!(super::guarded::GUARD + size_of::<DirectoryWire>() <= super::DIRECTORY_STRIDE);
 };

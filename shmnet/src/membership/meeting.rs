@@ -134,7 +134,7 @@ impl Control {
             };
             self.seams.givers[network.index()].give(Handover::Meet(Box::new(meeting)));
         }
-        let (facts_sequence, facts) = arena.facts().unwrap_or((0, Facts::default()));
+        let (facts_sequence, facts) = arena.facts().unwrap_or(([0; 2], Facts::default()));
         let subscribed = Network::ALL.map(|network| arena.is_subscribed(network));
         let peer = Peer {
             node,

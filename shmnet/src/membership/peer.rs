@@ -26,7 +26,7 @@ pub(super) struct Peer {
     pub(super) silence: Arc<AtomicU64>,
     pub(super) suspect: bool,
     pub(super) facts: Facts,
-    pub(super) facts_sequence: u64,
+    pub(super) facts_sequence: [u64; 2],
     pub(super) subscribed: [bool; 2],
     /// Our rings to the peer.
     pub(super) to: [Option<RingTo>; 2],

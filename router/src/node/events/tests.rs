@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use futures_util::{FutureExt as _, StreamExt as _};
 use isthmus_ospf::types::{InterfaceId, RouterId};
 use isthmus_ospf::view::NeighborState;
-use isthmus_shmnet::FailureReason;
+use isthmus_shmnet::{FailureReason, NodeId};
 
 use super::*;
 
@@ -123,7 +123,7 @@ fn every_member_of_an_event_is_in_the_reference() {
     ] {
         log.fabric(&FabricEvent { number: 1, at: SystemTime::now(), node, incarnation: 1, kind });
     }
-    log.steering(4, &[(node, 100)].into());
+    log.steering(&SteeringEpoch::new(4, [(node, 100)]));
     let events = log.recent().event;
     let steering = events.last().unwrap();
     assert_eq!(steering.message, "the common address is served by nodes 2, epoch 4");

@@ -158,10 +158,10 @@ pub(super) fn steering(shared: &Shared) -> Option<Steering> {
     let mut members: Vec<u8> = slots.clone();
     members.sort_unstable();
     members.dedup();
-    let active = shared.fabric.as_ref()?.active_nodes();
+    let epochs = shared.epochs().clone();
     let weight = |id: u8| {
-        let peer = active.nodes.iter().find(|node| node.id.get() == id && !node.is_self);
-        u32::from(peer.map_or(fabric.weight, |peer| peer.facts.weight))
+        let of = |epoch: &isthmus_shmnet::SteeringEpoch| epoch.weight(isthmus_shmnet::NodeId::new(id)?);
+        u32::from(epochs.last().and_then(of).unwrap_or(0))
     };
     let member = members
         .into_iter()
@@ -179,14 +179,11 @@ pub(super) fn steering(shared: &Shared) -> Option<Steering> {
             }
         })
         .collect();
-    let history = shared
-        .epochs()
+    let history = epochs
         .iter()
         .map(|epoch| SteeringEpoch {
             epoch: epoch.number,
-            member: (1..=254u8)
-                .filter(|&id| isthmus_shmnet::NodeId::new(id).is_some_and(|node| epoch.contains(node)))
-                .collect(),
+            member: epoch.members().iter().map(|(node, _)| node.get()).collect(),
             since: None,
         })
         .collect();
