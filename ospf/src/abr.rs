@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::config::{AreaRange, InstanceConfig};
+use crate::config::{AreaRange, AreaType, InstanceConfig};
 use crate::route::{NextHop, PathType, Route, RouteTable};
 use crate::types::{AreaId, LS_INFINITY, RouterId};
 use crate::wire::LsType;
@@ -65,6 +65,7 @@ pub fn desired_summaries(
         add_ranges(&active, area, &mut summaries);
         add_networks(config, area, table, &mut summaries);
         add_boundary_routers(config, area, table, &mut summaries);
+        fit_into(config.area_type(area), &mut summaries);
         summaries
     };
     attached.iter().map(|area| (*area, into(*area))).collect()
@@ -177,6 +178,16 @@ fn add_boundary_routers(
 /// Whether packets would enter the area that the summary would be announced into: its routers know better.
 fn leads_into(config: &InstanceConfig, area: AreaId, next_hops: &[NextHop]) -> bool {
     next_hops.iter().any(|hop| config.interfaces.get(&hop.interface).is_some_and(|at| at.area == area))
+}
+
+/// What a stub area takes (section 12.4.3.1): a default route, no AS boundary routers, and the networks of other areas
+/// only if it is configured so.
+fn fit_into(area_type: AreaType, summaries: &mut Summaries) {
+    let AreaType::Stub { default_cost, summary } = area_type else { return };
+    let default = SummaryTarget::Network(Ipv4Net::default());
+    summaries.retain(|target, _| summary && matches!(target, SummaryTarget::Network(_)));
+    summaries.remove(&default);
+    add(summaries, default, default_cost);
 }
 
 /// Paths that cost LSInfinity are not announced; of two that describe one destination the cheaper is.

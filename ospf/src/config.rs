@@ -25,6 +25,16 @@ pub struct InstanceConfig {
     pub spf_delay: Duration,
 }
 
+impl AreaType {
+    /// Whether AS-external advertisements are flooded through the area.
+    pub fn takes_externals(self) -> bool {
+        match self {
+            Self::Normal => true,
+            Self::Stub { .. } => false,
+        }
+    }
+}
+
 impl InstanceConfig {
     /// The type of an area. The backbone is always normal (RFC 2328 section 3.6).
     pub fn area_type(&self, id: AreaId) -> AreaType {

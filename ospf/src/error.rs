@@ -148,6 +148,9 @@ pub enum Refusal {
     /// An advertisement of a type that we do not know (section 13 step 2).
     #[error("the advertisement's type is unknown")]
     LsaUnknownType,
+    /// An AS-external advertisement in a stub area (sections 10.6 and 13 step 3).
+    #[error("AS-external advertisement in a stub area")]
+    LsaExternalInStub,
     /// An advertisement whose body cannot be read: it is stored and flooded, but is no input of routes.
     #[error("the advertisement's body cannot be read")]
     LsaMalformed,
@@ -194,6 +197,7 @@ impl Refusal {
             Self::BadUpdate => "bad_update",
             Self::LsaChecksum => "lsa_checksum",
             Self::LsaUnknownType => "lsa_unknown_type",
+            Self::LsaExternalInStub => "lsa_external_in_stub",
             Self::LsaMalformed => "lsa_malformed",
             Self::LsaTooSoon => "lsa_too_soon",
             Self::LsaOlder => "lsa_older",

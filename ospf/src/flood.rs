@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Instance;
 use crate::area::DEFAULT_MIN_LS_ARRIVAL;
 use crate::error::Refusal;
-use crate::interface::Destination;
+use crate::interface::{Destination, Interface};
 use crate::lsdb::{Provenance, Scope};
 use crate::neighbor::{Event, NeighborKey, is_known_type};
 use crate::timer::TimerId;
@@ -107,7 +107,11 @@ impl Instance {
             self.refuse(key.interface, Refusal::LsaMalformed);
             LsaBody::Unknown(lsa.body_bytes().to_vec())
         });
-        // Step 3 concerns stub areas. An age beyond MaxAge, or with the DoNotAge bit that nobody has been told we
+        // Step 3.
+        if name.ls_type == LsType::AS_EXTERNAL && !self.config.area_type(area).takes_externals() {
+            return Err(Refusal::LsaExternalInStub);
+        }
+        // An age beyond MaxAge, or with the DoNotAge bit that nobody has been told we
         // understand, counts as MaxAge (section 12.1.1).
         lsa.header.age = lsa.header.age.min(MAX_AGE);
         let header = lsa.header;
@@ -261,7 +265,7 @@ impl Instance {
         let interfaces: Vec<_> = self
             .interfaces
             .iter()
-            .filter(|(_, i)| i.speaks() && (scope == Scope::As || scope == Scope::Area(i.config.area)))
+            .filter(|(_, interface)| interface.speaks() && self.is_flooded_through(scope, interface))
             .map(|(id, _)| *id)
             .collect();
         let mut flooded_back = false;
@@ -276,6 +280,12 @@ impl Instance {
             }
         }
         flooded_back
+    }
+
+    /// Whether advertisements of a scope leave through an interface.
+    pub(crate) fn is_flooded_through(&self, scope: Scope, interface: &Interface) -> bool {
+        let area = interface.config.area;
+        scope.reaches(area, self.config.area_type(area))
     }
 
     /// Section 13.3 step 1: puts the advertisement on the retransmission lists of an interface's neighbors that

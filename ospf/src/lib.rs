@@ -39,12 +39,12 @@
 //! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks, broadcast networks with a
 //! designated router and its backup; database exchange, flooding, aging, refresh, the wrap of sequence numbers; router-,
 //! network- and summary-LSAs; routes inside and between areas and to the
-//! outside, equal-cost paths; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
+//! outside, equal-cost paths; stub and totally stubby areas; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
 //! reconfiguration under Full adjacencies; null, simple password and MD5 authentication.
 //!
 //! # Omitted as yet
 //!
-//! NBMA networks, stub and not-so-stubby areas, virtual links, origination of
+//! NBMA networks, not-so-stubby areas, virtual links, origination of
 //! AS-external-LSAs, HMAC-SHA authentication (RFC 5709), opaque LSAs, graceful restart.
 //!
 //! # Deviations from RFC 2328
@@ -65,6 +65,7 @@
 //! | 10.7 | a neighbor that asks for an advertisement of its own gets it once more after MinLSArrival, unless it acknowledges or replaces it | a restarted router drops it as too young for its new one |
 //! | 13 | of two instances in one update only the newer is looked at | it would fall into MinLSArrival of the older |
 //! | 13.5 | acknowledgments wait for RxmtInterval / 8, 100 ms at most | a windowed sender is not held up |
+//! | 12.4.3.1, 16.2 | a stub area's border router does not follow another one's default route, not even while it has no neighbor in the backbone | it announces one itself: packets would come back |
 //! | 16 | what advertisements change is calculated at most every 50 ms while a database exchange is under way | every packet of it would calculate everything |
 //! | 16.1 | a router that the caller has declared dead is left out at once | others' advertisements still list it |
 

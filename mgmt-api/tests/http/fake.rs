@@ -289,6 +289,8 @@ impl Backend for FakeNode {
                 .map(|id| AreaView {
                     area_id: area(id),
                     area_type: "normal-area".to_owned(),
+                    summary: None,
+                    default_cost: None,
                     interface_count: 1,
                     active_interface_count: 1,
                     adjacency_count: 1,

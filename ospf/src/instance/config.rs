@@ -6,9 +6,10 @@
 //! | name, timers, transmit delay, authentication | nothing but the new value |
 //! | priority | an election on a broadcast network; adjacencies that the result does not end stay |
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
-//! | ranges | summaries |
+//! | ranges, default cost and summaries of a stub area | summaries |
 //! | MTU or its check | exchanges that are not Full yet start again |
 //! | area, type of network, passive, address of an interface that is not point-to-point | the interface goes down and up |
+//! | type of an area | the interfaces of that area go down and up |
 //! | router id | everything starts again |
 
 use crate::Instance;
@@ -75,6 +76,7 @@ impl Instance {
         for id in config.areas.keys() {
             self.areas.entry(*id).or_default();
         }
+        let retyped = self.leave_retyped_areas(now, &config);
         let previous = std::mem::replace(&mut self.config, config);
         for (id, config) in self.config.interfaces.clone() {
             match previous.interfaces.get(&id) {
@@ -85,22 +87,51 @@ impl Instance {
                 }
             }
         }
+        for id in retyped {
+            if self.interfaces.get(&id).is_some_and(|interface| interface.link_up) {
+                self.interface_up(now, id);
+            }
+        }
         for id in areas_gone {
             self.remove_area(id);
         }
+        if !self.config.areas.keys().any(|id| self.config.area_type(*id).takes_externals()) {
+            // Nobody keeps them up to date any more.
+            let externals = std::mem::take(&mut self.as_scope);
+            self.forget_timers(Scope::As, &externals);
+        }
+    }
+
+    /// All routers of an area agree whether it takes AS-external advertisements (section 10.5): where that changes,
+    /// adjacencies start again. Takes leave while hellos still say what the neighbors expect. Returns the interfaces.
+    fn leave_retyped_areas(&mut self, now: Instant, config: &InstanceConfig) -> Vec<InterfaceId> {
+        let takes = |config: &InstanceConfig, area| config.area_type(area).takes_externals();
+        let is_retyped = |area: AreaId| takes(&self.config, area) != takes(config, area);
+        let interfaces = self.interfaces.iter().filter(|(_, interface)| is_retyped(interface.config.area));
+        let ids: Vec<_> = interfaces.map(|(id, _)| *id).collect();
+        for id in &ids {
+            self.send_hello(*id, Destination::AllRouters, true);
+            self.interface_down(now, *id);
+        }
+        ids
     }
 
     fn remove_area(&mut self, id: AreaId) {
         if let Some(area) = self.areas.remove(&id) {
-            for (name, _) in area.lsdb.iter() {
-                self.timers.cancel(TimerId::LsaAge(Scope::Area(id), *name));
-            }
-            for name in area.originations.keys() {
-                self.timers.cancel(TimerId::Originate(Scope::Area(id), *name));
-            }
+            self.forget_timers(Scope::Area(id), &area);
         }
         self.timers.cancel(TimerId::FirstRouterLsa(id));
-        self.timers.cancel(TimerId::Stale(Scope::Area(id)));
+    }
+
+    /// Forgets what was due for the advertisements of a scope that is no more.
+    fn forget_timers(&mut self, scope: Scope, area: &Area) {
+        for (name, _) in area.lsdb.iter() {
+            self.timers.cancel(TimerId::LsaAge(scope, *name));
+        }
+        for name in area.originations.keys() {
+            self.timers.cancel(TimerId::Originate(scope, *name));
+        }
+        self.timers.cancel(TimerId::Stale(scope));
     }
 
     fn change_interface(

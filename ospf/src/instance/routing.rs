@@ -13,7 +13,7 @@ use crate::spf::{self, Adjacency, AreaInput, LocalPrefix, TransitLink};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::view::LsaIdView;
-use crate::wire::{Lsa, LsaKey};
+use crate::wire::{LsType, Lsa, LsaBody, LsaKey};
 
 /// While databases are exchanged every packet brings a part of the truth: what advertisements change is then
 /// calculated no more often than this, and once more when the exchange is over.
@@ -128,7 +128,14 @@ impl Instance {
             area_border_router: self.is_area_border_router(),
             maximum_paths: self.config.maximum_paths,
             areas: self.attached_areas().into_iter().map(|area| self.area_input(now, area)).collect(),
-            externals: live(now, &self.as_scope.lsdb),
+            externals: match self
+                .attached_areas()
+                .iter()
+                .any(|id| self.config.area_type(*id).takes_externals())
+            {
+                true => live(now, &self.as_scope.lsdb),
+                false => Vec::new(),
+            },
         }
     }
 
@@ -136,13 +143,24 @@ impl Instance {
         let interfaces = || self.interfaces.iter().filter(move |(_, i)| i.config.area == area && i.is_up());
         AreaInput {
             area,
-            lsas: self.areas.get(&area).map_or_else(Vec::new, |area| live(now, &area.lsdb)),
+            lsas: self.area_lsas(now, area),
             adjacencies: interfaces().flat_map(|(id, i)| adjacencies(*id, i, &self.dead)).collect(),
             transits: interfaces().filter_map(|(id, i)| transit(*id, i)).collect(),
             local: interfaces().flat_map(|(id, i)| local_prefixes(*id, i)).collect(),
             excluded: &self.dead,
             ranges: self.config.areas.get(&area).map_or(&[], |area| &area.ranges),
         }
+    }
+
+    /// The advertisements of an area that are an input of routes. A stub area's border router does not follow the default
+    /// route of another one: it announces one itself, whatever routes it has, so that packets would come back.
+    fn area_lsas(&self, now: Instant, id: AreaId) -> Vec<&Lsa> {
+        let Some(area) = self.areas.get(&id) else { return Vec::new() };
+        let mut lsas = live(now, &area.lsdb);
+        if self.is_area_border_router() && !self.config.area_type(id).takes_externals() {
+            lsas.retain(|lsa| !is_default_summary(lsa));
+        }
+        lsas
     }
 
     fn trigger_view(&self, scope: Scope, name: &LsaKey) -> Option<LsaIdView> {
@@ -157,6 +175,12 @@ impl Instance {
 /// The advertisements that are not being flushed.
 fn live(now: Instant, lsdb: &Lsdb) -> Vec<&Lsa> {
     lsdb.iter().filter(|(_, entry)| !entry.is_max_age(now)).map(|(_, entry)| &entry.lsa).collect()
+}
+
+fn is_default_summary(lsa: &Lsa) -> bool {
+    let is_default =
+        |body| matches!(body, LsaBody::Summary(summary) if summary.network_mask.is_unspecified());
+    lsa.header.key.ls_type == LsType::SUMMARY_NETWORK && lsa.body().is_ok_and(is_default)
 }
 
 fn adjacencies(

@@ -49,12 +49,15 @@ impl Instance {
         let active = active_ranges(id, &config.ranges, &self.routes);
         let active: BTreeSet<_> = active.into_iter().map(|active| active.range.prefix).collect();
         let border_routers = || self.routes.routers.get(&id).into_iter().flat_map(|routers| routers.values());
+        let (area_type, summary, default_cost) = match self.config.area_type(id) {
+            AreaType::Normal => ("normal-area", None, None),
+            AreaType::Stub { default_cost, summary } => ("stub-area", Some(summary), Some(default_cost)),
+        };
         Some(AreaView {
             area_id: id,
-            area_type: match config.area_type {
-                AreaType::Normal => "normal-area".to_owned(),
-                AreaType::Stub { .. } => "stub-area".to_owned(),
-            },
+            area_type: area_type.to_owned(),
+            summary,
+            default_cost,
             interface_count: count(interfaces().count()),
             active_interface_count: count(interfaces().filter(|interface| interface.is_up()).count()),
             adjacency_count: count(interfaces().map(|interface| interface.full_neighbors().count()).sum()),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::config::AreaType;
 use crate::types::{AreaId, Instant, MAX_AGE};
 use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
 
@@ -23,6 +24,14 @@ impl Scope {
     /// The scope of an advertisement that came in, or leaves, through `area`.
     pub(crate) fn of(ls_type: LsType, area: AreaId) -> Self {
         if ls_type == LsType::AS_EXTERNAL { Self::As } else { Self::Area(area) }
+    }
+
+    /// Whether advertisements of that scope are flooded through an area of that type (section 13.3).
+    pub(crate) fn reaches(self, area: AreaId, area_type: AreaType) -> bool {
+        match self {
+            Self::Area(id) => id == area,
+            Self::As => area_type.takes_externals(),
+        }
     }
 }
 

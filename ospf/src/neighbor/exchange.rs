@@ -96,8 +96,11 @@ impl Instance {
         let Some(area) = self.interfaces.get(&key.interface).map(|interface| interface.config.area) else {
             return;
         };
+        let area_type = self.config.area_type(area);
         let (flushing, described): (Vec<_>, Vec<_>) = [Scope::Area(area), Scope::As]
             .into_iter()
+            // Section 10.3: AS-external advertisements are not described into stub areas.
+            .filter(|scope| scope.reaches(area, area_type))
             .filter_map(|scope| self.lsdb(scope))
             .flat_map(|lsdb| lsdb.iter().map(|(name, entry)| (*name, entry.is_max_age(now))))
             .partition(|(_, is_max_age)| *is_max_age);
@@ -178,6 +181,11 @@ impl Instance {
         if packet.headers.iter().any(|header| !is_known_type(header.key.ls_type)) {
             self.neighbor_event(now, key, Event::SeqNumberMismatch);
             return Err(Refusal::LsaUnknownType);
+        }
+        let takes_externals = self.config.area_type(area).takes_externals();
+        if !takes_externals && packet.headers.iter().any(|header| header.key.ls_type == LsType::AS_EXTERNAL) {
+            self.neighbor_event(now, key, Event::SeqNumberMismatch);
+            return Err(Refusal::LsaExternalInStub);
         }
         let wanted: Vec<_> = packet
             .headers

@@ -55,8 +55,10 @@ impl Instance {
         if self.neighbor(key).is_none_or(|neighbor| neighbor.state < NeighborState::Exchange) {
             return Err(Refusal::NeighborState);
         }
+        let area_type = self.config.area_type(area);
         let have = |name: &LsaKey| {
-            self.lsdb(Scope::of(name.ls_type, area)).is_some_and(|lsdb| lsdb.get(name).is_some())
+            let scope = Scope::of(name.ls_type, area);
+            scope.reaches(area, area_type) && self.lsdb(scope).is_some_and(|lsdb| lsdb.get(name).is_some())
         };
         if !names.iter().all(have) {
             self.neighbor_event(now, key, Event::BadLsReq);

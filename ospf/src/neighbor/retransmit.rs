@@ -74,7 +74,7 @@ impl Instance {
     fn neighbors_in(&self, scope: Scope) -> impl Iterator<Item = NeighborKey> {
         self.interfaces
             .iter()
-            .filter(move |(_, interface)| scope == Scope::As || scope == Scope::Area(interface.config.area))
+            .filter(move |(_, interface)| self.is_flooded_through(scope, interface))
             .flat_map(|(id, interface)| {
                 interface.neighbors.keys().map(|router| NeighborKey { interface: *id, router: *router })
             })

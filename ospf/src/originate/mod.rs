@@ -200,7 +200,7 @@ impl Instance {
         let exchanging = self
             .interfaces
             .values()
-            .filter(|interface| scope == Scope::As || scope == Scope::Area(interface.config.area))
+            .filter(|interface| self.is_flooded_through(scope, interface))
             .flat_map(|interface| interface.neighbors.values())
             .any(|neighbor| neighbor.is_exchanging());
         if exchanging && !regardless {

@@ -77,6 +77,12 @@ pub struct AreaView {
     pub area_id: AreaId,
     /// `normal-area`, `stub-area` or `nssa-area`.
     pub area_type: String,
+    /// Whether its border routers announce the networks of other areas into it; absent unless it is a stub area.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub summary: Option<bool>,
+    /// What a border router announces the default route into it with; absent unless it is a stub area.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub default_cost: Option<u32>,
     /// Interfaces in the area.
     pub interface_count: u32,
     /// Interfaces in the area that are up.

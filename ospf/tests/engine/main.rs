@@ -14,3 +14,4 @@ mod notifications;
 mod origination;
 mod refused;
 mod robust;
+mod two_links;

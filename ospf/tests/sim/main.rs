@@ -6,6 +6,7 @@
 
 mod adjacency;
 mod areas;
+mod authentication;
 mod broadcast;
 mod change;
 mod grid;
@@ -14,3 +15,4 @@ mod mesh;
 mod network;
 mod oracle;
 mod random;
+mod stub;

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::{InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaType, InterfaceConfig, InterfaceType};
 use isthmus_ospf::route::PathType;
 use isthmus_ospf::types::{AreaId, InterfaceId, MAX_AGE};
 
@@ -251,6 +251,16 @@ impl<'a> Truth<'a> {
             if area != BACKBONE {
                 for (prefix, way) in self.over_backbone(*border) {
                     summaries.entry(prefix).or_insert(way.cost);
+                }
+            }
+            // A stub area takes a default route of each border router, which these do not follow themselves.
+            let settings = &self.network.nodes[*border].config.areas[&area];
+            if let AreaType::Stub { default_cost, summary } = settings.area_type {
+                if !summary {
+                    summaries.clear();
+                }
+                if !self.is_border_router(node) {
+                    summaries.insert(Ipv4Net::default(), default_cost);
                 }
             }
             for (prefix, cost) in summaries {
