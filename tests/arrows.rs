@@ -60,6 +60,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("cli", &["config"]),
     ("config", &[]),
     ("logging", &[]),
+    ("transaction", &["config"]),
     ("packet", &["forward"]),
     ("port", &["forward", "packet"]),
     ("forward", &["packet", "port"]),
@@ -79,6 +80,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("cli", &["isthmus_shmnet", "smoltcp"]),
     ("config", &["isthmus_shmnet", "isthmus_mgmt_api", "tokio", "smoltcp"]),
+    ("transaction", &["isthmus_ospf", "isthmus_shmnet", "tokio", "smoltcp"]),
     ("forward", &["isthmus_ospf", "isthmus_mgmt_api", "tokio"]),
     ("port", &["isthmus_ospf", "isthmus_mgmt_api", "tokio"]),
     ("packet", &["isthmus_ospf", "isthmus_mgmt_api", "tokio"]),

@@ -8,7 +8,8 @@ use isthmus_ospf::view::DatabaseEntryView;
 
 use crate::error::ApiError;
 use crate::model::{
-    CaptureQuery, Counters, Drops, Event, Events, Fib, FibLookup, Interface, Interfaces, Measurements,
+    CaptureQuery, Configuration, ConfigurationChange, ConfigurationHistory, ConfigurationOutcome, Counters,
+    Drops, Event, Events, Fib, FibLookup, HistoricConfiguration, Interface, Interfaces, Measurements,
     Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
     ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest,
 };
@@ -24,8 +25,51 @@ pub trait Backend: Send + Sync + 'static {
     /// Whether it has joined, formed its adjacencies and published its routes.
     fn readiness(&self) -> Readiness;
 
-    /// The running configuration, in the vocabulary of the file.
+    /// The running configuration, in the vocabulary of the file, with the defaults of its keys filled in; secrets are
+    /// masked.
     fn config(&self) -> serde_json::Value;
+
+    /// The running configuration as it was written, with its revision.
+    fn configuration(&self) -> Configuration;
+
+    /// Changes the configuration as one transaction: all of it is checked, then applied or refused whole. One at a time;
+    /// others wait for their turn.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ProblemKind::Invalid) with the findings of the checks and of this machine;
+    /// [`PreconditionFailed`](crate::ProblemKind::PreconditionFailed) if another revision runs than the one named;
+    /// [`NotChangeable`](crate::ProblemKind::NotChangeable) if a key takes effect at a start only;
+    /// [`Conflict`](crate::ProblemKind::Conflict) while another change waits to be confirmed, or if the file was edited.
+    fn configure(
+        &self,
+        change: ConfigurationChange,
+    ) -> impl Future<Output = Result<ConfigurationOutcome, ApiError>> + Send;
+
+    /// Keeps the configuration that waits to be confirmed, and writes it to the file.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ProblemKind::Conflict) if none waits; the file cannot be written.
+    fn confirm_configuration(
+        &self,
+        author: String,
+    ) -> impl Future<Output = Result<Configuration, ApiError>> + Send;
+
+    /// Applies a configuration of the history again. One that waits to be confirmed is given up.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ProblemKind::NotFound) if the history has no such number; else as [`Self::configure`].
+    fn rollback_configuration(
+        &self,
+        number: u64,
+        author: String,
+        dry_run: bool,
+    ) -> impl Future<Output = Result<ConfigurationOutcome, ApiError>> + Send;
+
+    /// The configurations that were committed, the newest first.
+    fn configuration_history(&self) -> ConfigurationHistory;
+
+    /// One of them; `None`: the history has no such number.
+    fn configuration_at(&self, number: u64) -> Option<HistoricConfiguration>;
 
     /// The JSON schema of the configuration.
     fn configuration_schema(&self) -> serde_json::Value;

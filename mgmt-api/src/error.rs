@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::ConfigurationDiagnostic;
+
 /// The media type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -19,12 +21,20 @@ pub struct ApiError {
     pub detail: String,
     /// What to do about it, as a sentence.
     pub remedy: String,
+    /// Everything that is wrong with a configuration; empty for all other refusals.
+    pub diagnostics: Vec<ConfigurationDiagnostic>,
 }
 
 impl ApiError {
     /// A refusal.
     pub fn new(kind: ProblemKind, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), remedy: remedy.into() }
+        Self { kind, detail: detail.into(), remedy: remedy.into(), diagnostics: Vec::new() }
+    }
+
+    /// The refusal with what is wrong in detail.
+    #[must_use]
+    pub fn with_diagnostics(self, diagnostics: Vec<ConfigurationDiagnostic>) -> Self {
+        Self { diagnostics, ..self }
     }
 }
 
@@ -73,6 +83,12 @@ problems! {
     TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The body is too long";
     /// The body is of another media type.
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is of the wrong type";
+    /// The configuration does not pass its checks; `diagnostics` says why.
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "The configuration is refused";
+    /// The resource has changed since the client read it.
+    PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "The resource is not as expected";
+    /// The client must say which state of the resource it means to change.
+    PreconditionRequired = "precondition-required", PRECONDITION_REQUIRED, "The request must be conditional";
     /// Understood, and not something that can be changed this way.
     NotChangeable = "not-changeable", UNPROCESSABLE_ENTITY, "This cannot be changed at run time";
     /// Too many at once.
@@ -100,6 +116,9 @@ pub struct Problem {
     pub detail: String,
     /// What to do about it.
     pub remedy: String,
+    /// Everything that is wrong with a configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<ConfigurationDiagnostic>,
 }
 
 impl From<&ApiError> for Problem {
@@ -110,6 +129,7 @@ impl From<&ApiError> for Problem {
             status: error.kind.status().as_u16(),
             detail: error.detail.clone(),
             remedy: error.remedy.clone(),
+            diagnostics: error.diagnostics.clone(),
         }
     }
 }

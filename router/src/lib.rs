@@ -24,6 +24,7 @@
 //! | [`node`] | a running node, from start to end |
 //! | [`demo`] | a cluster on one machine |
 //! | [`config`] | the configuration file: parsing, validation, diagnostics |
+//! | [`transaction`] | what a change of the configuration consists of: differences, effects, the file, the history |
 //! | [`cli`] | the command line, a client of the REST API |
 //! | [`logging`] | log lines to standard error |
 
@@ -39,3 +40,4 @@ pub mod ospf_driver;
 pub mod packet;
 pub mod port;
 pub mod rib;
+pub mod transaction;

@@ -6,6 +6,9 @@
 #[path = "../../mgmt-api/tests/http/fake.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests of the API, which use all of it")]
 mod fake;
+#[path = "../../mgmt-api/tests/http/fake_config.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests of the API, which use all of it")]
+mod fake_config;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -91,13 +91,31 @@ event_types! {
         "epoch": "number of the table in force",
         "member": "the nodes that serve, by `node-id`, with their `weight`",
     }
-    ConfigCommit = "config-commit": "Another configuration is in force." {
+    ConfigCommit = "config-commit": "Another configuration is in force, or one that was in force has been confirmed." {
         "number": "its number in the history",
         "revision": "its revision",
         "previous-revision": "the revision before",
         "author": "who has made the change",
         "comment": "what the author says about it",
-        "reason": "why, where nobody asked for it: a confirmation that did not come, a file that was read again",
+        "changes": "the keys that have changed",
+    }
+    ConfigApply = "config-apply": "Another configuration is in force until it is confirmed, or its time runs out." {
+        "revision": "its revision",
+        "previous-revision": "the revision before",
+        "author": "who has made the change",
+        "comment": "what the author says about it",
+        "changes": "the keys that have changed",
+        "confirm-deadline": "until when it must be confirmed",
+    }
+    ConfigRollback = "config-rollback": "No confirmation has come in time: the configuration before is in force again." {
+        "revision": "its revision",
+        "previous-revision": "the revision that was not confirmed",
+        "author": "who had made the change",
+        "changes": "the keys that have changed back",
+    }
+    ConfigRefused = "config-refused": "A configuration was refused; nothing has changed." {
+        "author": "who has made the change",
+        "reason": "why",
     }
     AuthenticationFailure = "authentication-failure": "A request to the management plane was refused for want of a token, for a wrong one, or for its role. At most one in 10 s for each surface and reason; the metric counts them all." {
         "surface": "where it came in",

@@ -5,6 +5,7 @@
 //! above all, follows their habits: lists are in the singular, enumerations are words, times are `date-and-time`.
 //! Every structure is read by the command line too, hence `Deserialize`.
 
+mod config;
 mod counters;
 mod event_types;
 mod events;
@@ -19,6 +20,11 @@ mod system;
 mod time;
 mod tools;
 
+pub use config::{
+    ChangeEffect, Configuration, ConfigurationChange, ConfigurationDiagnostic, ConfigurationHistory,
+    ConfigurationOutcome, ConfigurationSource, Effect, FieldChange, HistoricConfiguration, HistoryEntry,
+    MASK,
+};
 pub use counters::{Counter, Counters, Drop, Drops};
 pub use event_types::{EventMember, EventType, UnknownEventType};
 pub use events::{Event, Events};

@@ -16,12 +16,15 @@ use isthmus_ospf::view::{
     SpfView,
 };
 
+use crate::fake_config::FakeConfiguration;
+
 pub(crate) struct FakeNode {
     pub(crate) fabric: bool,
     pub(crate) ospf: bool,
     pub(crate) failed: bool,
     pub(crate) later_event: bool,
     pub(crate) lsm_enabled: AtomicBool,
+    pub(crate) configuration: FakeConfiguration,
 }
 
 impl Default for FakeNode {
@@ -32,6 +35,7 @@ impl Default for FakeNode {
             failed: false,
             later_event: false,
             lsm_enabled: AtomicBool::new(true),
+            configuration: FakeConfiguration::default(),
         }
     }
 }
@@ -213,7 +217,36 @@ impl Backend for FakeNode {
     }
 
     fn config(&self) -> serde_json::Value {
-        serde_json::json!({ "hostname": "node1" })
+        self.configuration.get().document
+    }
+
+    fn configuration(&self) -> Configuration {
+        self.configuration.get()
+    }
+
+    async fn configure(&self, change: ConfigurationChange) -> Result<ConfigurationOutcome, ApiError> {
+        self.configuration.configure(change)
+    }
+
+    async fn confirm_configuration(&self, author: String) -> Result<Configuration, ApiError> {
+        self.configuration.confirm(author)
+    }
+
+    async fn rollback_configuration(
+        &self,
+        number: u64,
+        author: String,
+        dry_run: bool,
+    ) -> Result<ConfigurationOutcome, ApiError> {
+        self.configuration.rollback(number, author, dry_run)
+    }
+
+    fn configuration_history(&self) -> ConfigurationHistory {
+        self.configuration.history()
+    }
+
+    fn configuration_at(&self, number: u64) -> Option<HistoricConfiguration> {
+        self.configuration.at(number)
     }
 
     fn configuration_schema(&self) -> serde_json::Value {

@@ -6,6 +6,7 @@
 mod documents;
 mod events;
 mod fake;
+mod fake_config;
 mod metrics;
 mod openapi;
 mod reading;

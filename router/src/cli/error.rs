@@ -62,7 +62,7 @@ pub enum CliError {
     },
     /// The node refused.
     #[error("{}", .0.detail)]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The node was not well in time.
     #[error("the node is not ready after {seconds} s: {waiting_for}")]
     NotReady {

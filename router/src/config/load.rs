@@ -29,6 +29,8 @@ pub struct Loaded {
     pub config: Config,
     /// The file with the defaults of its keys filled in, in its own vocabulary.
     pub document: serde_json::Value,
+    /// The text that it was read from.
+    pub text: String,
     /// Findings that do not refuse it.
     pub warnings: Vec<Diagnostic>,
 }
@@ -71,7 +73,7 @@ pub fn parse(text: &str, environment: &Environment) -> Result<Loaded, Vec<Diagno
         Some(config) => {
             // Every key of the mirror has a representation in JSON.
             let document = serde_json::to_value(&raw).unwrap_or_default();
-            Ok(Loaded { config, document, warnings: findings })
+            Ok(Loaded { config, document, text: text.to_owned(), warnings: findings })
         }
         None if findings.iter().any(|finding| finding.severity == Severity::Error) => Err(findings),
         None => {
@@ -88,7 +90,10 @@ pub fn parse(text: &str, environment: &Environment) -> Result<Loaded, Vec<Diagno
 }
 
 /// Reads a file as text, no further than a configuration can be long.
-fn read(path: &Path) -> Result<String, Diagnostic> {
+///
+/// # Errors
+/// It cannot be read, or is no text.
+pub fn read(path: &Path) -> Result<String, Diagnostic> {
     let unreadable = |error: std::io::Error| {
         Diagnostic::error(
             Code::UnreadableFile,

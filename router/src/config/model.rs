@@ -208,6 +208,8 @@ pub struct ManagementConfig {
     pub listen: Option<SocketAddr>,
     /// Port of the read-only surface inside the routed network, carried by the embedded stack; `None`: none.
     pub in_band_port: Option<u16>,
+    /// Where the node keeps what it remembers over restarts.
+    pub state_directory: PathBuf,
 }
 
 /// A route by hand.

@@ -357,6 +357,9 @@ pub struct RawManagement {
     /// Port of the read-only surface inside the routed network, carried by the embedded stack. Default: none.
     #[schemars(range(min = 1, max = 65535))]
     pub in_band_port: Option<i64>,
+    /// Directory of what the node remembers over restarts: the history of its configurations, secrets included. Default:
+    /// `/var/lib/isthmus/node-N` for root, `$XDG_STATE_HOME/isthmus/node-N` for others; `router` without a fabric.
+    pub state_directory: Option<String>,
 }
 
 /// A route by hand.

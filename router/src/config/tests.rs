@@ -15,7 +15,7 @@ use super::report::{ReportFormat, check_file};
 use super::{Code, Diagnostic, Severity, reference, resolve_stack, schema};
 
 fn root() -> Environment {
-    Environment { uid: 0, runtime_directory: None, hostname: "host".to_owned() }
+    Environment { uid: 0, runtime_directory: None, state_home: None, hostname: "host".to_owned() }
 }
 
 fn good(text: &str) -> Loaded {
@@ -145,10 +145,23 @@ fn a_router_without_a_fabric_is_named_after_its_first_nic() {
 #[test]
 fn the_socket_of_a_user_is_in_the_users_own_directory() {
     let mut environment =
-        Environment { uid: 7, runtime_directory: Some("/run/user/7".into()), hostname: String::new() };
+        Environment { uid: 7, runtime_directory: Some("/run/user/7".into()), ..Environment::default() };
     assert_eq!(environment.management_socket(Some(2)), Path::new("/run/user/7/isthmus/node-2.sock"));
     environment.runtime_directory = None;
     assert_eq!(environment.management_socket(None), Path::new("/tmp/isthmus-7/router.sock"));
+}
+
+#[test]
+fn the_state_of_a_node_is_in_a_directory_of_its_own() {
+    let config = good("{node-id: 1, segment: /dev/shm/isthmus}").config;
+    assert_eq!(config.management.state_directory, Path::new("/var/lib/isthmus/node-1"));
+    let config = good("{node-id: 1, segment: /dev/shm/a, management: {state-directory: /srv/state}}").config;
+    assert_eq!(config.management.state_directory, Path::new("/srv/state"));
+    let mut environment =
+        Environment { uid: 7, state_home: Some("/home/u/s".into()), ..Environment::default() };
+    assert_eq!(environment.state_directory(None), Path::new("/home/u/s/isthmus/router"));
+    environment.state_home = None;
+    assert_eq!(environment.state_directory(Some(3)), Path::new("/tmp/isthmus-7/state/node-3"));
 }
 
 /// Areas that a NIC may be in beside a cluster in an area (DESIGN: roles).

@@ -47,6 +47,23 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// The place of an interface that has gone: nothing comes in or goes out there.
+    pub fn vacant() -> Self {
+        Self {
+            name: String::new(),
+            kind: InterfaceKind::Nic,
+            address: None,
+            mtu: 0,
+            enabled: false,
+            ospf: false,
+        }
+    }
+
+    /// Whether it is only a place. An interface has a name.
+    pub fn is_vacant(&self) -> bool {
+        self.name.is_empty()
+    }
+
     /// The node that has `address` on this network of the fabric: the host part is its id.
     pub fn node_of(&self, address: Ipv4Addr) -> Option<u8> {
         let network = self.address.filter(|own| own.contains(&address))?.network();

@@ -60,6 +60,14 @@ impl Kernel {
         self.replace_addresses(index, &adapter.addresses).await
     }
 
+    /// Gives an adapter exactly these addresses, and leaves everything else about it as it is.
+    ///
+    /// # Errors
+    /// There is no such interface, or the process lacks `CAP_NET_ADMIN`.
+    pub async fn set_addresses(&self, name: &str, wanted: &[Ipv4Net]) -> Result<(), KernelError> {
+        self.replace_addresses(self.interface_index(name).await?, wanted).await
+    }
+
     async fn replace_addresses(&self, index: u32, wanted: &[Ipv4Net]) -> Result<(), KernelError> {
         for address in self.addresses(index).await?.into_iter().filter(|address| !wanted.contains(address)) {
             let message = AddressMessageBuilder::<Ipv4Addr>::new()

@@ -3,13 +3,17 @@
 //! Whatever happens (a packet for the engine, a timer, an event of the fabric or of a link, a request of management)
 //! is handled to its end in one turn, and at most one new forwarding snapshot is published for it.
 
+mod apply;
+
+pub use apply::{Change, layout_of};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use isthmus_mgmt_api::model::EventType;
 use isthmus_ospf::config::InstanceConfig;
-use isthmus_ospf::types::RouterId;
+use isthmus_ospf::types::{InterfaceId, RouterId};
 use isthmus_shmnet::{Event as FabricEvent, EventKind, Facts, NodeId, NodeState};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,11 +22,13 @@ use super::kernel_side::KernelRouting;
 use super::layout::Layout;
 use super::membership::SteeringEpochs;
 use super::neighbors::FabricNeighbors;
+use super::ports::NicHold;
 use super::roles;
 use super::route_changes::RouteChanges;
 use super::routes;
 use super::shared::Shared;
 use super::snapshot::{self, Dynamic};
+use crate::config::Config;
 use crate::forward::InterfaceIndex;
 use crate::forward::link::AsyncBell;
 use crate::forward::state::InterfaceKind;
@@ -50,6 +56,13 @@ pub enum Request {
         /// Told when it is done.
         done: oneshot::Sender<()>,
     },
+    /// Run another configuration, for which everything has been made ready.
+    Apply {
+        /// What is to run.
+        change: Box<Change>,
+        /// Told when it does.
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// What control hears from other threads.
@@ -65,7 +78,12 @@ pub struct Inbox {
 /// The control loop and what it owns.
 pub struct Control {
     shared: Arc<Shared>,
+    config: Arc<Config>,
     layout: Layout,
+    /// What goes with the open NICs.
+    holds: Vec<NicHold>,
+    /// The names of the engine's interfaces before the last change: it speaks of those that have gone once more.
+    former_names: BTreeMap<InterfaceId, String>,
     driver: OspfDriver,
     worker: WorkerHandle,
     situation: Situation,
@@ -93,12 +111,16 @@ impl Control {
         driver: OspfDriver,
         worker: WorkerHandle,
         situation: Situation,
+        holds: Vec<NicHold>,
         kernel_routes: Option<watch::Sender<KernelRouting>>,
     ) -> Self {
         let enabled = layout.interfaces.iter().map(|interface| interface.enabled).collect();
         let nic_is_up = vec![false; layout.map.nics.len()];
         Self {
+            config: shared.config(),
             shared,
+            holds,
+            former_names: BTreeMap::new(),
             driver,
             worker,
             situation,
@@ -148,6 +170,7 @@ impl Control {
                 Some(event) = inbox.links.recv() => self.link_event(&event),
                 Some(request) = inbox.requests.recv() => self.request(request),
                 _ = refresh.tick() => {
+                    self.close_retired_ports();
                     self.look_at_carriers();
                     self.look_at_members();
                     self.route_changes.tell(&self.shared.events);
@@ -238,10 +261,10 @@ impl Control {
     /// Every pair of border routers on the backbone keeps one adjacency over the fabric, on the best network on
     /// which the two are fully adjacent.
     fn backbone_links(&self) -> BTreeMap<u8, BackboneLink> {
-        let (Some(fabric), Some(config)) = (&self.shared.fabric, &self.shared.config.fabric) else {
+        let (Some(fabric), Some(config)) = (&self.shared.fabric, &self.config.fabric) else {
             return BTreeMap::new();
         };
-        if !config.transit || !roles::role(&self.shared.config, &self.nic_is_up).on_backbone {
+        if !config.transit || !roles::role(&self.config, &self.nic_is_up).on_backbone {
             return BTreeMap::new();
         }
         let active = fabric.active_nodes();
@@ -260,7 +283,7 @@ impl Control {
 
     /// Gives the engine the configuration that the situation asks for. Returns whether routes have changed.
     fn reconfigure(&mut self) -> bool {
-        let config: InstanceConfig = plan::instance_config(&self.shared.config, &self.situation);
+        let config: InstanceConfig = plan::instance_config(&self.config, &self.situation);
         let outcome = self.driver.configure(&self.layout, config);
         let mut changed = self.absorb_quietly(outcome);
         for node in self.situation.backbone_links.keys().copied().collect::<Vec<_>>() {
@@ -272,7 +295,7 @@ impl Control {
 
     /// Publishes routes, steering and states to the worker, and the routed prefixes to the kernel.
     fn publish(&mut self) {
-        let config = &self.shared.config;
+        let config = &*self.config;
         let fib = {
             let mut rib = self.shared.rib();
             routes::set_connected(&mut rib, config, &self.layout, &self.dynamic.enabled, &self.nic_is_up);
@@ -312,14 +335,15 @@ impl Control {
     fn router_of(&self, node: NodeId) -> Option<RouterId> {
         let router = *self.router_ids.get(&node)?;
         let claims = self.router_ids.values().filter(|other| **other == router).count();
-        (claims == 1 && router != self.shared.config.ospf.router_id).then_some(router)
+        (claims == 1 && router != self.config.ospf.router_id).then_some(router)
     }
 
     /// Reads the membership table: who accepts, who is a border router; publishes what follows from it.
     fn look_at_members(&mut self) {
         let Some(fabric) = self.shared.fabric.clone() else { return };
-        let Some(config) = &self.shared.config.fabric else { return };
-        let role = roles::role(&self.shared.config, &self.nic_is_up);
+        let whole = Arc::clone(&self.config);
+        let Some(config) = &whole.fabric else { return };
+        let role = roles::role(&whole, &self.nic_is_up);
         let active = fabric.active_nodes();
         let mut accepting = Vec::new();
         let own = active.nodes.iter().find(|node| node.is_self).map(|node| node.id);
@@ -341,14 +365,14 @@ impl Control {
         let facts = Facts {
             lsm_address: config.lsm.address.addr(),
             gsm_address: config.gsm.address.addr(),
-            router_id: self.shared.config.ospf.router_id.0,
+            router_id: whole.ospf.router_id.0,
             abr: role.area_border_router,
             transit: config.transit,
             accepting: gsm_is_up,
             draining: false,
             weight: config.weight,
             steering: self.epochs.as_slice().to_vec(),
-            hostname: self.shared.config.hostname.clone(),
+            hostname: whole.hostname.clone(),
         };
         if self.facts.as_ref() != Some(&facts) {
             fabric.publish_facts(facts.clone());
@@ -389,14 +413,19 @@ impl Control {
                 format!("interface {name} is {}", if up { "up" } else { "down" }),
                 json!({ "interface": name, "up": up }),
             );
-            let outcome = self.driver.link_state(&self.layout, plan::nic_interface(position), up);
+            let interface = self.layout.map.nic_interfaces[position];
+            let outcome = self.driver.link_state(&self.layout, interface, up);
             self.absorb(outcome);
         }
         if changed {
-            *self.shared.role() = roles::role(&self.shared.config, &self.nic_is_up);
+            self.look_at_role();
             self.look_at_members();
             self.publish();
         }
+    }
+
+    fn look_at_role(&mut self) {
+        *self.shared.role() = roles::role(&self.config, &self.nic_is_up);
     }
 
     /// The operator's `ip link set lsm0 down` on the kernel's device takes the network down on this node; only a
@@ -422,7 +451,7 @@ impl Control {
     /// The network whose device in the kernel has this name, and the device's place among the two.
     fn network_of_device(&self, device: &str) -> Option<(usize, InterfaceIndex)> {
         self.layout.kernel?;
-        let kernel = &self.shared.config.fabric.as_ref()?.kernel_stack;
+        let kernel = &self.config.fabric.as_ref()?.kernel_stack;
         if device == kernel.lsm_device {
             self.layout.map.lsm.map(|network| (LSM_DEVICE, network))
         } else if device == kernel.gsm_device {
@@ -437,6 +466,10 @@ impl Control {
             Request::SetEnabled { index, enabled, done } => {
                 self.set_enabled(index, enabled);
                 // Nobody waits any more if this fails.
+                let _ = done.send(());
+            }
+            Request::Apply { change, done } => {
+                self.apply(*change);
                 let _ = done.send(());
             }
         }
@@ -468,11 +501,14 @@ impl Control {
         self.publish();
     }
 
-    fn interface_name(&self, interface: isthmus_ospf::types::InterfaceId) -> String {
+    fn interface_name(&self, interface: InterfaceId) -> String {
         match (self.layout.map.port(interface), plan::backbone_node(interface)) {
             (Some(index), _) => self.layout.name(index).to_owned(),
             (None, Some(node)) => format!("backbone-{node}"),
-            (None, None) => interface.0.to_string(),
+            (None, None) => {
+                let former = self.former_names.get(&interface);
+                former.cloned().unwrap_or_else(|| interface.0.to_string())
+            }
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The kernel's side of a node while it runs: adapters configured once, routes kept in step.
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::NodeError;
-use super::ports;
+use super::ports::{self, Watching};
 use super::shared::Shared;
-use crate::config::model::StackConfig;
+use crate::config::model::{FabricConfig, StackConfig};
 use crate::kernel::adapter::Adapter;
-use crate::kernel::guard::Guard;
 use crate::kernel::monitor::{LinkEvent, Watch};
 use crate::kernel::routes::{KernelRoutes, RoutePath};
 use crate::kernel::{Kernel, KernelError};
@@ -25,30 +26,23 @@ pub struct KernelRouting {
 
 /// Holds what the kernel was given; [`KernelSide::end`] takes it back.
 pub struct KernelSide {
-    _guards: Vec<(String, Guard)>,
-    routes: Option<JoinHandle<()>>,
+    _watch: Watching,
+    routes: JoinHandle<()>,
 }
 
 impl KernelSide {
-    /// Only keeps the kernel off the NICs.
-    pub fn guards_only(guards: Vec<(String, Guard)>) -> Self {
-        Self { _guards: guards, routes: None }
-    }
-
     /// Configures the kernel's adapters if the kernel's stack is the one that answers, and keeps its routes equal to
-    /// what is sent.
+    /// what is sent. `None`: it is another one.
     ///
     /// # Errors
     /// The kernel refuses an address.
     pub async fn start(
         shared: &Shared,
-        stack: &StackConfig,
-        guards: Vec<(String, Guard)>,
         links: mpsc::UnboundedSender<LinkEvent>,
-    ) -> Result<(Self, Option<watch::Sender<KernelRouting>>), NodeError> {
-        let (StackConfig::Kernel(stack), Some(fabric)) = (stack, &shared.config.fabric) else {
-            return Ok((Self::guards_only(guards), None));
-        };
+    ) -> Result<Option<(Self, watch::Sender<KernelRouting>)>, NodeError> {
+        let config = shared.config();
+        let (Some(stack), Some(fabric)) = (&shared.stack, &config.fabric) else { return Ok(None) };
+        let StackConfig::Kernel(stack) = &stack.stack else { return Ok(None) };
         let refused = |error: KernelError| NodeError::System {
             what: "configure the kernel's adapters",
             source: std::io::Error::other(error),
@@ -58,16 +52,15 @@ impl KernelSide {
             .configure(&Adapter::lsm(&stack.lsm_device, fabric.lsm.mtu, fabric.lsm.address))
             .await
             .map_err(refused)?;
-        let common = fabric.common_addresses.iter().map(|&address| Ipv4Net::from(address));
         let gsm = Adapter {
             name: stack.gsm_device.clone(),
             mtu: fabric.gsm.mtu,
-            addresses: std::iter::once(fabric.gsm.address).chain(common).collect(),
+            addresses: gsm_addresses(fabric, &fabric.common_addresses),
         };
         kernel.configure(&gsm).await.map_err(refused)?;
         // From here on, and not before, a device that is down is so by the operator's will.
         let devices = [&stack.lsm_device, &stack.gsm_device];
-        ports::watch(
+        let watch = ports::watch(
             devices.map(|name| Watch { name: name.clone(), index: None, carrier: None }).into(),
             links,
         )?;
@@ -79,16 +72,19 @@ impl KernelSide {
         let routes = KernelRoutes::new(&kernel, path).await.map_err(refused)?;
         let (sender, wanted) = watch::channel(KernelRouting::default());
         let task = tokio::spawn(keep_routes(kernel, routes, wanted));
-        Ok((Self { _guards: guards, routes: Some(task) }, Some(sender)))
+        Ok(Some((Self { _watch: watch, routes: task }, sender)))
     }
 
     /// Takes the routes away. The addresses go with the devices, which close with the worker.
     pub async fn end(self) {
-        if let Some(task) = self.routes {
-            // The task ends when control, which holds the sender, is gone; one that failed has said so.
-            let _ = task.await;
-        }
+        // The task ends when control, which holds the sender, is gone; one that failed has said so.
+        let _ = self.routes.await;
     }
+}
+
+/// The kernel's addresses on the global network: the node's own, then the common ones.
+pub fn gsm_addresses(fabric: &FabricConfig, common: &[Ipv4Addr]) -> Vec<Ipv4Net> {
+    std::iter::once(fabric.gsm.address).chain(common.iter().map(|&address| address.into())).collect()
 }
 
 async fn keep_routes(kernel: Kernel, mut routes: KernelRoutes, mut wanted: watch::Receiver<KernelRouting>) {

@@ -7,6 +7,8 @@
 //! | [`ports`] | opens the ports |
 //! | [`kernel_side`] | the kernel's adapters and routes |
 //! | [`control`] | the loop that owns the OSPF driver and the routing table |
+//! | [`transactions`] | changes of the configuration of the running node |
+//! | [`current`] | what runs now, replaced as a whole by a transaction |
 //! | [`layout`] | which port is which |
 //! | [`snapshot`] | what the workers are told |
 //! | [`route_changes`] | what has changed in the forwarding table, summed up for the events |
@@ -22,6 +24,7 @@
 //! management run.
 
 pub mod control;
+pub mod current;
 pub mod events;
 pub mod fabric;
 pub mod fabric_record;
@@ -38,17 +41,20 @@ pub mod routes;
 pub mod shared;
 pub mod snapshot;
 pub mod start;
+pub mod transactions;
 
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::load::Loaded;
 use crate::config::{Diagnostic, Environment, report};
 
+use shared::Shared;
 use start::Running;
 
 /// Why a node did not start, or ended.
@@ -115,6 +121,7 @@ async fn run_loaded(path: &Path, loaded: Loaded) -> Result<(), NodeError> {
     let signals = |kind| signal(kind).map_err(NodeError::system("catch signals"));
     let mut terminate = signals(SignalKind::terminate())?;
     let mut interrupt = signals(SignalKind::interrupt())?;
+    let hangup = signals(SignalKind::hangup())?;
     let (stop, stopped) = watch::channel(false);
     let Running { shared, control, inbox, services } = start::start(path, loaded, stopped.clone()).await?;
     let mut wait = stopped.clone();
@@ -126,10 +133,35 @@ async fn run_loaded(path: &Path, loaded: Loaded) -> Result<(), NodeError> {
             _ = wait.changed() => {}
         }
     };
+    let reloading = tokio::spawn(reload_on(hangup, Arc::clone(&shared)));
     let result = control.run(inbox, stopping).await.map_err(NodeError::system("run the control loop"));
+    reloading.abort();
     stop.send_replace(true);
     services.end(&shared).await;
     result
+}
+
+/// SIGHUP: the configuration file is read again, as a transaction. One that is refused leaves the node as it is.
+async fn reload_on(mut hangup: Signal, shared: Arc<Shared>) {
+    while hangup.recv().await.is_some() {
+        tracing::info!("SIGHUP: reading the configuration file again");
+        if let Err(error) = transactions::reload(&shared, "SIGHUP").await {
+            let findings = error.diagnostics.iter().filter(|finding| finding.severity == "error");
+            for finding in findings {
+                tracing::warn!(
+                    path = finding.path,
+                    line = finding.line,
+                    remedy = finding.remedy,
+                    "{}",
+                    finding.message
+                );
+            }
+            tracing::warn!(
+                remedy = error.remedy,
+                "the configuration file is refused, and the node goes on: {error}"
+            );
+        }
+    }
 }
 
 /// Names, in the environment of `isthmus run`, the process that the node ends with.

@@ -8,13 +8,13 @@ use super::NodeError;
 use super::fabric::Joined;
 use crate::config::model::{Driver, NicConfig, StackConfig};
 use crate::config::{Code, Config, Diagnostic};
-use crate::kernel::guard::Guard;
+use crate::kernel::guard::{Guard, GuardKind};
 use crate::kernel::monitor::{LinkEvent, LinkMonitor, Watch};
 use crate::kernel::{Kernel, KernelError};
 use crate::port::packet::PacketPort;
 use crate::port::pcap::{CaptureControl, capturable};
 use crate::port::shm::ShmPort;
-use crate::port::socket::{DEFAULT_MTU, SocketConfig, SocketPort};
+use crate::port::socket::{DEFAULT_MTU, MAX_MTU, SocketConfig, SocketPort};
 use crate::port::tap::{TapConfig, TapPort};
 use crate::port::{CarrierFlag, OpenError, Port, PortInfo};
 
@@ -26,8 +26,8 @@ pub struct OpenPorts {
     pub infos: Vec<PortInfo>,
     /// The MTU of each NIC, in the order of the configuration.
     pub nic_mtus: Vec<u16>,
-    /// What keeps the kernel off the frames of each NIC.
-    pub guards: Vec<(String, Guard)>,
+    /// What goes with each NIC.
+    pub holds: Vec<NicHold>,
     /// Starts and ends captures, in the order of the ports.
     pub captures: Vec<CaptureControl>,
     /// Changes of the kernel's links.
@@ -36,9 +36,42 @@ pub struct OpenPorts {
     pub link_sender: mpsc::UnboundedSender<LinkEvent>,
 }
 
+/// What goes with an open NIC beside its port, and ends when it is dropped.
+pub struct NicHold {
+    /// The interface.
+    pub name: String,
+    guard: Option<Guard>,
+    _watch: Option<Watching>,
+}
+
+impl NicHold {
+    /// How the kernel is kept off the NIC's frames; `None`: it is not.
+    pub fn guard_kind(&self) -> Option<GuardKind> {
+        self.guard.as_ref().map(Guard::kind)
+    }
+}
+
+/// A NIC that was opened.
+pub struct OpenedNic {
+    /// Its port.
+    pub port: Box<dyn Port>,
+    /// Starts and ends captures on it.
+    pub capture: CaptureControl,
+    /// What goes with it.
+    pub hold: NicHold,
+}
+
+/// Watches links of the kernel until it is dropped.
+pub struct Watching(tokio::task::JoinHandle<()>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 struct Opening {
     open: OpenPorts,
-    watches: Vec<Watch>,
 }
 
 /// Opens all ports.
@@ -55,20 +88,21 @@ pub async fn open(
         ports: Vec::new(),
         infos: Vec::new(),
         nic_mtus: Vec::new(),
-        guards: Vec::new(),
+        holds: Vec::new(),
         captures: Vec::new(),
         links,
         link_sender: sender,
     };
-    let mut opening = Opening { open, watches: Vec::new() };
+    let mut opening = Opening { open };
     if let Some(joined) = joined {
         opening.fabric(config, joined)?;
     }
     let mut findings = Vec::new();
     for (position, nic) in config.interfaces.iter().enumerate() {
-        let addresses = ask_kernel(nic).await;
-        if let Err(error) = opening.nic(nic, addresses) {
-            findings.push(finding(position, nic, &error));
+        match open_nic(nic, position, &opening.open.link_sender).await {
+            Ok(opened) => opening.nic(nic, opened),
+            Err(NodeError::Refused(found)) => findings.extend(found),
+            Err(error) => return Err(error),
         }
     }
     if !findings.is_empty() {
@@ -78,7 +112,6 @@ pub async fn open(
         opening.tap(&kernel.lsm_device, fabric.node_id, fabric.lsm.mtu)?;
         opening.tap(&kernel.gsm_device, fabric.node_id, fabric.gsm.mtu)?;
     }
-    opening.watch()?;
     Ok(opening.open)
 }
 
@@ -104,37 +137,13 @@ impl Opening {
         Ok(())
     }
 
-    fn nic(
-        &mut self,
-        nic: &NicConfig,
-        addresses: Result<Vec<Ipv4Net>, KernelError>,
-    ) -> Result<(), OpenError> {
-        let mtu = match &nic.driver {
-            Driver::Packet => {
-                let carrier = CarrierFlag::new(false);
-                let port = PacketPort::open(&nic.name, carrier.clone())?;
-                let mtu = port.info().mtu;
-                let index = Some(port.interface_index());
-                self.push(port);
-                self.watches.push(Watch { name: nic.name.clone(), index, carrier: Some(carrier) });
-                match addresses.and_then(|addresses| Guard::unless_used(&nic.name, &addresses)) {
-                    Ok(guard) => self.open.guards.push((nic.name.clone(), guard)),
-                    Err(error) => tracing::warn!(
-                        interface = nic.name, %error,
-                        "the kernel also sees the frames of this NIC; give it no address there"
-                    ),
-                }
-                mtu
-            }
-            Driver::Socket { path } => {
-                let mtu = nic.mtu.unwrap_or(DEFAULT_MTU);
-                let config = SocketConfig { name: nic.name.clone(), path: path.clone(), mac: None, mtu };
-                self.push(SocketPort::open(config)?);
-                mtu
-            }
-        };
-        self.open.nic_mtus.push(nic.mtu.map_or(mtu, |configured| configured.min(mtu)));
-        Ok(())
+    fn nic(&mut self, nic: &NicConfig, opened: OpenedNic) {
+        let info = opened.port.info().clone();
+        self.open.nic_mtus.push(mtu(nic, info.mtu));
+        self.open.infos.push(info);
+        self.open.ports.push(opened.port);
+        self.open.captures.push(opened.capture);
+        self.open.holds.push(opened.hold);
     }
 
     fn tap(&mut self, device: &str, node: u8, mtu: u16) -> Result<(), NodeError> {
@@ -149,33 +158,82 @@ impl Opening {
         self.push(port);
         Ok(())
     }
+}
 
-    /// Link events go to control for as long as it listens.
-    fn watch(&mut self) -> Result<(), NodeError> {
-        if self.watches.is_empty() {
-            return Ok(());
+/// Opens a NIC: the one at `position` of the configuration. A NIC of the kernel is brought up first, and guarded.
+///
+/// # Errors
+/// There is no such interface, or it is not permitted.
+pub async fn open_nic(
+    nic: &NicConfig,
+    position: usize,
+    links: &mpsc::UnboundedSender<LinkEvent>,
+) -> Result<OpenedNic, NodeError> {
+    let refused = |error: OpenError| NodeError::Refused(vec![finding(position, nic, &error)]);
+    match &nic.driver {
+        Driver::Packet => {
+            let addresses = ask_kernel(nic).await;
+            let carrier = CarrierFlag::new(false);
+            let port = PacketPort::open(&nic.name, carrier.clone()).map_err(refused)?;
+            let index = Some(port.interface_index());
+            let watched = Watch { name: nic.name.clone(), index, carrier: Some(carrier) };
+            let watching = watch(vec![watched], links.clone())?;
+            let guard = addresses.and_then(|addresses| Guard::unless_used(&nic.name, &addresses));
+            let guard = guard.inspect_err(|error| {
+                tracing::warn!(
+                    interface = nic.name, %error,
+                    "the kernel also sees the frames of this NIC; give it no address there"
+                );
+            });
+            Ok(opened(nic, port, guard.ok(), Some(watching)))
         }
-        watch(std::mem::take(&mut self.watches), self.open.link_sender.clone())
+        Driver::Socket { path } => {
+            // The port takes whatever the configuration permits at any time: its MTU is not the interface's.
+            let config = SocketConfig { name: nic.name.clone(), path: path.clone(), mac: None, mtu: MAX_MTU };
+            Ok(opened(nic, SocketPort::open(config).map_err(refused)?, None, None))
+        }
     }
 }
 
-/// Watches links of the kernel for as long as somebody listens.
+fn opened(
+    nic: &NicConfig,
+    port: impl Port + 'static,
+    guard: Option<Guard>,
+    watching: Option<Watching>,
+) -> OpenedNic {
+    let (port, capture) = capturable(port);
+    OpenedNic {
+        port: Box::new(port),
+        capture,
+        hold: NicHold { name: nic.name.clone(), guard, _watch: watching },
+    }
+}
+
+/// The largest IP datagram on a NIC whose port takes up to `port`.
+pub fn mtu(nic: &NicConfig, port: u16) -> u16 {
+    let usual = match nic.driver {
+        Driver::Packet => port,
+        Driver::Socket { .. } => DEFAULT_MTU,
+    };
+    nic.mtu.unwrap_or(usual).min(port)
+}
+
+/// Watches links of the kernel for as long as somebody listens, and what is returned is kept.
 ///
 /// # Errors
 /// The process is out of descriptors.
-pub fn watch(watches: Vec<Watch>, sender: mpsc::UnboundedSender<LinkEvent>) -> Result<(), NodeError> {
+pub fn watch(watches: Vec<Watch>, sender: mpsc::UnboundedSender<LinkEvent>) -> Result<Watching, NodeError> {
     let mut monitor = LinkMonitor::start(watches).map_err(|error| NodeError::System {
         what: "watch the kernel's links",
         source: std::io::Error::other(error),
     })?;
-    tokio::spawn(async move {
+    Ok(Watching(tokio::spawn(async move {
         while let Some(event) = monitor.next().await {
             if sender.send(event).is_err() {
                 return;
             }
         }
-    });
-    Ok(())
+    })))
 }
 
 /// Brings a NIC up, and looks which addresses the kernel has on it. A NIC that does not exist is left to the port,

@@ -6,38 +6,35 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use isthmus_mgmt_api::model::Histogram;
 use isthmus_ospf::Instance;
 use isthmus_shmnet::{Fabric, SteeringEpoch};
 use tokio::sync::mpsc;
 
 use super::control::Request;
+use super::current::Current;
 use super::events::EventLog;
 use super::fabric_record::FabricRecord;
-use super::layout::Layout;
 use super::roles::Role;
+use super::transactions::Transactions;
 use crate::config::Config;
 use crate::config::stack::ResolvedStack;
 use crate::forward::worker::WorkerView;
 use crate::host::HostHandle;
-use crate::kernel::guard::GuardKind;
 use crate::ospf_driver::DropCounters;
-use crate::port::PortInfo;
-use crate::port::pcap::CaptureControl;
 use crate::rib::Rib;
 
 /// What the threads of a node share.
 pub struct Shared {
-    /// The configuration that the node runs.
-    pub config: Config,
-    /// The same, in the vocabulary of the file.
-    pub document: serde_json::Value,
+    /// The configuration that the node runs, and what was made of it.
+    pub current: ArcSwap<Current>,
+    /// Changes of it.
+    pub transactions: Transactions,
     /// The file that it came from.
     pub config_file: Option<PathBuf>,
     /// Which stack answers for the node's addresses, and why; `None`: a router without a fabric.
     pub stack: Option<ResolvedStack>,
-    /// Interfaces and ports.
-    pub layout: Layout,
     /// When the node started.
     pub started: SystemTime,
     /// The same moment on the clock that does not jump.
@@ -54,8 +51,6 @@ pub struct Shared {
     pub convergence: Mutex<Histogram>,
     /// What was seen of the nodes of the fabric.
     pub fabric_record: FabricRecord,
-    /// What each port is, in the order of the layout.
-    pub ports: Vec<PortInfo>,
     /// Routes of all sources.
     pub rib: Mutex<Rib>,
     /// What may be read of the worker.
@@ -72,10 +67,6 @@ pub struct Shared {
     pub epochs: Mutex<Vec<SteeringEpoch>>,
     /// Where management listens.
     pub listen: Mutex<Vec<String>>,
-    /// How the kernel is kept off the frames of each NIC.
-    pub guards: Vec<(String, GuardKind)>,
-    /// Starts and ends captures, by interface in the order of the layout.
-    pub captures: Vec<CaptureControl>,
     /// Counts published forwarding snapshots.
     pub generation: AtomicU64,
     /// OSPF packets lost between the engine and the worker.
@@ -85,6 +76,16 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// What the node runs now.
+    pub fn current(&self) -> Arc<Current> {
+        self.current.load_full()
+    }
+
+    /// The configuration that it runs now.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.current.load().config)
+    }
+
     /// The routing table. A thread that panicked while it held the lock leaves a table that can be read.
     pub fn rib(&self) -> MutexGuard<'_, Rib> {
         lock(&self.rib)

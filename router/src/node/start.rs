@@ -7,11 +7,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::NodeError;
 use super::control::{Control, Inbox};
+use super::current::Current;
 use super::events::EventLog;
 use super::fabric;
 use super::fabric_record::FabricRecord;
@@ -22,6 +24,7 @@ use super::ports::{self, OpenPorts};
 use super::roles;
 use super::shared::Shared;
 use super::snapshot::{self, Dynamic};
+use super::transactions::Transactions;
 use crate::config::load::Loaded;
 use crate::config::model::StackConfig;
 use crate::config::{Config, resolve_stack};
@@ -88,7 +91,7 @@ pub async fn start(
     loaded: Loaded,
     stopped: watch::Receiver<bool>,
 ) -> Result<Running, NodeError> {
-    let Loaded { config, document, .. } = loaded;
+    let config = loaded.config.clone();
     let stack = match &config.fabric {
         Some(fabric) => Some(
             resolve_stack(fabric, tap::is_permitted).map_err(|finding| NodeError::Refused(vec![finding]))?,
@@ -100,7 +103,7 @@ pub async fn start(
     }
     let (requests, request_inbox) = mpsc::channel(64);
     let joined = fabric::join(&config)?;
-    let OpenPorts { ports, infos, nic_mtus, guards, captures, links, link_sender } =
+    let OpenPorts { ports, infos, nic_mtus, holds, captures, links, link_sender } =
         ports::open(&config, stack.as_ref().map(|stack| &stack.stack), joined.as_ref()).await?;
     let layout = Layout::new(&config, stack.as_ref().map(|stack| &stack.stack), &nic_mtus);
 
@@ -134,6 +137,7 @@ pub async fn start(
     let situation = Situation {
         kernel_stack: kernel_stack(stack.as_ref().map(|stack| &stack.stack)),
         nic_mtus,
+        nic_interfaces: layout.map.nic_interfaces.clone(),
         ..Situation::default()
     };
     let fabric_area = config.fabric.as_ref().map(|fabric| fabric.lsm.ospf.area);
@@ -149,11 +153,15 @@ pub async fn start(
     let role = roles::role(&config, &vec![false; layout.map.nics.len()]);
     let (fabric, fabric_events) = joined
         .map_or_else(|| (None, mpsc::unbounded_channel().1), |joined| (Some(joined.fabric), joined.events));
+    let guards = holds.iter().filter_map(|hold| hold.guard_kind().map(|kind| (hold.name.clone(), kind)));
+    let guards = guards.collect();
+    let transactions = Transactions::new(path, &loaded, link_sender.clone());
+    let current = Current::new(loaded, layout.clone(), infos, captures, guards);
     let shared = Arc::new(Shared {
-        document,
+        current: ArcSwap::from_pointee(current),
+        transactions,
         config_file: Some(path.to_owned()),
         stack,
-        layout: layout.clone(),
         started: SystemTime::now(),
         started_at: Instant::now(),
         engine: driver.engine(),
@@ -162,7 +170,6 @@ pub async fn start(
         spf_durations: Mutex::default(),
         convergence: Mutex::default(),
         fabric_record: FabricRecord::default(),
-        ports: infos,
         rib: Mutex::new(Rib::default()),
         worker: worker_handle.view(),
         fabric,
@@ -171,26 +178,16 @@ pub async fn start(
         role: Mutex::new(role),
         epochs: Mutex::default(),
         listen: Mutex::default(),
-        guards: guards.iter().map(|(name, guard)| (name.clone(), guard.kind())).collect(),
-        captures,
         generation: AtomicU64::new(0),
         ospf_drops: driver.drops(),
         requests,
-        config,
     });
-    let (kernel, kernel_routes) = match &shared.stack {
-        Some(stack) => KernelSide::start(&shared, &stack.stack, guards, link_sender).await?,
-        None => (KernelSide::guards_only(guards), None),
-    };
+    let (kernel, kernel_routes) = KernelSide::start(&shared, link_sender).await?.unzip();
     let tasks = management::serve(&shared, &host, &stopped).await?;
-    let control = Control::new(Arc::clone(&shared), layout, driver, worker_handle, situation, kernel_routes);
+    let control =
+        Control::new(Arc::clone(&shared), layout, driver, worker_handle, situation, holds, kernel_routes);
     let inbox = Inbox { fabric: fabric_events, links, requests: request_inbox };
-    Ok(Running {
-        shared,
-        control,
-        inbox,
-        services: Services { tasks, kernel: Some(kernel), worker: worker_thread },
-    })
+    Ok(Running { shared, control, inbox, services: Services { tasks, kernel, worker: worker_thread } })
 }
 
 fn kernel_stack(stack: Option<&StackConfig>) -> Option<crate::config::model::KernelStackConfig> {

@@ -36,6 +36,10 @@ impl Demultiplexer {
         self.configured = config.interfaces.keys().copied().collect();
     }
 
+    pub(super) fn use_ports(&mut self, map: InterfaceMap) {
+        self.map = map;
+    }
+
     pub(super) fn map(&self) -> &InterfaceMap {
         &self.map
     }

@@ -40,6 +40,8 @@ pub struct InterfaceMap {
     pub gsm: Option<InterfaceIndex>,
     /// The NICs' ports, in the order of the configuration.
     pub nics: Vec<InterfaceIndex>,
+    /// The engine's interfaces on the NICs, in the same order.
+    pub nic_interfaces: Vec<InterfaceId>,
 }
 
 impl InterfaceMap {
@@ -51,7 +53,8 @@ impl InterfaceMap {
         if self.gsm == Some(index) {
             return Some(plan::GSM);
         }
-        self.nics.iter().position(|&nic| nic == index).map(plan::nic_interface)
+        let position = self.nics.iter().position(|&nic| nic == index)?;
+        self.nic_interfaces.get(position).copied()
     }
 
     /// The port that an engine's interface sends by; `None` for backbone adjacencies, whose port follows from
@@ -60,7 +63,10 @@ impl InterfaceMap {
         match interface {
             plan::LSM => self.lsm,
             plan::GSM => self.gsm,
-            other => self.nics.get(plan::nic_position(other)?).copied(),
+            other => {
+                let position = self.nic_interfaces.iter().position(|&nic| nic == other)?;
+                self.nics.get(position).copied()
+            }
         }
     }
 }
@@ -203,6 +209,11 @@ impl OspfDriver {
     /// Tells the engine that an interface has come up or gone down.
     pub fn link_state(&mut self, fabric: &impl FabricAddresses, interface: InterfaceId, up: bool) -> Outcome {
         self.apply(fabric, |engine, now| engine.handle_link(now, interface, up))
+    }
+
+    /// From now on the engine's interfaces are on other ports.
+    pub fn use_ports(&mut self, map: InterfaceMap) {
+        self.demultiplexer.use_ports(map);
     }
 
     /// Gives the engine a new configuration.

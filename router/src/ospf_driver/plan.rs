@@ -42,6 +42,8 @@ pub struct Situation {
     pub kernel_stack: Option<KernelStackConfig>,
     /// The MTU of each NIC, in the order of the configuration.
     pub nic_mtus: Vec<u16>,
+    /// The engine's interface on each NIC, in the same order; those that are not here are numbered by their position.
+    pub nic_interfaces: Vec<InterfaceId>,
 }
 
 /// A backbone adjacency to another area border router over the fabric.
@@ -53,14 +55,21 @@ pub struct BackboneLink {
     pub address: Ipv4Addr,
 }
 
-/// The engine's interface on the NIC at a position of the configuration.
+/// The engine's interface on the NIC at a position of the configuration that a node starts with. A NIC keeps its interface
+/// for as long as it is there, whatever is added and removed beside it.
 pub fn nic_interface(position: usize) -> InterfaceId {
     InterfaceId(FIRST_NIC + position as u32)
 }
 
-/// The position in the configuration of the NIC that an engine's interface is on.
-pub fn nic_position(interface: InterfaceId) -> Option<usize> {
-    (FIRST_NIC..FIRST_BACKBONE_LINK).contains(&interface.0).then(|| (interface.0 - FIRST_NIC) as usize)
+/// An interface for one more NIC, the next after all that were ever used: `last` is the newest of them.
+pub fn next_nic_interface(last: InterfaceId, used: &[InterfaceId]) -> InterfaceId {
+    let after = |id: u32| if id + 1 < FIRST_BACKBONE_LINK { id + 1 } else { FIRST_NIC };
+    let mut id = after(last.0.max(FIRST_NIC - 1));
+    // There are many more numbers than ports.
+    while used.contains(&InterfaceId(id)) {
+        id = after(id);
+    }
+    InterfaceId(id)
 }
 
 /// The engine's interface for the backbone adjacency to a node.
@@ -86,7 +95,8 @@ pub fn instance_config(config: &Config, situation: &Situation) -> InstanceConfig
     for (position, nic) in config.interfaces.iter().enumerate() {
         let mtu = situation.nic_mtus.get(position).copied().or(nic.mtu).unwrap_or(1500);
         if let Some(ospf) = &nic.ospf {
-            interfaces.insert(nic_interface(position), nic_config(nic, ospf, mtu));
+            let id = situation.nic_interfaces.get(position).copied();
+            interfaces.insert(id.unwrap_or_else(|| nic_interface(position)), nic_config(nic, ospf, mtu));
         }
     }
     InstanceConfig {

@@ -164,7 +164,10 @@ impl Client {
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if content_type == Some(PROBLEM_JSON) {
             let problem = response.body_mut().read_json::<Problem>();
-            return Err(problem.map_or_else(|error| self.bad_answer(path, error), CliError::Refused));
+            return Err(problem.map_or_else(
+                |error| self.bad_answer(path, error),
+                |problem| CliError::Refused(Box::new(problem)),
+            ));
         }
         if response.status().is_client_error() {
             return Err(self.bad_answer(path, format!("status {}", response.status())));

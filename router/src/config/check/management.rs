@@ -30,7 +30,16 @@ pub(super) fn management(
         None => Some(None),
         Some(port) => findings.number("management.in-band-port", port, 1..=65_535_u16, "").map(Some),
     };
-    Some(ManagementConfig { unix_socket: unix_socket?, listen: listen?, in_band_port: in_band_port? })
+    let state_directory = match raw.state_directory.as_deref() {
+        None => Some(environment.state_directory(node_id)),
+        Some(path) => findings.absolute_path("management.state-directory", path),
+    };
+    Some(ManagementConfig {
+        unix_socket: unix_socket?,
+        listen: listen?,
+        in_band_port: in_band_port?,
+        state_directory: state_directory?,
+    })
 }
 
 fn listen(text: &str, findings: &mut Findings) -> Option<SocketAddr> {

@@ -21,6 +21,7 @@ pub(super) fn indexed(shared: &Shared) -> Vec<(InterfaceIndex, state::Interface)
         .interfaces
         .iter()
         .enumerate()
+        .filter(|(_, interface)| !interface.is_vacant())
         .map(|(at, interface)| (InterfaceIndex(at as u16), interface.clone()))
         .collect()
 }
@@ -33,7 +34,8 @@ pub(super) fn interfaces(shared: &Shared) -> Interfaces {
 
 fn one(shared: &Shared, index: InterfaceIndex, interface: &state::Interface) -> Interface {
     let carrier = shared.worker.counters.carrier(index);
-    let port = shared.ports.get(usize::from(index.0));
+    let current = shared.current();
+    let port = current.ports.get(usize::from(index.0));
     Interface {
         name: interface.name.clone(),
         interface_type: match interface.kind {
@@ -67,7 +69,8 @@ fn addresses(shared: &Shared, interface: &state::Interface) -> Vec<InterfaceAddr
         prefix_length: address.prefix_len(),
         owner,
     });
-    let common = match (interface.kind, &shared.config.fabric) {
+    let config = shared.config();
+    let common = match (interface.kind, &config.fabric) {
         (InterfaceKind::Fabric(Network::Gsm), Some(fabric)) => fabric.common_addresses.as_slice(),
         _ => &[],
     };

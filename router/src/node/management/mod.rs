@@ -15,7 +15,8 @@ use axum::body::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use isthmus_mgmt_api::model::{
-    CaptureQuery, Counter, Counters, Drop, Drops, Event, Events, Fib, FibLookup, Interface, Interfaces,
+    CaptureQuery, Configuration, ConfigurationChange, ConfigurationHistory, ConfigurationOutcome, Counter,
+    Counters, Drop, Drops, Event, Events, Fib, FibLookup, HistoricConfiguration, Interface, Interfaces,
     Measurements, Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings,
     Steering, System, ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest, Worker,
 };
@@ -28,9 +29,11 @@ use super::NodeError;
 use super::control::Request;
 use super::process::process;
 use super::shared::Shared;
+use super::transactions;
 use crate::config::{Code, Diagnostic};
 use crate::forward::icmp::IcmpError;
 use crate::host::HostHandle;
+use crate::transaction::secrets;
 
 /// The node as the HTTP surface sees it.
 pub struct NodeBackend {
@@ -48,7 +51,8 @@ pub async fn serve(
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, NodeError> {
     let backend = Arc::new(NodeBackend { shared: Arc::clone(shared), stopped: stopped.clone() });
-    let settings = &shared.config.management;
+    let config = shared.config();
+    let settings = &config.management;
     let refused = |key: &str, error: &dyn std::fmt::Display| {
         let text = error.to_string();
         let (reason, remedy) = text.split_once(": ").unwrap_or((&text, "choose another"));
@@ -111,7 +115,36 @@ impl Backend for NodeBackend {
     }
 
     fn config(&self) -> serde_json::Value {
-        self.shared.document.clone()
+        secrets::masked(self.shared.current().document.clone())
+    }
+
+    fn configuration(&self) -> Configuration {
+        transactions::configuration(&self.shared)
+    }
+
+    async fn configure(&self, change: ConfigurationChange) -> Result<ConfigurationOutcome, ApiError> {
+        transactions::configure(&self.shared, change).await
+    }
+
+    async fn confirm_configuration(&self, author: String) -> Result<Configuration, ApiError> {
+        transactions::confirm(&self.shared, author).await
+    }
+
+    async fn rollback_configuration(
+        &self,
+        number: u64,
+        author: String,
+        dry_run: bool,
+    ) -> Result<ConfigurationOutcome, ApiError> {
+        transactions::rollback(&self.shared, number, author, dry_run).await
+    }
+
+    fn configuration_history(&self) -> ConfigurationHistory {
+        transactions::history(&self.shared)
+    }
+
+    fn configuration_at(&self, number: u64) -> Option<HistoricConfiguration> {
+        transactions::at(&self.shared, number)
     }
 
     fn configuration_schema(&self) -> serde_json::Value {
@@ -184,7 +217,7 @@ impl Backend for NodeBackend {
             ApiError::new(ProblemKind::NotFound, detail, "GET /api/v1/interfaces lists them")
         };
         let ended = |_| ApiError::new(ProblemKind::Unavailable, "the node is ending", "start it again");
-        let index = self.shared.layout.find(interface).ok_or_else(no_such)?;
+        let index = self.shared.current().layout.find(interface).ok_or_else(no_such)?;
         let (done, when_done) = oneshot::channel();
         let request = Request::SetEnabled { index, enabled, done };
         self.shared.requests.send(request).await.map_err(|_| ended(()))?;

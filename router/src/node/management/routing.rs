@@ -64,7 +64,10 @@ fn route_type(path: PathType) -> Option<isthmus_ospf::view::RouteType> {
 }
 
 fn next_hop(shared: &Shared, hop: &fib::NextHop) -> NextHop {
-    NextHop { outgoing_interface: shared.layout.name(hop.interface).to_owned(), next_hop: hop.gateway }
+    NextHop {
+        outgoing_interface: shared.current().layout.name(hop.interface).to_owned(),
+        next_hop: hop.gateway,
+    }
 }
 
 /// The forwarding table in force.

@@ -151,7 +151,8 @@ pub(super) fn rings(shared: &Shared) -> Option<ShmRings> {
 
 /// Who serves the common addresses.
 pub(super) fn steering(shared: &Shared) -> Option<Steering> {
-    let fabric = shared.config.fabric.as_ref()?;
+    let config = shared.config();
+    let fabric = config.fabric.as_ref()?;
     let state = shared.worker.state.load();
     let counts = shared.worker.counters.snapshot();
     let slots = &state.steering.slots;

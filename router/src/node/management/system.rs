@@ -14,16 +14,17 @@ use crate::ospf_driver::lock;
 /// The node.
 pub(super) fn system(shared: &Shared) -> System {
     let role = shared.role().clone();
-    let fabric = shared.config.fabric.as_ref();
+    let config = shared.config();
+    let fabric = config.fabric.as_ref();
     System {
         node_id: fabric.map(|fabric| fabric.node_id),
-        hostname: shared.config.hostname.clone(),
+        hostname: config.hostname.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("ISTHMUS_COMMIT").map(str::to_owned),
         pid: std::process::id(),
         started: DateTime::from(shared.started),
         uptime: shared.started_at.elapsed().as_secs_f64(),
-        router_id: shared.config.ospf.router_id.0,
+        router_id: config.ospf.router_id.0,
         role: if role.area_border_router { Role::Abr } else { Role::Internal },
         role_reason: role.reason,
         stack: match shared.stack.as_ref().map(|stack| &stack.stack) {
@@ -45,7 +46,8 @@ fn addresses(shared: &Shared) -> Vec<SystemAddress> {
         }
         _ => AddressOwner::Router,
     };
-    let mut addresses: Vec<SystemAddress> = shared
+    let current = shared.current();
+    let mut addresses: Vec<SystemAddress> = current
         .layout
         .interfaces
         .iter()
@@ -104,9 +106,10 @@ fn checks(shared: &Shared) -> Vec<Check> {
             )
         });
     }
-    for interface in &shared.layout.interfaces {
-        if interface.kind == InterfaceKind::Nic {
-            let index = shared.layout.find(&interface.name);
+    let current = shared.current();
+    for interface in &current.layout.interfaces {
+        if interface.kind == InterfaceKind::Nic && !interface.is_vacant() {
+            let index = current.layout.find(&interface.name);
             let up = index.is_some_and(|index| shared.worker.counters.carrier(index));
             checks.push(if up {
                 ok(&interface.name, "has its carrier".to_owned())
@@ -119,7 +122,7 @@ fn checks(shared: &Shared) -> Vec<Check> {
             });
         }
     }
-    for (nic, guard) in &shared.guards {
+    for (nic, guard) in &current.guards {
         let name = format!("{nic} guard");
         checks.push(match guard {
             GuardKind::None => warning(

@@ -118,7 +118,7 @@ pub(super) async fn throughput(
     shared: Arc<Shared>,
     request: ThroughputRequest,
 ) -> Result<ThroughputReport, ApiError> {
-    let member = shared.config.fabric.as_ref().is_some_and(|fabric| {
+    let member = shared.config().fabric.as_ref().is_some_and(|fabric| {
         [fabric.lsm.prefix, fabric.gsm.prefix].iter().any(|network| network.contains(&request.destination))
     });
     if !member {
@@ -149,8 +149,9 @@ pub(super) async fn capture(
     query: CaptureQuery,
 ) -> Result<BoxStream<'static, Bytes>, ApiError> {
     let options = CaptureOptions::default();
+    let current = shared.current();
     let control =
-        shared.layout.find(&query.interface).and_then(|index| shared.captures.get(usize::from(index.0)));
+        current.layout.find(&query.interface).and_then(|index| current.captures.get(usize::from(index.0)));
     let control = control.ok_or_else(|| {
         let detail = format!("there is no interface `{}`", query.interface);
         ApiError::new(ProblemKind::NotFound, detail, "GET /api/v1/interfaces lists them")

@@ -221,16 +221,36 @@ fn a_router_without_a_fabric_has_its_nics_only() {
 }
 
 #[test]
+fn a_new_nic_takes_a_number_that_no_other_has_or_had_lately() {
+    let (first, second) = (nic_interface(0), nic_interface(1));
+    assert_eq!(
+        next_nic_interface(second, &[first]),
+        nic_interface(2),
+        "the second one has gone, and is not reused"
+    );
+    let last = InterfaceId(FIRST_BACKBONE_LINK - 1);
+    assert_eq!(next_nic_interface(last, &[first, last]), second, "all were used: the first free one");
+    assert_eq!(next_nic_interface(LSM, &[]), first);
+}
+
+#[test]
+fn a_nic_keeps_its_number_when_another_goes() {
+    let config = config("  - { name: eth2, address: 198.51.100.1/24 }");
+    let situation = Situation { nic_interfaces: vec![nic_interface(7)], ..Situation::default() };
+    let plan = instance_config(&config, &situation);
+    assert!(plan.interfaces.contains_key(&nic_interface(7)), "{:?}", plan.interfaces.keys());
+    assert!(!plan.interfaces.contains_key(&nic_interface(0)));
+}
+
+#[test]
 fn numbers_of_interfaces_lead_back_to_what_they_are_of() {
     for node in [1, 2, 254] {
         assert_eq!(backbone_node(backbone_interface(node)), Some(node));
-        assert_eq!(nic_position(backbone_interface(node)), None);
     }
     for position in [0, 1, 200] {
-        assert_eq!(nic_position(nic_interface(position)), Some(position));
         assert_eq!(backbone_node(nic_interface(position)), None);
     }
     for network in [LSM, GSM] {
-        assert_eq!((nic_position(network), backbone_node(network)), (None, None));
+        assert_eq!(backbone_node(network), None);
     }
 }
