@@ -112,6 +112,9 @@ pub enum Refusal {
         /// What the hello carries.
         theirs: Options,
     },
+    /// A hello of one more router than our hellos can list (section 9.5).
+    #[error("more neighbors than a hello can list")]
+    TooManyNeighbors,
     /// Not a hello, and from nobody whom we have heard a hello from (section 8.2).
     #[error("not from a neighbor")]
     UnknownNeighbor,
@@ -187,6 +190,7 @@ impl Refusal {
             Self::HelloIntervalMismatch { .. } => "hello_interval_mismatch",
             Self::DeadIntervalMismatch { .. } => "dead_interval_mismatch",
             Self::OptionsMismatch { .. } => "options_mismatch",
+            Self::TooManyNeighbors => "too_many_neighbors",
             Self::UnknownNeighbor => "unknown_neighbor",
             Self::NeighborState => "neighbor_state",
             Self::MtuMismatch { .. } => "mtu_mismatch",

@@ -55,6 +55,7 @@
 //! | 9.5 | a hello also leaves when a link comes up, when our role on a network changes, and in answer to who does not know us | Full within milliseconds |
 //! | 9.5 | an interface that leaves sends a hello that lists nobody | neighbors need not wait for RouterDeadInterval |
 //! | 10.5 | another router id at the address of a neighbor replaces it on every type of network | a replaced router leaves no ghost |
+//! | 10.5 | no more neighbors on an interface than one hello can list | whoever claims to be many does not push out who is there |
 //! | 12.4 | the first router-LSA of an area waits for the first Full neighbor, at most 2 s | its second instance would be dropped within MinLSArrival |
 //! | 12.4, B | without a configured MinLSInterval: the first change at once, then after 1.05, 2.1, 4.2, 5 s | speed for one change, calm for many |
 //! | 12.4 (1) | refresh up to a twentieth earlier than LSRefreshTime | what was originated together does not stay together |

@@ -59,6 +59,10 @@ impl Instance {
         let key = NeighborKey { interface: id, router };
         let declared = self.neighbor(key).map(Declaration::of);
         let is_new = declared.is_none();
+        // Whoever claims to be a thousand routers must not push those that are here out of our hellos.
+        if is_new && self.interfaces.get(&id).is_some_and(|i| i.neighbors.len() >= i.hello_capacity()) {
+            return Err(Refusal::TooManyNeighbors);
+        }
         if is_new && let Some(interface) = self.interfaces.get_mut(&id) {
             interface.neighbors.insert(router, Neighbor::new(now, router, source, hello.priority));
         }

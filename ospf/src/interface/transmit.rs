@@ -8,8 +8,8 @@ use crate::interface::Interface;
 use crate::lsdb::Scope;
 use crate::types::{Instant, InterfaceId, RouterId};
 use crate::wire::{
-    ALL_D_ROUTERS, ALL_SPF_ROUTERS, DD_FIXED_LEN, HEADER_LEN, Header, LSA_HEADER_LEN, LSU_FIXED_LEN, Lsa,
-    LsaHeader, LsaKey, Packet, PacketBody, REQUEST_LEN,
+    ALL_D_ROUTERS, ALL_SPF_ROUTERS, DD_FIXED_LEN, HEADER_LEN, HELLO_FIXED_LEN, Header, LSA_HEADER_LEN,
+    LSU_FIXED_LEN, Lsa, LsaHeader, LsaKey, Packet, PacketBody, REQUEST_LEN,
 };
 
 /// Whom a packet is for.
@@ -25,12 +25,19 @@ pub(crate) enum Destination {
 
 /// Length of an IP header without options.
 const IP_HEADER_LEN: usize = 20;
+/// Length of a neighbor in a hello.
+const NEIGHBOR_LEN: usize = 4;
 
 impl Interface {
     /// What fits into a packet after the common header and before what authentication adds.
     fn body_capacity(&self) -> usize {
         let around = IP_HEADER_LEN + HEADER_LEN + self.seal(0).trailer_len();
         usize::from(self.config.mtu).saturating_sub(around)
+    }
+
+    /// Neighbors that fit into a hello.
+    pub(crate) fn hello_capacity(&self) -> usize {
+        self.body_capacity().saturating_sub(HELLO_FIXED_LEN) / NEIGHBOR_LEN
     }
 
     /// Bytes of advertisements that fit into an update.

@@ -370,6 +370,39 @@ fn the_interface_forgets_its_roles_when_it_goes_down() {
 }
 
 #[test]
+fn there_are_no_more_neighbors_than_a_hello_can_list() {
+    let mut config = link_config();
+    config.interface_type = InterfaceType::Broadcast;
+    config.address = "172.16.0.1/16".parse().expect("an address");
+    config.mtu = 576;
+    let mut lan = Lan { bench: Bench::with(config, AreaConfig::default()), ..Lan::new(1) };
+    let claim = |lan: &mut Lan, n: u16| {
+        let [high, low] = n.to_be_bytes();
+        let router = RouterId(Ipv4Addr::new(10, 9, high, low));
+        lan.hello(router, Ipv4Addr::new(172, 16, high, low), |hello| {
+            hello.network_mask = Ipv4Addr::new(255, 255, 0, 0);
+        });
+    };
+    for n in 2..1000 {
+        claim(&mut lan, n);
+    }
+    // 20 bytes of IP, 24 of OSPF, 20 of hello, and 4 for each.
+    assert_eq!(lan.bench.interface().neighbor_count, (576 - 64) / 4);
+    assert_eq!(lan.bench.refused("too_many_neighbors"), 998 - 128);
+    lan.bench.sent.clear();
+    lan.bench.advance(Duration::from_secs(10));
+    let longest = lan.bench.sent.iter().map(|(_, transmit, _)| transmit.payload.len() + 20).max();
+    assert_eq!(longest, Some(576));
+    // Who is there stays, and when the others are gone there is room again.
+    lan.bench.advance(Duration::from_secs(25));
+    claim(&mut lan, 2);
+    lan.bench.advance(Duration::from_secs(10));
+    assert_eq!(lan.bench.interface().neighbor_count, 1);
+    claim(&mut lan, 999);
+    assert_eq!(lan.bench.interface().neighbor_count, 2);
+}
+
+#[test]
 fn hellos_with_another_mask_or_from_elsewhere_make_no_neighbors() {
     let mut lan = Lan::new(1);
     lan.hello(PEER, PEER_ADDRESS, |hello| hello.network_mask = Ipv4Addr::new(255, 255, 255, 128));

@@ -511,6 +511,11 @@ impl Network {
                     neighbor.statistics.nbr_request_qlen,
                 ));
             }
+            for view in instance.view_interfaces(self.now) {
+                if let Some(designated) = view.dr_router_id {
+                    text.push_str(&format!(" {}:dr={designated},bdr={:?}", view.name, view.bdr_router_id));
+                }
+            }
             text.push('\n');
         }
         text
