@@ -175,7 +175,10 @@ impl Tour {
             {
                 self.report.nodes.push(NodeReport { id: node, pid, api: api.clone() });
             }
-            self.step(&name, found.map(|api| format!("REST {api}/api/v1   metrics {api}/metrics")));
+            self.step(
+                &name,
+                found.map(|api| format!("page {api}/   REST {api}/api/v1   metrics {api}/metrics")),
+            );
         }
     }
 }
