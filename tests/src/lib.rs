@@ -13,6 +13,7 @@
     reason = "all of it is part of tests, whose way to fail it is"
 )]
 
+pub mod dashboards;
 pub mod http;
 pub mod lab;
 pub mod wire;
