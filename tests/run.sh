@@ -9,9 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux
-          chromium fonts-dejavu-core python3-venv)
+          chromium fonts-dejavu-core python3-venv prometheus)
 commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
-          sysctl setpriv chromium)
+          sysctl setpriv chromium prlimit prometheus promtool)
 policy=/usr/sbin/policy-rc.d
 
 sudo=()
@@ -83,7 +83,8 @@ unit_tests() {
     say "model tests of the rings and the groups (loom)"
     RUSTFLAGS="--cfg loom" cargo test --target-dir target/loom --release -p isthmus-shmnet \
         --test loom_ring --test loom_group
-    cargo test -p isthmus-tests --lib --test arrows --test licences --test docs_links
+    cargo test -p isthmus-tests --lib --test arrows --test licences --test docs_links \
+        --test observability
 }
 
 demo_tests() {

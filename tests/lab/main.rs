@@ -10,6 +10,7 @@
     reason = "helpers of tests, whose way to fail it is"
 )]
 
+mod alerts;
 mod bird;
 mod exits;
 mod harness;
@@ -17,5 +18,6 @@ mod kernels;
 mod malformed;
 mod neighbors;
 mod networks;
+mod prometheus;
 mod refusals;
 mod restarts;

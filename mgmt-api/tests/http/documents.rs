@@ -149,7 +149,8 @@ fn metrics_page() -> String {
     let mut text = String::from(
         "# Metrics\n\n\
          `GET /metrics` answers in the text format of Prometheus, on every surface of the [API](rest.md). The values are \
-         taken when the scraper asks. A metric of a part that the node does not have is absent.\n\n\
+         taken when the scraper asks. A metric of a part that the node does not have is absent. What is drawn and alarmed by \
+         them is in [Alerts and dashboards](../alerts.md).\n\n\
          <!-- Made from mgmt-api/src/metrics/names.rs: UPDATE_DOCS=1 cargo test -p isthmus-mgmt-api documents -->\n\n\
          | metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );

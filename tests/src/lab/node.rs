@@ -20,14 +20,16 @@ use crate::http;
 pub struct NodeConfig {
     /// Its id; its addresses are 10.77.0.N and 10.77.1.N.
     pub id: u8,
-    /// YAML after `node-id`, `segment` and the management socket.
+    /// YAML after `node-id`, `segment` and `management`.
     pub yaml: String,
+    /// Keys of `management` beside the socket, in YAML's flow form: `listen: 127.0.0.1:9300`.
+    pub management: Vec<String>,
 }
 
 impl NodeConfig {
     /// A node without a NIC.
     pub fn inside(id: u8) -> Self {
-        Self { id, yaml: String::new() }
+        Self { id, yaml: String::new(), management: Vec::new() }
     }
 
     /// A node with a NIC in area 0, hello 1 and dead 4.
@@ -35,7 +37,13 @@ impl NodeConfig {
         let yaml = format!(
             "interfaces:\n  - name: {device}\n    address: {address}\n    ospf: {{hello-interval: 1, dead-interval: 4}}\n"
         );
-        Self { id, yaml }
+        Self { id, yaml, management: Vec::new() }
+    }
+
+    /// The same with a further key of `management`.
+    pub fn managed(mut self, key: &str) -> Self {
+        self.management.push(key.to_owned());
+        self
     }
 }
 
@@ -69,9 +77,10 @@ impl Node {
     pub(super) fn new(lab: &Lab, namespace: &Rc<Namespace>, config: NodeConfig) -> Self {
         let socket = lab.directory().join(format!("{}.sock", namespace.name()));
         let file = lab.directory().join(format!("{}.yaml", namespace.name()));
-        let NodeConfig { id, yaml } = config;
+        let NodeConfig { id, yaml, management } = config;
+        let management: String = management.iter().map(|key| format!(", {key}")).collect();
         let text = format!(
-            "hostname: {}\nnode-id: {id}\nsegment: {}\nmanagement: {{unix-socket: {}}}\n{yaml}",
+            "hostname: {}\nnode-id: {id}\nsegment: {}\nmanagement: {{unix-socket: {}{management}}}\n{yaml}",
             namespace.name(),
             lab.segment().display(),
             socket.display()
@@ -111,6 +120,11 @@ impl Node {
 
     /// Its namespace, where its kernel is.
     pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Its namespace, for others that live in it.
+    pub fn shared_namespace(&self) -> &Rc<Namespace> {
         &self.namespace
     }
 

@@ -123,11 +123,16 @@ pub struct OneExit {
 impl OneExit {
     /// Builds it and waits until all adjacencies stand and the host behind the router reaches every node.
     pub fn build(lab: &Lab) -> Self {
+        Self::build_with(lab, |config| config)
+    }
+
+    /// The same with nodes that are configured further.
+    pub fn build_with(lab: &Lab, further: impl Fn(NodeConfig) -> NodeConfig) -> Self {
         let spaces = [1, 2, 3].map(|number| lab.namespace(&format!("n{number}")));
         let outside = Outside::build(lab, 1, &spaces[0], 1);
-        let n1 = lab.node(&spaces[0], NodeConfig::border(1, "up1", &node_address(1)));
-        let n2 = lab.node(&spaces[1], NodeConfig::inside(2));
-        let n3 = lab.node(&spaces[2], NodeConfig::inside(3));
+        let n1 = lab.node(&spaces[0], further(NodeConfig::border(1, "up1", &node_address(1))));
+        let n2 = lab.node(&spaces[1], further(NodeConfig::inside(2)));
+        let n3 = lab.node(&spaces[2], further(NodeConfig::inside(3)));
         let exit = Self { n1, n2, n3, outside };
         exit.await_converged();
         exit
