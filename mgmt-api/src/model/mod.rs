@@ -35,8 +35,8 @@ pub use interfaces::{
 };
 pub use measurements::{Measurements, Member, Process, Worker};
 pub use ospf::{
-    Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterfaces, OspfLocalRib, OspfNeighbors,
-    OspfSnapshot, OspfSpfEvent, OspfSpfLog,
+    Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib,
+    OspfMismatch, OspfNeighbors, OspfSnapshot, OspfSpfEvent, OspfSpfLog,
 };
 pub use routing::{
     ExplainStep, Fib, FibEntry, FibLookup, LookupVerdict, NextHop, Route, Routes, SourceProtocol,

@@ -8,6 +8,8 @@ use isthmus_ospf::view::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use std::net::Ipv4Addr;
+
 use super::histogram::Histogram;
 use super::time::DateTime;
 
@@ -62,7 +64,38 @@ pub struct OspfAreas {
 #[serde(rename_all = "kebab-case")]
 pub struct OspfInterfaces {
     /// In the engine's order.
-    pub interface: Vec<InterfaceView>,
+    pub interface: Vec<OspfInterface>,
+}
+
+/// `/ospf/areas/{area-id}/interfaces/{name}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfInterface {
+    /// The engine's view of it, but for the differences.
+    #[serde(flatten)]
+    pub view: InterfaceView,
+    /// What routers on the network are configured differently, by what was heard of them last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mismatch: Vec<OspfMismatch>,
+}
+
+/// A difference between this router and another one on the network, for which its packets are refused. Gone when it is
+/// heard without it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfMismatch {
+    /// The other router: the source of its packets.
+    pub packet_source: Ipv4Addr,
+    /// What differs, as `error` of RFC 9129's notification `if-config-error` spells it.
+    pub error: String,
+    /// The value here.
+    pub own: String,
+    /// The value there.
+    pub theirs: String,
+    /// Packets that have shown it.
+    pub count: u64,
+    /// When the last of them came.
+    pub last: DateTime,
 }
 
 /// `/ospf/neighbors` and `/ospf/areas/{area-id}/interfaces/{name}/neighbors`.
@@ -130,9 +163,17 @@ impl OspfSnapshot {
         Ospf { instance: self.instance, last_spf, area: self.areas }
     }
 
+    /// The interfaces of all areas.
+    pub fn interfaces(self) -> OspfInterfaces {
+        let origin = self.time_origin;
+        let interfaces = self.interfaces.into_iter();
+        OspfInterfaces { interface: interfaces.map(|view| OspfInterface::new(view, origin)).collect() }
+    }
+
     /// The interfaces of one area.
-    pub fn interfaces_of(self, area: AreaId) -> Vec<InterfaceView> {
-        self.interfaces.into_iter().filter(|interface| interface.area_id == area).collect()
+    pub fn interfaces_of(mut self, area: AreaId) -> OspfInterfaces {
+        self.interfaces.retain(|interface| interface.area_id == area);
+        self.interfaces()
     }
 
     /// The log, with its times by the calendar.
@@ -147,6 +188,22 @@ impl OspfSnapshot {
             trigger_lsa: entry.trigger_lsa,
         });
         OspfSpfLog { event: event.collect() }
+    }
+}
+
+impl OspfInterface {
+    /// From the engine's view, whose clock starts at `origin`.
+    pub fn new(mut view: InterfaceView, origin: DateTime) -> Self {
+        let mismatches = std::mem::take(&mut view.mismatches);
+        let mismatch = mismatches.into_iter().map(|seen| OspfMismatch {
+            packet_source: seen.packet_source,
+            error: seen.error,
+            own: seen.own,
+            theirs: seen.theirs,
+            count: seen.count,
+            last: moment(origin, seen.last.0),
+        });
+        Self { view, mismatch: mismatch.collect() }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::{ApiPath, ApiQuery};
 use crate::model::{
-    Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterfaces, OspfLocalRib, OspfNeighbors,
-    OspfSnapshot, OspfSpfLog,
+    Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib,
+    OspfNeighbors, OspfSnapshot, OspfSpfLog,
 };
 use crate::openapi::{Api, get};
 
@@ -84,7 +84,7 @@ fn add_areas<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
     )
     .at(
         "/ospf/areas/{area}/interfaces/{name}",
-        get(interface, "An OSPF interface.").answers::<InterfaceView>("The interface.").refuses(missing),
+        get(interface, "An OSPF interface.").answers::<OspfInterface>("The interface.").refuses(missing),
     )
     .at(
         "/ospf/areas/{area}/interfaces/{name}/neighbors",
@@ -122,14 +122,16 @@ pub(crate) async fn area_interfaces<B: Backend>(
 ) -> Result<Json<OspfInterfaces>, ApiError> {
     let snapshot = snapshot(&state)?;
     find_area(&snapshot, area)?;
-    Ok(Json(OspfInterfaces { interface: snapshot.interfaces_of(area) }))
+    Ok(Json(snapshot.interfaces_of(area)))
 }
 
 pub(crate) async fn interface<B: Backend>(
     State(state): State<AppState<B>>,
     ApiPath((area, name)): ApiPath<(AreaId, String)>,
-) -> Result<Json<InterfaceView>, ApiError> {
-    find_interface(&snapshot(&state)?, area, &name).cloned().map(Json)
+) -> Result<Json<OspfInterface>, ApiError> {
+    let snapshot = snapshot(&state)?;
+    let interface = find_interface(&snapshot, area, &name)?;
+    Ok(Json(OspfInterface::new(interface.clone(), snapshot.time_origin)))
 }
 
 pub(crate) async fn interface_neighbors<B: Backend>(
@@ -146,7 +148,7 @@ pub(crate) async fn interface_neighbors<B: Backend>(
 pub(crate) async fn interfaces<B: Backend>(
     State(state): State<AppState<B>>,
 ) -> Result<Json<OspfInterfaces>, ApiError> {
-    Ok(Json(OspfInterfaces { interface: snapshot(&state)?.interfaces }))
+    Ok(Json(snapshot(&state)?.interfaces()))
 }
 
 pub(crate) async fn neighbors<B: Backend>(

@@ -11,7 +11,7 @@ use isthmus_mgmt_api::{ApiError, Backend, ProblemKind};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use isthmus_ospf::view::{
     AreaView, BorderRouterView, DatabaseEntryView, InstanceStatisticsView, InstanceView, InterfaceState,
-    InterfaceStatisticsView, InterfaceTypeView, InterfaceView, LsaHeaderView,
+    InterfaceStatisticsView, InterfaceTypeView, InterfaceView, LsaHeaderView, MismatchView,
     NeighborState as OspfNeighborState, NeighborView, NextHopView, RouteType, RouteView, SpfLogView, SpfType,
     SpfView,
 };
@@ -135,6 +135,17 @@ fn ospf_interface(name: &str, area_id: AreaId) -> InterfaceView {
             ignored_packets: [("dd_duplicate".to_owned(), 1)].into(),
             ..InterfaceStatisticsView::default()
         },
+    }
+}
+
+fn mismatch() -> MismatchView {
+    MismatchView {
+        packet_source: Ipv4Addr::new(192, 0, 2, 9),
+        error: "hello-interval-mismatch".to_owned(),
+        own: "10".to_owned(),
+        theirs: "5".to_owned(),
+        count: 3,
+        last: isthmus_ospf::types::Instant(6_000_000),
     }
 }
 
@@ -331,7 +342,10 @@ impl Backend for FakeNode {
                     statistics: Default::default(),
                 })
                 .to_vec(),
-            interfaces: vec![ospf_interface("eth1", area(0)), ospf_interface("lsm0", area(1))],
+            interfaces: vec![
+                InterfaceView { mismatches: vec![mismatch()], ..ospf_interface("eth1", area(0)) },
+                ospf_interface("lsm0", area(1)),
+            ],
             neighbors: vec![
                 neighbor(Ipv4Addr::new(10, 0, 1, 2), "eth1", area(0), OspfNeighborState::ExStart),
                 neighbor(NODE_3, "lsm0", area(1), OspfNeighborState::Full),

@@ -92,11 +92,28 @@ async fn names_are_those_of_the_yang_modules() {
 #[tokio::test]
 async fn an_area_has_only_its_own() {
     let interfaces: OspfInterfaces = read("/ospf/areas/0.0.0.1/interfaces").await;
-    assert_eq!(interfaces.interface.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["lsm0"]);
+    assert_eq!(interfaces.interface.iter().map(|i| i.view.name.as_str()).collect::<Vec<_>>(), ["lsm0"]);
     let neighbors: OspfNeighbors = read("/ospf/areas/0.0.0.0/interfaces/eth1/neighbors").await;
     assert_eq!(neighbors.neighbor.len(), 1);
     assert_eq!(neighbors.neighbor[0].interface, "eth1");
     assert_eq!(get("/api/v1/ospf/areas/0.0.0.1/interfaces/eth1").await.problem(), "not-found");
+}
+
+/// Input: an interface that has seen two differences of configuration. Output: both values, and the time by the calendar.
+#[tokio::test]
+async fn an_interface_names_what_another_router_is_configured_differently() {
+    let one = get("/api/v1/ospf/areas/0.0.0.0/interfaces/eth1").await.json();
+    let expected = json!([{
+        "packet-source": "192.0.2.9", "error": "hello-interval-mismatch", "own": "10", "theirs": "5", "count": 3,
+        "last": DateTime(7_000_000),
+    }]);
+    assert_eq!(one["mismatch"], expected);
+    assert_eq!(one.get("mismatches"), None, "the engine's own list, with its own clock");
+    let all = get("/api/v1/ospf/interfaces").await.json();
+    assert_eq!(all["interface"][1].get("mismatch"), None);
+    assert_eq!(all["interface"][0]["mismatch"], expected);
+    let area = get("/api/v1/ospf/areas/0.0.0.0/interfaces").await.json();
+    assert_eq!(area["interface"][0], one);
 }
 
 #[tokio::test]

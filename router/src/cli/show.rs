@@ -2,10 +2,9 @@
 
 use isthmus_mgmt_api::model::{
     Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, LookupVerdict, Neighbors, Ospf,
-    OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterfaces, OspfLocalRib, OspfNeighbors, OspfSpfLog,
-    Routes, Shm, ShmNodes, ShmRings, Steering, System,
+    OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib, OspfNeighbors,
+    OspfSpfLog, Routes, Shm, ShmNodes, ShmRings, Steering, System,
 };
-use isthmus_ospf::view::InterfaceView;
 
 use super::args::{Route, Show, ShowOspf, ShowShm};
 use super::client::{Client, escaped};
@@ -59,7 +58,7 @@ fn show_ospf(client: &Client, part: Option<&ShowOspf>, output: &mut Output) -> R
             drop(output.show::<OspfInterfaces>(client, "/api/v1/ospf/interfaces")?);
         }
         Some(ShowOspf::Interface { name: Some(name) }) => {
-            drop(output.show::<InterfaceView>(client, &ospf_interface_path(client, name)?)?);
+            drop(output.show::<OspfInterface>(client, &ospf_interface_path(client, name)?)?);
         }
         Some(ShowOspf::Database { lsa_type, adv_router, lsa_id, area }) => {
             let path = match area {
@@ -89,8 +88,8 @@ fn ospf_interface_path(client: &Client, name: &str) -> Result<String, CliError> 
     let path = "/api/v1/ospf/interfaces";
     let interfaces: OspfInterfaces =
         serde_json::from_value(client.get(path)?).map_err(|error| client.bad_answer(path, error))?;
-    let found = interfaces.interface.iter().find(|interface| interface.name == name);
-    let area = found.map_or_else(|| "0.0.0.0".to_owned(), |interface| interface.area_id.to_string());
+    let found = interfaces.interface.iter().find(|interface| interface.view.name == name);
+    let area = found.map_or_else(|| "0.0.0.0".to_owned(), |interface| interface.view.area_id.to_string());
     Ok(format!("/api/v1/ospf/areas/{area}/interfaces/{}", escaped(name)))
 }
 

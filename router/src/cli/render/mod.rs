@@ -4,6 +4,7 @@ mod interfaces;
 mod observe;
 mod ospf;
 mod ospf_database;
+mod ospf_interface;
 mod routing;
 mod shm;
 mod system;

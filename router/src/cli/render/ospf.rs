@@ -1,9 +1,7 @@
-//! OSPF: the instance, areas, interfaces, neighbors, routes.
+//! OSPF: the instance, areas, neighbors, routes.
 
-use isthmus_mgmt_api::model::{
-    Ospf, OspfAreas, OspfBorderRouters, OspfInterfaces, OspfLocalRib, OspfNeighbors, OspfSpfLog,
-};
-use isthmus_ospf::view::{AreaView, InterfaceState, InterfaceView, NeighborState, NeighborView, NextHopView};
+use isthmus_mgmt_api::model::{Ospf, OspfAreas, OspfBorderRouters, OspfLocalRib, OspfNeighbors, OspfSpfLog};
+use isthmus_ospf::view::{AreaView, NeighborState, NeighborView, NextHopView};
 
 use super::Render;
 use crate::cli::output::Style;
@@ -134,127 +132,6 @@ fn part(neighbor: &NeighborView) -> &'static str {
         (None, None) => "-",
         _ => "DROther",
     }
-}
-
-impl Render for OspfInterfaces {
-    fn render(&self, style: Style) -> String {
-        let mut table = if style.wide {
-            Table::new(&[
-                "Interface",
-                "Area",
-                "Address",
-                "Type",
-                "State",
-                ">Cost",
-                ">Nbrs",
-                ">Full",
-                ">Hello",
-                ">Dead",
-                ">Rxmt",
-                ">MTU",
-                ">In",
-                ">Out",
-                ">Bad",
-                ">Retransmitted",
-            ])
-        } else {
-            Table::new(&[
-                "Interface",
-                "Area",
-                "Address",
-                "Type",
-                "State",
-                ">Cost",
-                ">Nbrs",
-                ">Full",
-                ">Hello",
-                ">Dead",
-            ])
-        };
-        for interface in &self.interface {
-            let common = [
-                interface.name.clone(),
-                interface.area_id.to_string(),
-                interface.address.to_string(),
-                interface.interface_type.to_string(),
-                state(interface),
-                interface.cost.to_string(),
-                interface.neighbor_count.to_string(),
-                interface.adjacency_count.to_string(),
-                interface.hello_interval.to_string(),
-                interface.dead_interval.to_string(),
-            ];
-            if !style.wide {
-                table.row(common);
-                continue;
-            }
-            let [name, area, address, kind, state, cost, neighbors, full, hello, dead] = common;
-            let statistics = &interface.statistics;
-            table.row([
-                name,
-                area,
-                address,
-                kind,
-                state,
-                cost,
-                neighbors,
-                full,
-                hello,
-                dead,
-                interface.retransmit_interval.to_string(),
-                interface.mtu.to_string(),
-                statistics.packets.received.total().to_string(),
-                statistics.packets.sent.total().to_string(),
-                statistics.bad_packets.values().sum::<u64>().to_string(),
-                statistics.retransmission_count.to_string(),
-            ]);
-        }
-        table.finish("no interfaces")
-    }
-}
-
-impl Render for InterfaceView {
-    fn render(&self, _style: Style) -> String {
-        let packets = &self.statistics.packets;
-        let by_type =
-            |counters: [(&str, u64); 5]| list(counters.map(|(name, count)| format!("{name} {count}")));
-        pairs(&[
-            ("Interface", self.name.clone()),
-            ("Area", self.area_id.to_string()),
-            ("Address", format!("{}{}", self.address, if self.unnumbered { " (unnumbered)" } else { "" })),
-            ("Type", self.interface_type.to_string()),
-            ("State", state(self)),
-            ("Cost", self.cost.to_string()),
-            ("Priority", self.priority.to_string()),
-            (
-                "Timers",
-                format!(
-                    "hello {} s, dead {} s, retransmit {} s",
-                    self.hello_interval, self.dead_interval, self.retransmit_interval
-                ),
-            ),
-            ("MTU", format!("{}{}", self.mtu, if self.mtu_ignore { " (not checked)" } else { "" })),
-            ("Designated router", or_dash(self.dr_router_id)),
-            ("Neighbors", format!("{}, {} full", self.neighbor_count, self.adjacency_count)),
-            ("Received", by_type(packets.received.by_type())),
-            ("Sent", by_type(packets.sent.by_type())),
-            (
-                "Bad packets",
-                list(self.statistics.bad_packets.iter().map(|(why, count)| format!("{why} {count}"))),
-            ),
-            (
-                "Ignored packets",
-                list(self.statistics.ignored_packets.iter().map(|(why, count)| format!("{why} {count}"))),
-            ),
-            ("Retransmitted", self.statistics.retransmission_count.to_string()),
-        ])
-    }
-}
-
-fn state(interface: &InterfaceView) -> String {
-    let passive =
-        if interface.passive && interface.state != InterfaceState::Down { " (passive)" } else { "" };
-    format!("{}{passive}", interface.state)
 }
 
 impl Render for OspfLocalRib {

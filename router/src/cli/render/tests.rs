@@ -49,6 +49,71 @@ Neighbor ID  Pri  State         Up Time   Dead Time  Address    Interface  RXmtL
     assert_eq!(narrow::<OspfNeighbors>(json!({"neighbor": []})), "no neighbors\n");
 }
 
+fn ospf_interface(name: &str, more: Value) -> Value {
+    let mut interface = json!({
+        "name": name, "interface-id": 16, "area-id": "0.0.0.0", "interface-type": "point-to-point",
+        "state": "point-to-point", "address": "192.0.2.1/24", "unnumbered": false, "mtu": 1500, "mtu-ignore": false,
+        "passive": false, "priority": 1, "cost": 10, "hello-interval": 10, "dead-interval": 40,
+        "retransmit-interval": 5, "transmit-delay": 1, "neighbor-count": 2, "adjacency-count": 1,
+        "statistics": {"if-event-count": 1, "retransmission-count": 0,
+            "packets": {"in": packets(1), "out": packets(2)}, "bad-packets": {"mtu_mismatch": 4}},
+    });
+    let (Value::Object(all), Value::Object(more)) = (&mut interface, more) else { unreachable!() };
+    all.extend(more);
+    interface
+}
+
+fn packets(hello: u64) -> Value {
+    json!({"hello": hello, "database-description": 0, "link-state-request": 0, "link-state-update": 0,
+        "link-state-ack": 0})
+}
+
+/// Input: a LAN with a designated router, a backup, and a router of another hello interval and MTU; a cable. Output:
+/// both designated ones, and both values of each difference, in the list and alone.
+#[test]
+fn ospf_interfaces_show_the_designated_routers_and_what_differs() {
+    let lan = ospf_interface(
+        "eth1",
+        json!({"interface-type": "broadcast", "state": "bdr", "priority": 7,
+            "dr-router-id": "10.0.0.9", "dr-ip-addr": "192.0.2.9", "bdr-router-id": "10.0.0.1",
+            "bdr-ip-addr": "192.0.2.1", "mismatch": [
+                {"packet-source": "192.0.2.5", "error": "hello-interval-mismatch", "own": "10", "theirs": "5",
+                 "count": 12, "last": "2026-01-02T03:04:05.000000Z"},
+                {"packet-source": "192.0.2.6", "error": "mtu-mismatch", "own": "1500", "theirs": "9000",
+                 "count": 1, "last": "2026-01-02T03:04:06.000000Z"}]}),
+    );
+    let cable = ospf_interface("eth2", json!({"passive": true}));
+    assert_eq!(
+        narrow::<OspfInterfaces>(json!({"interface": [lan, cable]})),
+        "\
+Interface  Area     Address       Type            State                     Cost  Pri  DR        BDR       Nbrs  Full  Hello  Dead
+eth1       0.0.0.0  192.0.2.1/24  broadcast       bdr                         10    7  10.0.0.9  10.0.0.1     2     1     10    40
+eth2       0.0.0.0  192.0.2.1/24  point-to-point  point-to-point (passive)    10    1  -         -            2     1     10    40
+
+eth1: 192.0.2.5 hello-interval-mismatch: 10 here, 5 there (12 packets, the last at 2026-01-02T03:04:05.000000Z)
+eth1: 192.0.2.6 mtu-mismatch: 1500 here, 9000 there (1 packet, the last at 2026-01-02T03:04:06.000000Z)
+"
+    );
+    let one = narrow::<OspfInterface>(lan);
+    for line in [
+        "Priority           7\n",
+        "Designated router  10.0.0.9, address 192.0.2.9\n",
+        "Backup             10.0.0.1, address 192.0.2.1\n",
+        "Differs            192.0.2.5 hello-interval-mismatch: 10 here, 5 there (12 packets, the last at 2026-01-02T03:04:05.000000Z)\n",
+        "Differs            192.0.2.6 mtu-mismatch: 1500 here, 9000 there (1 packet, the last at 2026-01-02T03:04:06.000000Z)\n",
+    ] {
+        assert!(one.contains(line), "no {line:?} in {one}");
+    }
+    let waiting =
+        narrow::<OspfInterface>(ospf_interface("eth1", json!({"state": "waiting", "wait-timer": 31})));
+    assert!(waiting.contains("retransmit 5 s, waiting for a designated router 31 s more\n"), "{waiting}");
+    assert!(!narrow::<OspfInterface>(cable).contains("Designated"));
+    assert!(
+        wide::<OspfInterfaces>(json!({"interface": [ospf_interface("eth1", json!({}))]}))
+            .contains("Retransmitted")
+    );
+}
+
 #[test]
 fn routes_have_codes_and_one_line_for_each_next_hop() {
     let hop = |interface: &str, gateway: Option<&str>| json!({"outgoing-interface": interface, "next-hop": gateway});
