@@ -11,13 +11,17 @@
 )]
 
 mod alerts;
+mod authentication;
 mod bird;
 mod exits;
 mod harness;
 mod kernels;
+mod lan;
 mod malformed;
 mod neighbors;
 mod networks;
 mod prometheus;
 mod refusals;
 mod restarts;
+mod settings;
+mod stub;

@@ -18,7 +18,7 @@ use crate::http;
 /// What a node is told beyond the defaults.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    /// Its id; its addresses are 10.77.0.N and 10.77.1.N.
+    /// Its id; its addresses are 10.77.0.N and 10.77.1.N. Zero: a router without shared memory.
     pub id: u8,
     /// YAML after `node-id`, `segment` and `management`.
     pub yaml: String,
@@ -30,6 +30,11 @@ impl NodeConfig {
     /// A node without a NIC.
     pub fn inside(id: u8) -> Self {
         Self { id, yaml: String::new(), management: Vec::new() }
+    }
+
+    /// A plain router without shared memory. Its other resources are those of a node.
+    pub fn router(yaml: String) -> Self {
+        Self { id: 0, yaml, management: Vec::new() }
     }
 
     /// A node with a NIC in area 0, hello 1 and dead 4.
@@ -53,6 +58,8 @@ pub struct Node {
     namespace: Rc<Namespace>,
     config: PathBuf,
     socket: PathBuf,
+    /// What every configuration of it begins with.
+    head: String,
     process: RefCell<Option<Process>>,
 }
 
@@ -79,14 +86,30 @@ impl Node {
         let file = lab.directory().join(format!("{}.yaml", namespace.name()));
         let NodeConfig { id, yaml, management } = config;
         let management: String = management.iter().map(|key| format!(", {key}")).collect();
-        let text = format!(
-            "hostname: {}\nnode-id: {id}\nsegment: {}\nmanagement: {{unix-socket: {}{management}}}\n{yaml}",
+        let fabric = match id {
+            0 => String::new(),
+            id => format!("node-id: {id}\nsegment: {}\n", lab.segment().display()),
+        };
+        let head = format!(
+            "hostname: {}\n{fabric}management: {{unix-socket: {}{management}}}\n",
             namespace.name(),
-            lab.segment().display(),
             socket.display()
         );
-        fs::write(&file, text).expect("the node's configuration");
-        Self { id, namespace: Rc::clone(namespace), config: file, socket, process: RefCell::default() }
+        let node = Self {
+            id,
+            namespace: Rc::clone(namespace),
+            config: file,
+            socket,
+            head,
+            process: RefCell::default(),
+        };
+        node.configure(&yaml);
+        node
+    }
+
+    /// Gives it another configuration, from its next start on: the YAML of [`NodeConfig`].
+    pub fn configure(&self, yaml: &str) {
+        fs::write(&self.config, format!("{}{yaml}", self.head)).expect("the node's configuration");
     }
 
     /// Starts it, at first and after [`Self::kill`].

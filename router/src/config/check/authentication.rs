@@ -1,5 +1,6 @@
 //! Authentication of OSPF packets. No finding repeats a secret.
 
+use isthmus_mgmt_api::model::MASK;
 use isthmus_ospf::config::{Authentication, Md5Key};
 
 use super::super::Code;
@@ -10,9 +11,6 @@ use super::findings::Findings;
 const LONGEST_PASSWORD: usize = 8;
 /// A key of keyed MD5 (RFC 2328 section D.3).
 const LONGEST_KEY: usize = 16;
-/// What management shows in place of a secret.
-const MASK: &str = "********";
-
 impl Findings {
     /// What an interface's packets are authenticated with.
     pub(super) fn authentication(&mut self, path: &str, raw: &RawAuthentication) -> Option<Authentication> {
