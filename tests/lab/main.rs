@@ -14,6 +14,7 @@ mod alerts;
 mod authentication;
 mod bird;
 mod exits;
+mod fragments;
 mod harness;
 mod kernels;
 mod lan;

@@ -137,6 +137,7 @@ fn counters(out: &mut Families, counters: &Counters) {
             ("lsm", "captured-packets") => out.count(&m::LSM_CAPTURED, &[], counter.value),
             ("gsm", "captured-packets") => out.count(&m::GSM_CAPTURED, &[], counter.value),
             ("fragments", "fragmented") => out.count(&m::FRAGMENTED, &[], counter.value),
+            ("fragments", "reassembled") => out.count(&m::REASSEMBLED, &[], counter.value),
             ("icmp", "suppressed") => out.count(&m::ICMP_SUPPRESSED, &[], counter.value),
             ("arp", direction @ ("received" | "sent")) => {
                 let direction = if direction == "received" { "receive" } else { "transmit" };

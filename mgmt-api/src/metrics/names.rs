@@ -78,6 +78,7 @@ metrics! {
     FORWARD_PACKETS = Counter "isthmus_forward_packets_total" ["verdict"] "Packets by what became of them.";
     FORWARD_DROPS = Counter "isthmus_forward_drops_total" ["interface" "reason"] "Packets dropped; the interface is empty where there was none.";
     FRAGMENTED = Counter "isthmus_fragmented_packets_total" [] "Packets that were cut into fragments.";
+    REASSEMBLED = Counter "isthmus_reassembled_packets_total" [] "Packets to the common address that were put together from fragments.";
     ICMP_SENT = Counter "isthmus_icmp_sent_total" ["type"] "ICMP errors that the router sent.";
     ICMP_SUPPRESSED = Counter "isthmus_icmp_suppressed_total" [] "ICMP errors that the rate limit held back.";
     ARP_PACKETS = Counter "isthmus_arp_packets_total" ["direction"] "ARP packets.";

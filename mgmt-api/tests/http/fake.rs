@@ -499,6 +499,7 @@ impl Backend for FakeNode {
                 counter("arp", "received", 5),
                 counter("arp", "sent", 4),
                 counter("fragments", "fragmented", 3),
+                counter("fragments", "reassembled", 2),
                 counter("ospf", "lost-queue-full", 1),
                 counter("worker", "wakeups", 10),
                 counter("group-without-metric", "name", 8),

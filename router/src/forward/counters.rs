@@ -150,6 +150,7 @@ pub struct Counters {
     pub(super) delivered_kernel: Counter,
     pub(super) punted: Counter,
     pub(super) fragmented: Counter,
+    pub(super) reassembled: Counter,
     pub(super) icmp_sent: [Counter; IcmpError::KINDS],
     pub(super) icmp_suppressed: Counter,
     pub(super) arp_received: Counter,
@@ -180,6 +181,7 @@ impl Counters {
             delivered_kernel: Counter::default(),
             punted: Counter::default(),
             fragmented: Counter::default(),
+            reassembled: Counter::default(),
             icmp_sent: Default::default(),
             icmp_suppressed: Counter::default(),
             arp_received: Counter::default(),
@@ -203,7 +205,11 @@ impl Counters {
     }
 
     pub(super) fn count_drop(&self, index: InterfaceIndex, reason: DropReason) {
-        self.interface(index).drops[reason as usize].add(1);
+        self.count_drops(index, reason, 1);
+    }
+
+    pub(super) fn count_drops(&self, index: InterfaceIndex, reason: DropReason, packets: u32) {
+        self.interface(index).drops[reason as usize].add(packets.into());
     }
 
     /// How busy the worker is.
@@ -240,6 +246,7 @@ impl Counters {
             delivered_kernel: self.delivered_kernel.read(),
             punted: self.punted.read(),
             fragmented: self.fragmented.read(),
+            reassembled: self.reassembled.read(),
             icmp_sent: std::array::from_fn(|kind| self.icmp_sent[kind].read()),
             icmp_suppressed: self.icmp_suppressed.read(),
             arp_received: self.arp_received.read(),
@@ -349,6 +356,8 @@ pub struct Counts {
     pub punted: u64,
     /// Packets that were cut into fragments.
     pub fragmented: u64,
+    /// Packets to a common address that were put together from fragments here.
+    pub reassembled: u64,
     /// ICMP errors sent, in the order of [`IcmpError::LABELS`].
     pub icmp_sent: [u64; IcmpError::KINDS],
     /// ICMP errors that the rate limit held back.
@@ -357,7 +366,7 @@ pub struct Counts {
     pub arp_received: u64,
     /// ARP packets sent.
     pub arp_sent: u64,
-    /// Packets to a common address that came in on a NIC, by the node that they went to.
+    /// Packets to a common address that came in on a NIC, or were put together here, by the node that they went to.
     pub steered: Vec<Steered>,
     /// Packets that this node's own stacks sent by their local adapter.
     pub lsm_captured: u64,

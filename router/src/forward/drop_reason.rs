@@ -72,6 +72,16 @@ drop_reasons! {
     UnknownProtocol = "unknown-protocol",
     /// A packet to the common address while no node accepts.
     NoActiveNode = "no-active-node",
+    /// A fragment that cannot be part of a datagram, or that was handed over for none to be put together here.
+    BadFragment = "bad-fragment",
+    /// A fragment of a datagram of which two overlap (RFC 5722).
+    FragmentOverlap = "fragment-overlap",
+    /// A fragment that was there already.
+    DuplicateFragment = "duplicate-fragment",
+    /// A fragment whose datagram did not become complete in time.
+    ReassemblyTimeout = "reassembly-timeout",
+    /// A fragment whose datagram had to make room for another.
+    ReassemblyLimit = "reassembly-limit",
     /// OSPF where no OSPF runs.
     UnexpectedOspf = "unexpected-ospf",
 }

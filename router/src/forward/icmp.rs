@@ -17,15 +17,22 @@ pub enum IcmpError {
     FragmentationNeeded(u16),
     /// The time to live ran out on the way.
     TimeExceeded,
+    /// The fragments of a datagram did not come in time.
+    ReassemblyTimeExceeded,
 }
 
 impl IcmpError {
     /// Number of kinds, and so of counters.
-    pub const KINDS: usize = 4;
+    pub const KINDS: usize = 5;
 
     /// The labels in metrics, in the order of [`Self::index`].
-    pub const LABELS: [&'static str; Self::KINDS] =
-        ["network-unreachable", "host-unreachable", "fragmentation-needed", "time-exceeded"];
+    pub const LABELS: [&'static str; Self::KINDS] = [
+        "network-unreachable",
+        "host-unreachable",
+        "fragmentation-needed",
+        "time-exceeded",
+        "reassembly-time-exceeded",
+    ];
 
     /// The place of the kind in a table of counters.
     pub const fn index(self) -> usize {
@@ -34,6 +41,7 @@ impl IcmpError {
             Self::HostUnreachable => 1,
             Self::FragmentationNeeded(_) => 2,
             Self::TimeExceeded => 3,
+            Self::ReassemblyTimeExceeded => 4,
         }
     }
 
@@ -44,6 +52,7 @@ impl IcmpError {
             Self::HostUnreachable => (3, 1, 0),
             Self::FragmentationNeeded(mtu) => (3, 4, mtu),
             Self::TimeExceeded => (11, 0, 0),
+            Self::ReassemblyTimeExceeded => (11, 1, 0),
         }
     }
 }

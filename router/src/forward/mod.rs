@@ -9,7 +9,7 @@
 //! | `path` | the way of one packet |
 //! | [`state`], [`fib`], [`steering`] | what the path asks: interfaces, routes, the nodes behind the common address |
 //! | [`neighbor`] | ARP: who is on a link, who waits for whom |
-//! | [`icmp`], [`fragment`], [`hash`], [`wire`] | errors, fragments, flows, header bytes |
+//! | [`icmp`], [`fragment`], [`reassembly`], [`hash`], [`wire`] | errors, fragments, flows, header bytes |
 //! | [`link`] | rings to the embedded stack and the OSPF engine |
 //! | [`counters`], [`drop_reason`] | what is counted |
 
@@ -24,6 +24,7 @@ mod load;
 mod lookup;
 pub mod neighbor;
 mod path;
+pub mod reassembly;
 pub mod state;
 pub mod steering;
 pub mod wire;

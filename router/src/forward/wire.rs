@@ -12,6 +12,9 @@ pub const ETHERNET_HEADER: usize = 14;
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
 /// EtherType of ARP.
 pub const ETHERTYPE_ARP: u16 = 0x0806;
+/// Between nodes only: an IPv4 fragment to a common address, for the node that puts its datagram together. The first of
+/// IEEE's two EtherTypes for local use.
+pub const ETHERTYPE_REASSEMBLY: u16 = 0x88b5;
 /// The Ethernet address of all stations.
 pub const BROADCAST_MAC: [u8; 6] = [0xff; 6];
 /// Length of an IPv4 header without options.

@@ -237,6 +237,9 @@ impl Worker {
         if self.path.neighbors.deadline().is_some_and(|deadline| deadline <= now) {
             self.path.service_neighbors(&state);
         }
+        if self.path.reassembly.deadline().is_some_and(|deadline| deadline <= now) {
+            self.path.service_reassembly(&state);
+        }
         self.path.flush();
         self.publish_neighbors(now);
         worked
@@ -365,7 +368,9 @@ impl Worker {
 
     fn time_to_sleep(&self, now: Duration) -> Duration {
         let mut wake = now + LONGEST_SLEEP;
-        if let Some(deadline) = self.path.neighbors.deadline() {
+        for deadline in
+            [self.path.neighbors.deadline(), self.path.reassembly.deadline()].into_iter().flatten()
+        {
             wake = wake.min(deadline);
         }
         if self.path.neighbors.has_changed() {

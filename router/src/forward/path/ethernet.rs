@@ -3,12 +3,15 @@
 use super::{Arrival, Path};
 use crate::forward::state::{ForwardingState, InterfaceKind};
 use crate::forward::wire::{
-    BROADCAST_MAC, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, Ethernet, is_group_mac, multicast_mac,
+    BROADCAST_MAC, ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_REASSEMBLY, Ethernet,
+    is_group_mac, multicast_mac,
 };
 use crate::forward::{DropReason, InterfaceIndex};
 use crate::packet::PacketBuffer;
 
 use std::net::Ipv4Addr;
+
+use isthmus_shmnet::node_of_mac;
 
 impl Path {
     /// A frame that came in on `buffer.interface`.
@@ -35,6 +38,12 @@ impl Path {
             ETHERTYPE_IPV4 => {
                 buffer.trim_front(ETHERNET_HEADER);
                 self.ipv4_input(state, Arrival::on(index, kind, group), buffer);
+            }
+            ETHERTYPE_REASSEMBLY if matches!(kind, InterfaceKind::Fabric(_)) && !group => {
+                buffer.trim_front(ETHERNET_HEADER);
+                // The port has checked that the sender's address is that of the node whose ring it came by.
+                let feeder = node_of_mac(header.source).map_or(0, |(_, node)| node.get());
+                self.fragment_input(state, Arrival::on(index, kind, group), feeder, buffer);
             }
             ETHERTYPE_ARP => self.arp_input(state, index, interface, buffer),
             _ => self.discard(index, DropReason::UnknownEtherType, buffer),

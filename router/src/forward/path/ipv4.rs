@@ -47,6 +47,7 @@ impl Path {
         }
         if let Some(owner) = self.common_owner(state, header.destination) {
             return match arrival.source {
+                Source::Nic if header.is_fragment() => self.gather(state, arrival, header, buffer),
                 Source::Nic => self.steer(state, arrival, owner, header, buffer),
                 // What another node handed over stays here; what is our own never left.
                 Source::Fabric | Source::Kernel(_) | Source::Host(_) | Source::Router => {
@@ -154,20 +155,24 @@ impl Path {
         if node == state.node_id {
             return self.deliver(state, arrival, owner, header, buffer);
         }
-        // The node takes it from either network; the global one is the usual way.
-        let enabled = |index: &InterfaceIndex| {
-            state.interfaces.get(usize::from(index.0)).is_some_and(|interface| interface.enabled)
-        };
-        let networks =
-            [Network::Gsm, Network::Lsm].map(|network| find(state, InterfaceKind::Fabric(network)));
-        match networks.into_iter().flatten().find(enabled) {
+        match self.way_to_nodes(state) {
             Some(egress) => self.send(state, arrival, header, egress, Toward::Node(node), buffer),
             None => self.discard(arrival.interface, DropReason::NoActiveNode, buffer),
         }
     }
 
+    /// The interface by which to hand packets to other nodes. They take them from either network; the global one is the
+    /// usual way.
+    pub(super) fn way_to_nodes(&self, state: &ForwardingState) -> Option<InterfaceIndex> {
+        let enabled =
+            |index: &InterfaceIndex| interface(state, *index).is_some_and(|interface| interface.enabled);
+        let networks =
+            [Network::Gsm, Network::Lsm].map(|network| find(state, InterfaceKind::Fabric(network)));
+        networks.into_iter().flatten().find(enabled)
+    }
+
     /// Addresses that must not be on the wire (RFC 1812 sections 4.2.2.11, 5.3.7).
-    fn is_martian(&self, state: &ForwardingState, arrival: Arrival, header: &Ipv4Header) -> bool {
+    pub(super) fn is_martian(&self, state: &ForwardingState, arrival: Arrival, header: &Ipv4Header) -> bool {
         let (source, destination) = (header.source, header.destination);
         if is_never_valid(source) || source.is_multicast() || source == Ipv4Addr::BROADCAST {
             return true;

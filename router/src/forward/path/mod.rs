@@ -6,6 +6,7 @@
 //!                        ├─► OSPF engine        (protocol 89 on an OSPF interface)
 //!                        ├─► deliver            (own address: embedded stack or kernel)
 //!                        ├─► steer              (common address, from a NIC)
+//!                        ├─► gather ─► reassemble ─► steer   (the same, a fragment)
 //!                        ├─► group              (multicast between the fabric and the node's own stack)
 //!  embedded stack ──────►└─► route ─► send ─► output ─► port
 //! ```
@@ -18,6 +19,7 @@ mod ethernet;
 mod filter;
 mod ipv4;
 mod output;
+mod reassemble;
 mod route;
 
 use std::net::Ipv4Addr;
@@ -31,6 +33,7 @@ use crate::forward::counters::{Counters, MAX_INTERFACES};
 use crate::forward::icmp::RateLimit;
 use crate::forward::link::LinkEnd;
 use crate::forward::neighbor::{NeighborAction, NeighborTable, Waiting};
+use crate::forward::reassembly::Reassembler;
 use crate::forward::state::{ForwardingState, InterfaceKind, LocalOwner};
 use crate::forward::{DropReason, InterfaceIndex};
 use crate::packet::{PacketBuffer, Pool};
@@ -50,6 +53,7 @@ pub(super) struct Path {
     pub(super) pool: Pool,
     pub(super) neighbors: NeighborTable<Arrival>,
     actions: Vec<NeighborAction<Waiting<Arrival>>>,
+    pub(super) reassembly: Reassembler<Arrival>,
     errors: RateLimit,
     /// Of the snapshot in use: see [`Self::use_state`].
     own: AddressFilter,
@@ -143,6 +147,8 @@ enum Toward {
     Address(Ipv4Addr),
     /// The node with this id.
     Node(u8),
+    /// The node with this id, for a fragment that is to be put together there.
+    Reassembler(u8),
     /// All stations that listen to this group, or all.
     Group(Ipv4Addr),
 }
@@ -160,6 +166,7 @@ impl Path {
             pool: Pool::new(buffers),
             neighbors: NeighborTable::new(),
             actions: Vec::with_capacity(2 * NeighborTable::<Arrival>::QUEUES),
+            reassembly: Reassembler::new(Arrival::ROUTER),
             errors: RateLimit::new(),
             own: AddressFilter::new(),
             counters: Arc::new(Counters::new()),

@@ -10,7 +10,7 @@ use crate::forward::icmp::IcmpError;
 use crate::forward::neighbor::{Resolution, Waiting};
 use crate::forward::state::{ForwardingState, Interface, InterfaceKind};
 use crate::forward::wire::{
-    BROADCAST_MAC, ETHERNET_HEADER, ETHERTYPE_IPV4, Ethernet, Ipv4Header, multicast_mac,
+    BROADCAST_MAC, ETHERNET_HEADER, ETHERTYPE_IPV4, ETHERTYPE_REASSEMBLY, Ethernet, Ipv4Header, multicast_mac,
 };
 use crate::forward::{DropReason, InterfaceIndex};
 use crate::packet::PacketBuffer;
@@ -51,7 +51,13 @@ impl Path {
                 self.transmit(state, arrival, egress, mac, buffer);
             }
             (InterfaceKind::Fabric(network), _) => match node_mac(state, network, interface, toward) {
-                Some(mac) => self.transmit(state, arrival, egress, mac, buffer),
+                Some(mac) => {
+                    let ethertype = match toward {
+                        Toward::Reassembler(_) => ETHERTYPE_REASSEMBLY,
+                        _ => ETHERTYPE_IPV4,
+                    };
+                    self.transmit_as(state, arrival, egress, (mac, ethertype), buffer);
+                }
                 None => self.unreachable(state, arrival, egress, DropReason::NoSuchNode, buffer),
             },
             (InterfaceKind::Kernel(_), Toward::Address(address)) => {
@@ -63,7 +69,7 @@ impl Path {
             (InterfaceKind::Nic, Toward::Address(address)) => {
                 self.resolve(state, arrival, egress, address, buffer);
             }
-            (InterfaceKind::Kernel(_) | InterfaceKind::Nic, Toward::Node(_)) => {
+            (InterfaceKind::Kernel(_) | InterfaceKind::Nic, Toward::Node(_) | Toward::Reassembler(_)) => {
                 self.discard(egress, DropReason::NoSuchNode, buffer);
             }
         }
@@ -101,6 +107,17 @@ impl Path {
         arrival: Arrival,
         egress: InterfaceIndex,
         destination: [u8; 6],
+        buffer: PacketBuffer,
+    ) {
+        self.transmit_as(state, arrival, egress, (destination, ETHERTYPE_IPV4), buffer);
+    }
+
+    fn transmit_as(
+        &mut self,
+        state: &ForwardingState,
+        arrival: Arrival,
+        egress: InterfaceIndex,
+        (destination, ethertype): ([u8; 6], u16),
         mut buffer: PacketBuffer,
     ) {
         let Some(source) = self.slot(egress).map(|slot| slot.mac) else {
@@ -109,7 +126,7 @@ impl Path {
         if !buffer.grow_front(ETHERNET_HEADER) {
             return self.discard(egress, DropReason::TooLong, buffer);
         }
-        let header = Ethernet { destination, source, ethertype: ETHERTYPE_IPV4 };
+        let header = Ethernet { destination, source, ethertype };
         buffer.bytes_mut()[..ETHERNET_HEADER].copy_from_slice(&header.to_bytes());
         let refused = self.transmit_frame(egress, buffer.bytes());
         if refused == Some(DropReason::NoSuchNode) {
@@ -160,7 +177,7 @@ fn node_mac(
     toward: Toward,
 ) -> Option<[u8; 6]> {
     let id = match toward {
-        Toward::Node(id) => id,
+        Toward::Node(id) | Toward::Reassembler(id) => id,
         Toward::Address(address) => interface.node_of(address)?,
         Toward::Group(_) => return None,
     };

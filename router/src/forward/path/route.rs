@@ -121,7 +121,7 @@ impl Path {
         self.pool.give(buffer);
     }
 
-    fn mtu(&self, state: &ForwardingState, egress: InterfaceIndex) -> u16 {
+    pub(super) fn mtu(&self, state: &ForwardingState, egress: InterfaceIndex) -> u16 {
         let configured = interface(state, egress).map_or(u16::MAX, |interface| interface.mtu);
         self.slot(egress).map_or(configured, |slot| slot.mtu.min(configured))
     }

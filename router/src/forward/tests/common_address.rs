@@ -80,22 +80,6 @@ fn what_comes_over_the_fabric_stays() {
 }
 
 #[test]
-fn all_fragments_of_a_packet_meet_at_one_node() {
-    let mut lab = Lab::with_neighbors();
-    let mut nodes = Vec::new();
-    for identification in 0..60 {
-        let first = Packet { identification, more_fragments: true, ..tcp(HOST, 7) };
-        let node = served_by(&mut lab, ETH0, &first.frame_to(ETH0));
-        let middle = Packet { offset: 3, payload: vec![1; 16], ..first.clone() };
-        let last = Packet { offset: 5, payload: vec![2; 5], more_fragments: false, ..first };
-        assert_eq!(node, served_by(&mut lab, ETH1, &last.frame_to(ETH1)));
-        assert_eq!(node, served_by(&mut lab, ETH0, &middle.frame_to(ETH0)));
-        nodes.push(node);
-    }
-    assert!((1..=3).all(|node| nodes.contains(&node)), "packets are shared: {nodes:?}");
-}
-
-#[test]
 fn an_icmp_error_follows_the_flow_that_it_quotes() {
     let mut lab = Lab::with_neighbors();
     for port in 0..100 {

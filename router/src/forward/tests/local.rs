@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::forward::DropReason;
+use crate::forward::icmp::IcmpError;
 
 const ALL_OSPF: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 5);
 const ALL_OSPF_MAC: [u8; 6] = [1, 0, 0x5e, 0, 0, 5];
@@ -148,7 +149,7 @@ fn an_ospf_packet_that_cannot_be_sent_is_dropped_without_a_word() {
     let own_node = Packet { protocol: 89, ..Packet::udp(from, Ipv4Addr::new(10, 77, 0, 1)) };
     assert!(lab.send_from_ospf(LSM, &own_node.datagram()).iter().all(|(_, frame)| frame.len() == 42));
     assert!(lab.delivered().is_empty());
-    assert_eq!(lab.counts().icmp_sent, [0; 4]);
+    assert_eq!(lab.counts().icmp_sent, [0; IcmpError::KINDS]);
     assert_eq!(lab.dropped(DropReason::UnresolvedNextHop), 1);
     assert_eq!(lab.dropped(DropReason::NoSuchNode), 1);
 }

@@ -7,6 +7,7 @@ mod fragments;
 mod icmp;
 mod local;
 mod malformed;
+mod reassembly;
 mod worker;
 
 use std::net::Ipv4Addr;

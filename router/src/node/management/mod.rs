@@ -266,6 +266,7 @@ fn counters(shared: &Shared) -> Counters {
         counter("forward", "handed-to-ospf", counts.punted),
         counter("forward", "dropped", counts.drops.total()),
         counter("fragments", "fragmented", counts.fragmented),
+        counter("fragments", "reassembled", counts.reassembled),
         counter("lsm", "captured-packets", counts.lsm_captured),
         counter("gsm", "captured-packets", counts.gsm_captured),
         counter("arp", "received", counts.arp_received),
