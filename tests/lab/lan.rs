@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use isthmus_tests::lab::{
-    self, Capture, Lab, Lan, Namespace, Node, NodeConfig, Peer, PeerConfig, PeerInterface, Ping, Pinger,
-    await_same_database, wait,
+    self, COMMON, Capture, Lab, Lan, Namespace, Node, NodeConfig, Peer, PeerAuthentication, PeerConfig,
+    PeerInterface, Ping, Pinger, await_cluster, await_same_database, wait,
 };
 use serde_json::Value;
 
@@ -243,4 +243,85 @@ fn frr_is_designated_router_of_a_lan() {
 #[test]
 fn bird_is_designated_router_of_a_lan_and_the_node_takes_over() {
     lab::run("lan-bird", |lab| life_of_a_lan(lab, [Make::Bird, Make::Isthmus, Make::Frr]));
+}
+
+/// Input: FRR designated, BIRD its backup, a node of a cluster with an MD5 key and priority 0, and a second FRR of priority
+/// 0. Output: the node is Full with the first two and stays in 2-Way with the other, takes no part in the election when both
+/// designated routers die, and forwards between all: it is an area border router of its cluster on the LAN, whose common
+/// address everybody reaches.
+#[test]
+fn a_cluster_on_a_lan_is_full_with_the_designated_routers_and_two_way_with_others() {
+    lab::run("lan-cluster", |lab| {
+        let authentication = PeerAuthentication::Md5 { id: 3, key: "lan-key" };
+        let lan = Lan::new(lab);
+        let space = |name: &str, address: &str| {
+            let space = lab.namespace(name);
+            lan.attach(lab, &space, "lan");
+            if !address.is_empty() {
+                space.address("lan", address);
+            }
+            space
+        };
+        let config = |id, priority| {
+            let lan = PeerInterface::broadcast("lan", 10, priority).authenticated(authentication);
+            PeerConfig::new(id, vec![lan])
+        };
+        let dr = lab.frr(&space("r1", "10.50.0.1/24"), &config("10.255.0.1", 200));
+        let bdr = lab.bird(&space("r2", "10.50.0.2/24"), &config("10.255.0.2", 100));
+        wait("BIRD is the backup", Duration::from_secs(60), || {
+            let state = dr.neighbor_state("10.255.0.2")?;
+            if state == "Full/Backup" { Ok(()) } else { Err(state) }
+        });
+        let other = lab.frr(&space("r3", "10.50.0.3/24"), &config("10.255.0.3", 0));
+        let mut cluster = NodeConfig::border(1, "lan", "10.50.0.9/24");
+        let lan_keys = "{interface-type: broadcast, priority: 0, authentication: {type: md5, keys: [{key-id: 3, key: lan-key}]}, hello";
+        cluster.yaml = cluster.yaml.replace("{hello", lan_keys);
+        let n1 = lab.node(&space("n1", ""), cluster);
+        let n2 = lab.node(&lab.namespace("n2"), NodeConfig::inside(2));
+        await_cluster(&[&n1, &n2]);
+        n1.await_full("lan", "10.255.0.1");
+        n1.await_full("lan", "10.255.0.2");
+        wait("2-Way with the other FRR", Duration::from_secs(60), || {
+            let shown = n1.cli(&["show", "ospf", "neighbor"]);
+            let line = |id: &str, state: &str| {
+                shown.lines().any(|line| line.starts_with(id) && line.contains(state))
+            };
+            let right = line("10.255.0.1", "Full/DR ")
+                && line("10.255.0.2", "Full/Backup ")
+                && line("10.255.0.3", "2-Way/DROther ");
+            if right { Ok(()) } else { Err(shown) }
+        });
+        let lan_view = n1.ospf_interface("lan").unwrap();
+        let part = |key: &str| lan_view[key].as_str().unwrap_or_default().to_owned();
+        assert_eq!(
+            [
+                part("state"),
+                part("dr-router-id"),
+                part("dr-ip-addr"),
+                part("bdr-router-id"),
+                part("bdr-ip-addr")
+            ],
+            ["dr-other", "10.255.0.1", "10.50.0.1", "10.255.0.2", "10.50.0.2"]
+        );
+        for peer in [&*dr as &dyn Peer, &*bdr, &*other] {
+            peer.await_route(&format!("{COMMON}/32"));
+            Ping::await_answer(peer.namespace(), COMMON);
+            Ping::await_answer(peer.namespace(), "10.77.0.2");
+        }
+        await_same_database("0.0.0.0", &[&n1], &[&*dr, &*bdr, &*other]);
+
+        // Nobody is left who may be designated: routers on the LAN see each other, and nothing more.
+        dr.kill_daemon();
+        bdr.kill_daemon();
+        wait("nobody is designated", Duration::from_secs(60), || {
+            let shown = n1.ospf_interface("lan")?;
+            let none = shown.get("dr-router-id").is_none() && shown["adjacency-count"] == 0;
+            if none && shown["state"] == "dr-other" { Ok(()) } else { Err(shown.to_string()) }
+        });
+        bdr.start_daemon();
+        n1.await_full("lan", "10.255.0.2");
+        other.await_full("10.255.0.2");
+        Ping::await_answer(other.namespace(), COMMON);
+        await_same_database("0.0.0.0", &[&n1], &[&*bdr, &*other]);
+    });
 }
