@@ -68,6 +68,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("host", &["forward", "packet"]),
     ("kernel", &["port"]),
     ("ospf_driver", &["config", "forward", "packet", "port", "rib"]),
+    ("service", &[]),
+    // The node is a process of its own to it.
+    ("init", &["config", "kernel"]),
 ];
 
 /// Single files that know more than their module may, and why.

@@ -24,6 +24,8 @@
 //! | [`node`] | a running node, from start to end |
 //! | [`demo`] | a cluster on one machine |
 //! | [`config`] | the configuration file: parsing, validation, diagnostics |
+//! | [`init`] | the first process of a container or of a virtual machine |
+//! | [`service`] | what a service manager is told |
 //! | [`transaction`] | what a change of the configuration consists of: differences, effects, the file, the history |
 //! | [`cli`] | the command line, a client of the REST API |
 //! | [`logging`] | log lines to standard error |
@@ -33,6 +35,7 @@ pub mod config;
 pub mod demo;
 pub mod forward;
 pub mod host;
+pub mod init;
 pub mod kernel;
 pub mod logging;
 pub mod node;
@@ -40,4 +43,5 @@ pub mod ospf_driver;
 pub mod packet;
 pub mod port;
 pub mod rib;
+pub mod service;
 pub mod transaction;

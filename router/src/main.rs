@@ -7,12 +7,16 @@ use isthmus::cli::args::DemoArgs;
 use isthmus::cli::error::Exit;
 use isthmus::cli::{self, Request};
 use isthmus::demo::{self, DemoOptions};
-use isthmus::{logging, node};
+use isthmus::{init, logging, node};
 
 fn main() -> ExitCode {
+    // The kernel of a virtual machine gives its first process words that are no commands.
+    if init::is_init() {
+        return logged(init::run);
+    }
     match cli::read() {
         Request::Ask(global, question) => cli::ask(global, question),
-        Request::Run(config) => logged(|| node::run(&config)),
+        Request::Run(config, wait) => logged(|| node::run(&config, wait)),
         Request::Demo(DemoArgs { once, json }) => logged(|| demo::run(DemoOptions { once, json })),
     }
 }

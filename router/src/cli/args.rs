@@ -84,6 +84,7 @@ Needs no root and nothing installed. Exit code 1 if a step did not hold.")]
     #[command(after_help = "\
 Examples:
   isthmus run -c node.yaml
+  isthmus run -c node.yaml --wait-interfaces 60
   ISTHMUS_LOG=info,isthmus_ospf=debug isthmus run -c node.yaml
 
 It logs to standard error, and ends in order on SIGTERM or Ctrl-C.")]
@@ -195,6 +196,9 @@ pub struct RunArgs {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Wait so long for the configuration's interfaces to appear, where something else plugs them in after the start.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
+    pub wait_interfaces: f64,
 }
 
 /// Options of `check`.

@@ -27,6 +27,7 @@ mod tools;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -38,8 +39,8 @@ use output::Output;
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Request {
-    /// To be a node on this configuration file.
-    Run(PathBuf),
+    /// To be a node on this configuration file, whose interfaces may appear within this time.
+    Run(PathBuf, Duration),
     /// To show a cluster.
     Demo(DemoArgs),
     /// To ask a node that runs, or to work on a file: [`ask`] does.
@@ -50,7 +51,9 @@ pub enum Request {
 pub fn read() -> Request {
     let Args { global, command } = Args::parse();
     match command {
-        Command::Run(RunArgs { config }) => Request::Run(config),
+        Command::Run(RunArgs { config, wait_interfaces }) => {
+            Request::Run(config, Duration::try_from_secs_f64(wait_interfaces).unwrap_or(Duration::MAX))
+        }
         Command::Demo(options) => Request::Demo(options),
         Command::Ask(question) => Request::Ask(global, question),
     }

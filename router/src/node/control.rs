@@ -18,6 +18,7 @@ use isthmus_shmnet::{Event as FabricEvent, EventKind, Facts, NodeId, NodeState};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::condition::condition;
 use super::kernel_side::KernelRouting;
 use super::layout::Layout;
 use super::membership::SteeringEpochs;
@@ -36,6 +37,7 @@ use crate::forward::worker::WorkerHandle;
 use crate::kernel::monitor::LinkEvent;
 use crate::ospf_driver::plan::{self, BackboneLink, Situation};
 use crate::ospf_driver::{OspfDriver, Outcome};
+use crate::service::Manager;
 
 /// How often the carriers of ports without a link monitor, and the neighbors' facts, are looked at again. Both also
 /// ring a bell when they change; this bounds the harm of a bell that was lost.
@@ -101,6 +103,8 @@ pub struct Control {
     route_changes: RouteChanges,
     /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
     kernel_routes: Option<watch::Sender<KernelRouting>>,
+    /// Who started the node, and wants to know how it is.
+    manager: Manager,
 }
 
 impl Control {
@@ -134,8 +138,14 @@ impl Control {
             routes_changed_at: None,
             route_changes: RouteChanges::default(),
             kernel_routes,
+            manager: Manager::none(),
             layout,
         }
+    }
+
+    /// Lets it tell a service manager how the node is.
+    pub fn reporting_to(self, manager: Manager) -> Self {
+        Self { manager, ..self }
     }
 
     /// Runs until `stop` is done, then takes leave of the neighbors.
@@ -174,9 +184,13 @@ impl Control {
                     self.look_at_carriers();
                     self.look_at_members();
                     self.route_changes.tell(&self.shared.events);
+                    if self.manager.is_there() {
+                        self.manager.look(&condition(&self.shared));
+                    }
                 }
             }
         }
+        self.manager.stopping();
         self.leave().await;
         Ok(())
     }

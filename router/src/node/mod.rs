@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`start`] | builds everything in order: fabric, ports, worker, stack, engine, kernel side |
 //! | [`fabric`] | joins the segment |
+//! | [`interfaces`] | waits for NICs that are plugged in late |
 //! | [`ports`] | opens the ports |
 //! | [`kernel_side`] | the kernel's adapters and routes |
+//! | [`condition`] | how the node is, for a service manager |
 //! | [`control`] | the loop that owns the OSPF driver and the routing table |
 //! | [`transactions`] | changes of the configuration of the running node |
 //! | [`current`] | what runs now, replaced as a whole by a transaction |
@@ -23,11 +25,13 @@
 //! Threads: one worker (packets), `host` (the embedded stack), those of the fabric, and this one, on which control and
 //! management run.
 
+pub mod condition;
 pub mod control;
 pub mod current;
 pub mod events;
 pub mod fabric;
 pub mod fabric_record;
+pub mod interfaces;
 pub mod kernel_side;
 pub mod layout;
 pub mod management;
@@ -47,12 +51,15 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::load::Loaded;
 use crate::config::{Diagnostic, Environment, report};
+use crate::init::reap;
+use crate::service::{Manager, Teller};
 
 use shared::Shared;
 use start::Running;
@@ -80,8 +87,9 @@ impl NodeError {
     }
 }
 
-/// Runs a node on the configuration in `path` until SIGTERM or SIGINT. What is wrong is written to standard error.
-pub fn run(path: &Path) -> ExitCode {
+/// Runs a node on the configuration in `path` until SIGTERM or SIGINT. What is wrong is written to standard error. The
+/// interfaces of the configuration may appear within `wait`.
+pub fn run(path: &Path, wait: Duration) -> ExitCode {
     if let Err(error) = end_with_parent() {
         tracing::error!(%error, "cannot tie this process to the one that started it");
         return ExitCode::FAILURE;
@@ -97,7 +105,7 @@ pub fn run(path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run_loaded(path, loaded)) {
+    match runtime.block_on(run_loaded(path, loaded, wait)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(NodeError::Refused(findings)) => refuse(path, &findings),
         Err(error) => {
@@ -116,13 +124,20 @@ fn refuse(path: &Path, findings: &[Diagnostic]) -> ExitCode {
     ExitCode::from(REFUSED)
 }
 
-async fn run_loaded(path: &Path, loaded: Loaded) -> Result<(), NodeError> {
+async fn run_loaded(path: &Path, loaded: Loaded, wait: Duration) -> Result<(), NodeError> {
     // Signals are caught before anything is made, so that a node that is told to stop while it starts cleans up.
     let signals = |kind| signal(kind).map_err(NodeError::system("catch signals"));
     let mut terminate = signals(SignalKind::terminate())?;
     let mut interrupt = signals(SignalKind::interrupt())?;
     let hangup = signals(SignalKind::hangup())?;
+    reap::collect_orphans().map_err(NodeError::system("catch signals"))?;
     let (stop, stopped) = watch::channel(false);
+    tokio::select! {
+        () = interfaces::appear(&loaded.config, wait) => {}
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    }
+    let manager = Manager::of_environment().map_err(NodeError::system("start a thread"))?;
     let Running { shared, control, inbox, services } = start::start(path, loaded, stopped.clone()).await?;
     let mut wait = stopped.clone();
     let stopping = async move {
@@ -133,7 +148,8 @@ async fn run_loaded(path: &Path, loaded: Loaded) -> Result<(), NodeError> {
             _ = wait.changed() => {}
         }
     };
-    let reloading = tokio::spawn(reload_on(hangup, Arc::clone(&shared)));
+    let reloading = tokio::spawn(reload_on(hangup, Arc::clone(&shared), manager.teller()));
+    let control = control.reporting_to(manager);
     let result = control.run(inbox, stopping).await.map_err(NodeError::system("run the control loop"));
     reloading.abort();
     stop.send_replace(true);
@@ -142,8 +158,9 @@ async fn run_loaded(path: &Path, loaded: Loaded) -> Result<(), NodeError> {
 }
 
 /// SIGHUP: the configuration file is read again, as a transaction. One that is refused leaves the node as it is.
-async fn reload_on(mut hangup: Signal, shared: Arc<Shared>) {
+async fn reload_on(mut hangup: Signal, shared: Arc<Shared>, manager: Teller) {
     while hangup.recv().await.is_some() {
+        manager.reloading();
         tracing::info!("SIGHUP: reading the configuration file again");
         if let Err(error) = transactions::reload(&shared, "SIGHUP").await {
             let findings = error.diagnostics.iter().filter(|finding| finding.severity == "error");
@@ -161,6 +178,7 @@ async fn reload_on(mut hangup: Signal, shared: Arc<Shared>) {
                 "the configuration file is refused, and the node goes on: {error}"
             );
         }
+        manager.reloaded();
     }
 }
 

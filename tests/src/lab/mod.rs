@@ -185,6 +185,22 @@ impl Lab {
         node
     }
 
+    /// A node that a command of its own starts, such as one in a container. It listens on `socket`.
+    pub fn node_by_command(
+        &self,
+        namespace: &Rc<Namespace>,
+        id: u8,
+        config: &Path,
+        socket: &Path,
+        command: Vec<String>,
+    ) -> Rc<Node> {
+        let node = Node::by_command(namespace, id, config.to_owned(), socket.to_owned(), command);
+        let node = Rc::new(node);
+        self.nodes.borrow_mut().push(Rc::clone(&node));
+        node.start();
+        node
+    }
+
     /// The state of everything, for a failed test.
     pub fn dump(&self) -> String {
         let mut text = String::from("======== state of the lab ========\n");

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct Node {
     socket: PathBuf,
     /// What every configuration of it begins with.
     head: String,
+    /// What starts it.
+    command: Vec<String>,
     process: RefCell<Option<Process>>,
 }
 
@@ -95,16 +98,26 @@ impl Node {
             namespace.name(),
             socket.display()
         );
-        let node = Self {
-            id,
-            namespace: Rc::clone(namespace),
-            config: file,
-            socket,
-            head,
-            process: RefCell::default(),
-        };
+        let command = vec![
+            binary().display().to_string(),
+            "run".to_owned(),
+            "-c".to_owned(),
+            file.display().to_string(),
+        ];
+        let node = Self { head, ..Self::by_command(namespace, id, file, socket, command) };
         node.configure(&yaml);
         node
+    }
+
+    pub(super) fn by_command(
+        namespace: &Rc<Namespace>,
+        id: u8,
+        config: PathBuf,
+        socket: PathBuf,
+        command: Vec<String>,
+    ) -> Self {
+        let (namespace, head) = (Rc::clone(namespace), String::new());
+        Self { id, namespace, config, socket, head, command, process: RefCell::default() }
     }
 
     /// Gives it another configuration, from its next start on: the YAML of [`NodeConfig`].
@@ -114,9 +127,13 @@ impl Node {
 
     /// Starts it, at first and after [`Self::kill`].
     pub fn start(&self) {
-        let binary = binary().display().to_string();
-        let config = self.config.display().to_string();
-        *self.process.borrow_mut() = Some(self.namespace.spawn(&[&binary, "run", "-c", &config]));
+        let words: Vec<&str> = self.command.iter().map(String::as_str).collect();
+        *self.process.borrow_mut() = Some(self.namespace.spawn(&words));
+    }
+
+    /// How the command that started it has ended, once it has by itself.
+    pub fn status(&self) -> Option<ExitStatus> {
+        self.process.borrow().as_ref().and_then(Process::status)
     }
 
     /// Ends it with SIGKILL.

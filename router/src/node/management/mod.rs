@@ -41,6 +41,16 @@ pub struct NodeBackend {
     stopped: watch::Receiver<bool>,
 }
 
+/// Whether the node is ready, and if not, what for it waits.
+pub(super) fn readiness(shared: &Shared) -> Readiness {
+    system::readiness(shared)
+}
+
+/// What the node is and how it is, as `status` shows it.
+pub(super) fn overview(shared: &Shared) -> System {
+    system::system(shared)
+}
+
 /// Opens the surfaces of the configuration. Each ends when `stopped` turns true.
 ///
 /// # Errors
