@@ -3,15 +3,18 @@
 #
 #   ./tests/run.sh            everything
 #   ./tests/run.sh lab NAME   builds, then runs the lab's tests whose names contain NAME (all without one)
+#   ./tests/run.sh images     builds, then builds the images and runs them in the lab
 #
 # The lab and the installation of packages need root: as another user this asks sudo for those two alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux
-          chromium fonts-dejavu-core python3-venv prometheus)
+          chromium fonts-dejavu-core python3-venv prometheus
+          buildah qemu-system-x86 xorriso grub-common grub-pc-bin e2fsprogs binutils systemd)
 commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
-          sysctl setpriv chromium prlimit prometheus promtool)
+          sysctl setpriv chromium prlimit prometheus promtool
+          buildah qemu-system-x86_64 xorriso grub-mkrescue /usr/lib/grub/i386-pc/moddep.lst mke2fs readelf systemd-analyze)
 policy=/usr/sbin/policy-rc.d
 
 sudo=()
@@ -24,7 +27,7 @@ say() { printf '\n==> %s\n' "$*"; }
 install_packages() {
     local missing=() command
     for command in "${commands[@]}"; do
-        command -v "$command" >/dev/null || missing+=("$command")
+        command -v "$command" >/dev/null || [ -r "$command" ] || missing+=("$command")
     done
     # A module and no command: without it there are no environments for the tests in Python.
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
@@ -88,8 +91,8 @@ unit_tests() {
 }
 
 demo_tests() {
-    say "the demo as its user meets it, and the examples of the command line"
-    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo --test cli
+    say "the demo as its user meets it, and the examples of the command line, the service manager's side"
+    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo --test cli --test service
 }
 
 web_tests() {
@@ -97,13 +100,29 @@ web_tests() {
     ISTHMUS_BIN="$PWD/target/release/isthmus" tests/web/run.sh
 }
 
+# Runs one of the tests that need a lab, as root.
+in_lab() {
+    local name=$1 program
+    program=$(cargo test -p isthmus-tests --test "$name" --no-run --message-format=json 2>/dev/null |
+        jq -r --arg name "$name" \
+            'select(.reason == "compiler-artifact" and .target.name == $name) | .executable // empty' | tail -n 1)
+    "${sudo[@]}" env ISTHMUS_LAB=required ISTHMUS_BIN="$PWD/target/release/isthmus" PATH="$PATH" \
+        ISTHMUS_STATIC_BIN="${static:-}" "$program" --test-threads=1 "${@:2}"
+}
+
 lab_tests() {
     say "the lab: namespaces, FRR, BIRD, kernels (root)"
-    local lab
-    lab=$(cargo test -p isthmus-tests --test lab --no-run --message-format=json 2>/dev/null |
-        jq -r 'select(.reason == "compiler-artifact" and .target.name == "lab") | .executable // empty' | tail -n 1)
-    "${sudo[@]}" env ISTHMUS_LAB=required ISTHMUS_BIN="$PWD/target/release/isthmus" PATH="$PATH" \
-        "$lab" --test-threads=1 "$@"
+    in_lab lab "$@"
+}
+
+image_tests() {
+    say "the images: a container by buildah, a virtual machine in QEMU (root)"
+    # What is shipped is built with PROFILE=release; the profile is no matter to what these tests look at.
+    static=$(CARGO_PROFILE_DEV_DEBUG=0 PROFILE=dev deploy/static.sh)
+    # The kernel's package is fetched by the version that the lists name.
+    "${sudo[@]}" apt-get update -q
+    in_lab image "$@"
+    in_lab vm "$@"
 }
 
 install_packages
@@ -113,6 +132,11 @@ if [ "${1:-all}" = lab ]; then
     lab_tests "${@:2}"
     exit
 fi
+if [ "${1:-all}" = images ]; then
+    cargo build --release --quiet
+    image_tests "${@:2}"
+    exit
+fi
 static_checks
 say "cargo build --release"
 cargo build --release
@@ -120,4 +144,5 @@ unit_tests
 demo_tests
 web_tests
 lab_tests
+image_tests
 say "all tests passed"
