@@ -115,6 +115,16 @@ lab_tests() {
     in_lab lab "$@"
 }
 
+# What others read, by the schemas of those who read it: these come with the packages of an environment of its own.
+deploy_tests() {
+    say "the files of deploy/, by schemas and parsers"
+    local environment=$PWD/target/deploy-venv
+    [ -x "$environment/bin/python" ] || python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check -r tests/deploy/requirements.txt
+    ISTHMUS_BIN="$PWD/target/release/isthmus" ISTHMUS_DEPLOY_PYTHON="$environment/bin/python" \
+        cargo test -p isthmus-tests --test deploy
+}
+
 image_tests() {
     say "the images: a container by buildah, a virtual machine in QEMU (root)"
     # What is shipped is built with PROFILE=release; the profile is no matter to what these tests look at.
@@ -143,6 +153,7 @@ cargo build --release
 unit_tests
 demo_tests
 web_tests
+deploy_tests
 lab_tests
 image_tests
 say "all tests passed"
