@@ -50,7 +50,7 @@ fn areas(areas: &[AreaView], style: Style) -> String {
     for area in areas {
         table.row([
             area.area_id.to_string(),
-            area.area_type.clone(),
+            area_type(area),
             area.interface_count.to_string(),
             area.active_interface_count.to_string(),
             area.adjacency_count.to_string(),
@@ -75,6 +75,15 @@ fn areas(areas: &[AreaView], style: Style) -> String {
         text = format!("{text}\n{}", table.finish("no ranges"));
     }
     text
+}
+
+/// The type of an area, and what a stub area is told in place of the outside.
+fn area_type(area: &AreaView) -> String {
+    let summaries = if area.summary == Some(false) { ", no summaries" } else { "" };
+    match area.default_cost {
+        Some(cost) => format!("{}, default cost {cost}{summaries}", area.area_type),
+        None => area.area_type.clone(),
+    }
 }
 
 impl Render for OspfNeighbors {

@@ -63,6 +63,33 @@ fn ospf_interface(name: &str, more: Value) -> Value {
     interface
 }
 
+#[test]
+fn ospf_areas_show_what_a_stub_area_is_told() {
+    let area = |id: &str, more: Value| {
+        let mut area = json!({"area-id": id, "area-type": "stub-area", "interface-count": 1,
+            "active-interface-count": 1, "adjacency-count": 1, "ranges": [],
+            "statistics": {"spf-runs-count": 4, "abr-count": 1, "asbr-count": 0, "area-scope-lsa-count": 3,
+                "area-scope-lsa-cksum-sum": 5}});
+        let (Value::Object(all), Value::Object(more)) = (&mut area, more) else { unreachable!() };
+        all.extend(more);
+        area
+    };
+    let document = json!({"area": [
+        area("0.0.0.0", json!({"area-type": "normal-area"})),
+        area("0.0.0.7", json!({"summary": false, "default-cost": 9})),
+        area("0.0.0.8", json!({"summary": true, "default-cost": 1})),
+    ]});
+    assert_eq!(
+        narrow::<OspfAreas>(document),
+        "\
+Area     Type                                     Interfaces  Active  Full  LSAs  ABRs  SPF runs
+0.0.0.0  normal-area                                       1       1     1     3     1         4
+0.0.0.7  stub-area, default cost 9, no summaries           1       1     1     3     1         4
+0.0.0.8  stub-area, default cost 1                         1       1     1     3     1         4
+"
+    );
+}
+
 fn packets(hello: u64) -> Value {
     json!({"hello": hello, "database-description": 0, "link-state-request": 0, "link-state-update": 0,
         "link-state-ack": 0})
