@@ -123,12 +123,16 @@ async fn limits(request: Request, next: Next) -> Response {
 /// nobody has read takes the refusal with it.
 async fn with_whole_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    match to_bytes(body, BODY_LIMIT).await {
+    let limit = match parts.method {
+        Method::PUT | Method::PATCH => CONFIGURATION_LIMIT,
+        _ => BODY_LIMIT,
+    };
+    match to_bytes(body, limit).await {
         Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
         Err(_) => ApiError::new(
             ProblemKind::TooLarge,
-            format!("the body is longer than {BODY_LIMIT} octets, or broke off"),
-            "no resource takes so much",
+            format!("the body is longer than {limit} octets, or broke off"),
+            "no resource takes so much: look for what was sent by mistake",
         )
         .into_response(),
     }
@@ -148,6 +152,8 @@ async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 
 /// Octets of the longest body that a request may have.
 const BODY_LIMIT: usize = 64 * 1024;
+/// The same where the body is configuration: as much as the file may have.
+const CONFIGURATION_LIMIT: usize = 256 * 1024;
 /// Longest time until a response begins. Streams may then take as long as they need.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pings, traceroutes and captures that run at the same time.

@@ -1,5 +1,7 @@
 //! Parameters and bodies of requests: axum's extractors, with problem documents for what does not parse.
 
+use std::convert::Infallible;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -22,7 +24,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
             ApiError::new(
                 ProblemKind::BadRequest,
                 rejection.body_text(),
-                "correct the query; docs/reference/rest.md lists the parameters of each resource",
+                "correct the query; /docs shows the parameters of each resource",
             )
         })
     }
@@ -59,13 +61,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                     (ProblemKind::UnsupportedMediaType, "send the header content-type: application/json")
                 }
-                _ => (
-                    ProblemKind::BadRequest,
-                    "correct the body; docs/reference/rest.md lists the members of each",
-                ),
+                _ => (ProblemKind::BadRequest, "correct the body; /docs shows the members of each"),
             };
             ApiError::new(kind, rejection.body_text(), remedy)
         })
+    }
+}
+
+/// Who changes the configuration.
+pub(crate) struct Author(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Author {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self("rest".to_owned()))
     }
 }
 

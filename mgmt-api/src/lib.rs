@@ -10,12 +10,14 @@
 //! | [`error`] | refusals as problem documents (RFC 9457) |
 //! | [`app`](mod@app) | all resources at their paths, and the limits for all of them |
 //! | `openapi` | the description of the API, made from the code that serves it |
+//! | `configure` | changes of single resources, as edits of the one document |
 //! | [`metrics`] | `/metrics` |
 //! | [`serve`](mod@serve) | listeners |
 //! | `ui` | the web page at `/` |
 
 pub mod app;
 pub mod backend;
+mod configure;
 pub mod error;
 mod extract;
 mod guard;

@@ -154,7 +154,7 @@ pub struct InterfaceStatistics {
     pub drops: BTreeMap<String, u64>,
 }
 
-/// What `PATCH /interfaces/{name}` takes: administrative state at run time, forgotten at the next start.
+/// The part of a merge patch for `/interfaces/{name}` that takes an interface up or down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct InterfacePatch {

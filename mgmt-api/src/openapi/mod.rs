@@ -25,7 +25,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use document::Resource;
 pub(crate) use document::resources;
-pub(crate) use operation::{Operation, get, patch, post};
+pub(crate) use operation::{Operation, delete, get, patch, post, put};
+pub(crate) use parameters::Header;
 pub(crate) use schemas::SchemaSource;
 use schemas::Schemas;
 

@@ -1,5 +1,7 @@
 //! One operation: a handler, and what it takes and answers.
 
+use std::collections::BTreeMap;
+
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::routing::{self, MethodRouter};
@@ -8,11 +10,14 @@ use serde_json::Value;
 use utoipa::openapi::path::{OperationBuilder, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required};
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{
+    ContentBuilder, Header as OpenApiHeader, HttpMethod, Ref, RefOr, Required, Schema, Type,
+};
 
 use crate::error::ProblemKind;
 
-use super::parameters::{of_path, of_query};
+use super::parameters::{Header, of_path, of_query};
 use super::schemas::{SchemaSource, Schemas};
 
 /// One operation of a resource.
@@ -20,10 +25,12 @@ pub(crate) struct Operation<S> {
     method: HttpMethod,
     route: MethodRouter<S>,
     summary: &'static str,
+    description: Option<&'static str>,
     parameters: Vec<Parameter>,
     body: Option<Body>,
     answers: Vec<Answer>,
     problems: Vec<ProblemKind>,
+    etag: bool,
 }
 
 struct Body {
@@ -55,7 +62,9 @@ macro_rules! methods {
 
 methods! {
     get Get "Reads.";
+    put Put "Creates or replaces.";
     patch Patch "Changes a part.";
+    delete Delete "Removes.";
     post Post "Acts.";
 }
 
@@ -65,6 +74,7 @@ impl<S> Operation<S> {
             method,
             route,
             summary,
+            description: None,
             parameters: Vec::new(),
             body: None,
             answers: Vec::new(),
@@ -74,13 +84,26 @@ impl<S> Operation<S> {
                 ProblemKind::Internal,
                 ProblemKind::Timeout,
             ],
+            etag: false,
         }
+    }
+
+    /// More than the summary says.
+    pub(crate) fn says(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
+        self
     }
 
     /// Takes the members of `T` as parameters of the query.
     pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
         self.parameters.extend(of_query::<T>());
         self.refuses(&[ProblemKind::BadRequest])
+    }
+
+    /// Heeds a header.
+    pub(crate) fn header(mut self, header: Header) -> Self {
+        self.parameters.push(header.parameter());
+        self
     }
 
     /// Takes a body of one of the media types.
@@ -115,6 +138,30 @@ impl<S> Operation<S> {
         self
     }
 
+    /// May answer with another body of the same media type instead: the schema is any of both.
+    pub(crate) fn answers_either(
+        mut self,
+        status: StatusCode,
+        media: &'static str,
+        schema: SchemaSource,
+    ) -> Self {
+        let answers = self.answers.iter_mut().filter(|answer| answer.status == status);
+        answers.for_each(|answer| answer.content.push((media, schema)));
+        self
+    }
+
+    /// Answers without a body.
+    pub(crate) fn answers_empty(mut self, status: StatusCode, description: &'static str) -> Self {
+        self.answers.push(Answer { status, description, content: Vec::new() });
+        self
+    }
+
+    /// Successful answers carry the revision of the configuration as `ETag`.
+    pub(crate) fn etag(mut self) -> Self {
+        self.etag = true;
+        self
+    }
+
     /// May refuse for these reasons.
     pub(crate) fn refuses(mut self, problems: &[ProblemKind]) -> Self {
         self.problems.extend(problems);
@@ -134,7 +181,8 @@ impl<S> Operation<S> {
         let mut operation = OperationBuilder::new()
             .tag(tag)
             .operation_id(Some(operation_id(&self.method, path)))
-            .summary(Some(self.summary));
+            .summary(Some(self.summary))
+            .description(self.description);
         for parameter in segments.into_iter().chain(self.parameters) {
             operation = operation.parameter(parameter);
         }
@@ -143,7 +191,7 @@ impl<S> Operation<S> {
         }
         for answer in self.answers {
             let status = answer.status.as_str().to_owned();
-            operation = operation.response(status, RefOr::T(answer.describe(schemas)));
+            operation = operation.response(status, RefOr::T(answer.describe(self.etag, schemas)));
         }
         for problem in self.problems {
             let status = problem.status().as_u16();
@@ -166,11 +214,21 @@ impl Body {
 }
 
 impl Answer {
-    fn describe(self, schemas: &mut Schemas) -> utoipa::openapi::response::Response {
+    fn describe(self, etag: bool, schemas: &mut Schemas) -> utoipa::openapi::response::Response {
         let mut response = ResponseBuilder::new().description(self.description);
+        let mut content: BTreeMap<&str, Vec<RefOr<Schema>>> = BTreeMap::new();
         for (media, schema) in self.content {
-            let content = ContentBuilder::new().schema(Some(schemas.answered(schema)));
-            response = response.content(media, content.build());
+            content.entry(media).or_default().push(schemas.answered(schema));
+        }
+        for (media, schemas) in content {
+            let schema =
+                schemas.into_iter().reduce(|one, other| AnyOfBuilder::new().item(one).item(other).into());
+            response = response.content(media, ContentBuilder::new().schema(schema).build());
+        }
+        if etag {
+            let mut header = OpenApiHeader::new(utoipa::openapi::Object::with_type(Type::String));
+            header.description = Some("Revision of the configuration, for `If-Match`.".to_owned());
+            response = response.header("ETag", header);
         }
         response.build()
     }

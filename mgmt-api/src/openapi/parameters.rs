@@ -8,6 +8,33 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::schemas::convert;
 
+/// A header that an operation heeds.
+#[derive(Clone, Copy)]
+pub(crate) enum Header {
+    /// RFC 9110 section 13.1.1, required or not.
+    IfMatch { required: bool },
+    /// RFC 9110 section 13.1.2.
+    IfNoneMatch,
+}
+
+impl Header {
+    pub(super) fn parameter(self) -> Parameter {
+        let (name, required, description) = match self {
+            Self::IfMatch { required } => (
+                "If-Match",
+                required,
+                "The `ETag` that was read, or `*`: the change is refused with 412 if the configuration is another by now.",
+            ),
+            Self::IfNoneMatch => (
+                "If-None-Match",
+                false,
+                "The `ETag` that was read: the answer is 304 if it is still the same.",
+            ),
+        };
+        build(ParameterIn::Header, name, required, description, json!({ "type": "string" }), Some(json!("*")))
+    }
+}
+
 /// The variable segments of a path, in their order.
 pub(super) fn of_path(path: &str) -> Vec<Parameter> {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());

@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use utoipa::openapi::schema::{Ref, Schema as OpenApiSchema};
+use utoipa::openapi::schema::{AnyOfBuilder, Ref, Schema as OpenApiSchema};
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, SchemaFormat, Type};
 
 /// Where components are in the document.
@@ -16,6 +16,8 @@ pub(crate) enum SchemaSource {
     Model(fn(&mut SchemaGenerator) -> Schema),
     /// A part of the configuration, by the component's name.
     Configuration(&'static str),
+    /// One of several parts of the configuration.
+    AnyConfiguration(&'static [&'static str]),
     /// Text.
     Text,
     /// Octets.
@@ -71,6 +73,10 @@ fn schema(source: SchemaSource, generator: &mut SchemaGenerator) -> RefOr<OpenAp
     match source {
         SchemaSource::Model(schema) => convert(schema(generator).to_value()),
         SchemaSource::Configuration(name) => Ref::new(format!("{COMPONENTS}{name}")).into(),
+        SchemaSource::AnyConfiguration(names) => {
+            let parts = names.iter().map(|name| Ref::new(format!("{COMPONENTS}{name}")));
+            parts.fold(AnyOfBuilder::new(), |any, part| any.item(part)).into()
+        }
         SchemaSource::Text => ObjectBuilder::new().schema_type(Type::String).into(),
         SchemaSource::Binary => ObjectBuilder::new()
             .schema_type(Type::String)
@@ -105,10 +111,52 @@ fn configuration_components(schema: &Value) -> Map<String, Value> {
     let patches: Vec<_> = components
         .iter()
         .filter(|(_, schema)| schema.get("properties").is_some())
-        .map(|(name, schema)| (format!("{name}Patch"), patch_of(schema)))
+        .map(|(name, schema)| (format!("{name}Patch"), patch_of(schema, &components)))
+        .collect();
+    let unnamed: Vec<_> = NAMED
+        .iter()
+        .filter_map(|(name, key)| Some((format!("{name}Put"), without_name(components.get(*name)?, key))))
         .collect();
     components.extend(patches);
+    components.extend(unnamed);
+    components.extend(lists());
     components
+}
+
+/// Elements of lists, and the member that names one. In a request the path names it too.
+const NAMED: &[(&str, &str)] = &[
+    ("InterfaceConfiguration", "name"),
+    ("AreaConfiguration", "area-id"),
+    ("RangeConfiguration", "prefix"),
+    ("StaticRouteConfiguration", "destination-prefix"),
+];
+
+/// A structure whose name need not be in it.
+fn without_name(schema: &Value, key: &str) -> Value {
+    let mut schema = schema.clone();
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| name != key);
+    }
+    schema
+}
+
+/// The resources that are lists of the configuration.
+fn lists() -> [(String, Value); 3] {
+    let list = |name: &str, member: &str, items: Value| {
+        let schema = json!({
+            "type": "object",
+            "properties": { member: { "type": "array", "items": items } },
+            "required": [member],
+            "additionalProperties": false,
+        });
+        (name.to_owned(), schema)
+    };
+    let reference = |name: &str| json!({ "$ref": format!("{COMPONENTS}{name}") });
+    [
+        list("StaticRoutes", "static-route", reference("StaticRouteConfiguration")),
+        list("StaticRoutesPut", "static-route", reference("StaticRouteConfigurationPut")),
+        list("CommonAddresses", "common-address", json!({ "type": "string", "format": "ipv4" })),
+    ]
 }
 
 fn component_name(definition: &str) -> String {
@@ -133,13 +181,26 @@ fn rename_references(schema: &mut Value) {
     }
 }
 
+/// Structures within a structure are patched too; those in lists are not.
+fn patch_below(property: &mut Value, components: &Map<String, Value>) {
+    if let Some(reference) = property.get_mut("$ref") {
+        let name = reference.as_str().unwrap_or_default().trim_start_matches(COMPONENTS).to_owned();
+        if components.get(&name).is_some_and(|schema| schema.get("properties").is_some()) {
+            *reference = Value::from(format!("{COMPONENTS}{name}Patch"));
+        }
+    }
+    let options = property.get_mut("anyOf").and_then(Value::as_array_mut).into_iter().flatten();
+    options.for_each(|option| patch_below(option, components));
+}
+
 /// What a merge patch (RFC 7396) of a structure may have: each member, or `null` to have its default again.
-fn patch_of(schema: &Value) -> Value {
+fn patch_of(schema: &Value, components: &Map<String, Value>) -> Value {
     let mut properties = schema.get("properties").cloned().unwrap_or_default();
     for property in properties.as_object_mut().into_iter().flat_map(Map::values_mut) {
         if let Some(members) = property.as_object_mut() {
             members.remove("default");
         }
+        patch_below(property, components);
         let value = property.take();
         *property = json!({ "anyOf": [value, { "type": "null" }] });
     }

@@ -2,14 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::json;
 
 use crate::app::AppState;
 use crate::backend::Backend;
+use crate::configure::part::InterfacePart;
 use crate::error::{ApiError, ProblemKind};
-use crate::extract::{ApiJson, ApiPath};
-use crate::model::{Interface, InterfacePatch, InterfaceStatistics, Interfaces, Neighbors};
-use crate::openapi::{Api, SchemaSource, get, patch};
+use crate::extract::{ApiPath, ApiQuery};
+use crate::model::{Interface, InterfaceStatistics, Interfaces, Neighbors};
+use crate::openapi::{Api, SchemaSource, delete, get, patch, put};
+
+use super::write::{self, ContentQuery};
 
 /// Adds the resources.
 pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
@@ -21,15 +26,28 @@ pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
         .at(
             "/interfaces/{name}",
             get(one, "An interface.")
-                .answers::<Interface>("The interface.")
-                .refuses(&[ProblemKind::NotFound]),
+                .answers::<Interface>("The interface, or its configuration.")
+                .or_configured(INTERFACE),
         )
         .at(
             "/interfaces/{name}",
-            patch(set, "Sets the administrative state of an interface until the next start.")
-                .body(&["application/json"], SchemaSource::of::<InterfacePatch>(), json!({ "enabled": true }))
-                .answers::<Interface>("The interface as it is then.")
-                .refuses(&[ProblemKind::NotFound, ProblemKind::NotChangeable, ProblemKind::Conflict]),
+            put(write::replace::<B, InterfacePart>, "Creates a NIC, or replaces its configuration.")
+                .says(NETWORKS)
+                .replaces(
+                    INTERFACE_PUT,
+                    json!({ "driver": "packet", "address": "192.0.2.1/30", "enabled": true }),
+                )
+                .creates(),
+        )
+        .at(
+            "/interfaces/{name}",
+            patch(write::patch::<B, InterfacePart>, "Changes the configuration of an interface.")
+                .says(NETWORKS)
+                .patches(INTERFACE_PATCH, json!({ "enabled": true })),
+        )
+        .at(
+            "/interfaces/{name}",
+            delete(write::remove::<B, InterfacePart>, "Removes a NIC from the router.").changes(),
         )
         .at(
             "/interfaces/{name}/statistics",
@@ -56,8 +74,11 @@ pub(crate) async fn list<B: Backend>(State(state): State<AppState<B>>) -> Json<I
 pub(crate) async fn one<B: Backend>(
     State(state): State<AppState<B>>,
     ApiPath(name): ApiPath<String>,
-) -> Result<Json<Interface>, ApiError> {
-    find(&*state.backend, &name).map(Json)
+    ApiQuery(query): ApiQuery<ContentQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let part = InterfacePart { name };
+    query.answer(&*state.backend, &headers, &part, || find(&*state.backend, &part.name).map(Json))
 }
 
 pub(crate) async fn statistics<B: Backend>(
@@ -80,35 +101,6 @@ pub(crate) async fn all_neighbors<B: Backend>(State(state): State<AppState<B>>) 
     Json(Neighbors { neighbor: tables.flat_map(|table| table.neighbor).collect() })
 }
 
-/// Administrative state, and nothing else: everything that outlives the process is configuration.
-pub(crate) async fn set<B: Backend>(
-    State(state): State<AppState<B>>,
-    ApiPath(name): ApiPath<String>,
-    ApiJson(body): ApiJson<Value>,
-) -> Result<Json<Interface>, ApiError> {
-    find(&*state.backend, &name)?;
-    let patch = parse_patch(body)?;
-    state.backend.set_interface_enabled(&name, patch.enabled).await.map(Json)
-}
-
-fn parse_patch(body: Value) -> Result<InterfacePatch, ApiError> {
-    let refuse = |kind, detail: String| {
-        ApiError::new(
-            kind,
-            detail,
-            "send {\"enabled\": true} or {\"enabled\": false}; everything else is set in the configuration file and \
-             read at the next start",
-        )
-    };
-    let Value::Object(members) = &body else {
-        return Err(refuse(ProblemKind::BadRequest, "the body is not an object".to_owned()));
-    };
-    if let Some(other) = members.keys().find(|member| *member != "enabled") {
-        return Err(refuse(ProblemKind::NotChangeable, format!("`{other}` cannot be changed at run time")));
-    }
-    serde_json::from_value(body).map_err(|error| refuse(ProblemKind::BadRequest, error.to_string()))
-}
-
 fn find<B: Backend>(backend: &B, name: &str) -> Result<Interface, ApiError> {
     let mut interfaces = backend.interfaces().interface.into_iter();
     interfaces.find(|interface| interface.name == name).ok_or_else(|| unknown(backend, name))
@@ -123,3 +115,13 @@ fn unknown<B: Backend>(backend: &B, name: &str) -> ApiError {
         format!("the interfaces are: {}", names.join(", ")),
     )
 }
+
+/// What stands in `interfaces` of the configuration, and what in `fabric`.
+const NETWORKS: &str = "A NIC's configuration is its element of `interfaces`. That of `lsm0` and `gsm0`, the networks \
+                        over the memory, is `fabric.lsm` and `fabric.gsm`: these are there with the node.";
+const INTERFACE: SchemaSource =
+    SchemaSource::AnyConfiguration(&["InterfaceConfiguration", "NetworkConfiguration"]);
+const INTERFACE_PUT: SchemaSource =
+    SchemaSource::AnyConfiguration(&["InterfaceConfigurationPut", "NetworkConfiguration"]);
+const INTERFACE_PATCH: SchemaSource =
+    SchemaSource::AnyConfiguration(&["InterfaceConfigurationPatch", "NetworkConfigurationPatch"]);

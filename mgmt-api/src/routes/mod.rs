@@ -1,5 +1,6 @@
 //! The resources: handlers, and beside them what they are to the [`Api`].
 
+mod config;
 mod events;
 mod index;
 mod interfaces;
@@ -9,6 +10,7 @@ mod routing;
 mod shm;
 mod system;
 mod tools;
+mod write;
 
 use axum::http::StatusCode;
 
@@ -19,7 +21,7 @@ use crate::openapi::{Api, SchemaSource, get, ui};
 /// Everything that is served.
 pub(crate) fn api<B: Backend>() -> Api<AppState<B>> {
     let api = probes(Api::new()).below("/api/v1");
-    let api = system::add(api);
+    let api = config::add(system::add(api));
     let api = interfaces::add(api);
     let api = routing::add(api);
     let api = ospf::add(api);

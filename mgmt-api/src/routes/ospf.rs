@@ -4,20 +4,26 @@ use std::net::Ipv4Addr;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_ospf::view::{AreaView, DatabaseEntryView, InterfaceView};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::app::AppState;
 use crate::backend::Backend;
+use crate::configure::part::{AreaPart, OspfInterfacePart, OspfPart, RangePart};
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::{ApiPath, ApiQuery};
 use crate::model::{
     Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib,
     OspfNeighbors, OspfSnapshot, OspfSpfLog,
 };
-use crate::openapi::{Api, get};
+use crate::openapi::{Api, SchemaSource, delete, get, patch, put};
+
+use super::write::{self, ContentQuery};
 
 /// Adds the resources.
 pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
@@ -26,8 +32,16 @@ pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
         .at(
             "/ospf",
             get(instance, "The OSPF instance.")
-                .answers::<Ospf>("The instance.")
+                .answers::<Ospf>("The instance, or its configuration.")
+                .or_configured(SchemaSource::Configuration("OspfConfiguration"))
                 .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf",
+            patch(write::patch::<B, OspfPart>, "Changes what is set for the whole of OSPF.").patches(
+                SchemaSource::Configuration("OspfConfigurationPatch"),
+                json!({ "maximum-paths": 8 }),
+            ),
         )
         .at(
             "/ospf/interfaces",
@@ -66,7 +80,7 @@ pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
                 .answers::<OspfSpfLog>("The oldest first.")
                 .refuses(&[ProblemKind::Unavailable]),
         );
-    add_areas(api)
+    add_ranges(add_areas(api))
 }
 
 fn add_areas<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
@@ -75,7 +89,37 @@ fn add_areas<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
         "/ospf/areas",
         get(areas, "The areas.").answers::<OspfAreas>("The list.").refuses(&[ProblemKind::Unavailable]),
     )
-    .at("/ospf/areas/{area}", get(area, "An area.").answers::<AreaView>("The area.").refuses(missing))
+    .at(
+        "/ospf/areas/{area}",
+        get(area, "An area.")
+            .answers::<AreaView>("The area, or its configuration.")
+            .or_configured(SchemaSource::Configuration("AreaConfiguration"))
+            .refuses(missing),
+    )
+    .at(
+        "/ospf/areas/{area}",
+        put(write::replace::<B, AreaPart>, "Sets everything that is set for an area.")
+            .replaces(
+                SchemaSource::Configuration("AreaConfigurationPut"),
+                json!({ "ranges": [{ "prefix": "203.0.113.0/24" }] }),
+            )
+            .creates(),
+    )
+    .at(
+        "/ospf/areas/{area}",
+        patch(write::patch::<B, AreaPart>, "Changes what is set for an area.").patches(
+            SchemaSource::Configuration("AreaConfigurationPatch"),
+            json!({ "ranges": [{ "prefix": "203.0.113.0/24" }] }),
+        ),
+    )
+    .at(
+        "/ospf/areas/{area}",
+        delete(
+            write::remove::<B, AreaPart>,
+            "Removes what is set for an area; the area itself is where interfaces are.",
+        )
+        .changes(),
+    )
     .at(
         "/ospf/areas/{area}/interfaces",
         get(area_interfaces, "The OSPF interfaces of an area.")
@@ -84,7 +128,32 @@ fn add_areas<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
     )
     .at(
         "/ospf/areas/{area}/interfaces/{name}",
-        get(interface, "An OSPF interface.").answers::<OspfInterface>("The interface.").refuses(missing),
+        get(interface, "An OSPF interface.")
+            .answers::<OspfInterface>("The interface, or its configuration.")
+            .or_configured(OSPF_INTERFACE)
+            .refuses(missing),
+    )
+    .at(
+        "/ospf/areas/{area}/interfaces/{name}",
+        put(
+            write::replace::<B, OspfInterfacePart>,
+            "Runs OSPF on an interface in an area, as the body says.",
+        )
+        .says("The interface must be there; if OSPF ran on it in another area, it moves.")
+        .replaces(OSPF_INTERFACE, json!({ "cost": 10 }))
+        .creates(),
+    )
+    .at(
+        "/ospf/areas/{area}/interfaces/{name}",
+        patch(
+            write::patch::<B, OspfInterfacePart>,
+            "Changes the costs, timers, authentication .. of OSPF on an interface.",
+        )
+        .patches(OSPF_INTERFACE_PATCH, json!({ "cost": 10 })),
+    )
+    .at(
+        "/ospf/areas/{area}/interfaces/{name}",
+        delete(write::remove::<B, OspfInterfacePart>, "Runs OSPF on an interface no longer.").changes(),
     )
     .at(
         "/ospf/areas/{area}/interfaces/{name}/neighbors",
@@ -101,8 +170,39 @@ fn add_areas<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
     )
 }
 
-pub(crate) async fn instance<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<Ospf>, ApiError> {
-    Ok(Json(snapshot(&state)?.ospf()))
+fn add_ranges<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    api.at(
+        "/ospf/areas/{area}/ranges/{prefix}",
+        get(write::read::<B, RangePart>, "A range of an area, as it is configured.")
+            .answers_configured(SchemaSource::Configuration("RangeConfiguration"))
+            .refuses(&[ProblemKind::NotFound]),
+    )
+    .at(
+        "/ospf/areas/{area}/ranges/{prefix}",
+        put(
+            write::replace::<B, RangePart>,
+            "Condenses what is in a prefix of an area toward the other areas.",
+        )
+        .replaces(SchemaSource::Configuration("RangeConfigurationPut"), json!({ "cost": 10 }))
+        .creates(),
+    )
+    .at(
+        "/ospf/areas/{area}/ranges/{prefix}",
+        patch(write::patch::<B, RangePart>, "Changes a range of an area.")
+            .patches(SchemaSource::Configuration("RangeConfigurationPatch"), json!({ "advertise": true })),
+    )
+    .at(
+        "/ospf/areas/{area}/ranges/{prefix}",
+        delete(write::remove::<B, RangePart>, "Removes a range of an area.").changes(),
+    )
+}
+
+pub(crate) async fn instance<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiQuery(query): ApiQuery<ContentQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    query.answer(&*state.backend, &headers, &OspfPart {}, || Ok(Json(snapshot(&state)?.ospf())))
 }
 
 pub(crate) async fn areas<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<OspfAreas>, ApiError> {
@@ -111,9 +211,13 @@ pub(crate) async fn areas<B: Backend>(State(state): State<AppState<B>>) -> Resul
 
 pub(crate) async fn area<B: Backend>(
     State(state): State<AppState<B>>,
-    ApiPath(area): ApiPath<AreaId>,
-) -> Result<Json<AreaView>, ApiError> {
-    find_area(&snapshot(&state)?, area).cloned().map(Json)
+    ApiPath(part): ApiPath<AreaPart>,
+    ApiQuery(query): ApiQuery<ContentQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    query.answer(&*state.backend, &headers, &part, || {
+        find_area(&snapshot(&state)?, part.area).cloned().map(Json)
+    })
 }
 
 pub(crate) async fn area_interfaces<B: Backend>(
@@ -127,11 +231,15 @@ pub(crate) async fn area_interfaces<B: Backend>(
 
 pub(crate) async fn interface<B: Backend>(
     State(state): State<AppState<B>>,
-    ApiPath((area, name)): ApiPath<(AreaId, String)>,
-) -> Result<Json<OspfInterface>, ApiError> {
-    let snapshot = snapshot(&state)?;
-    let interface = find_interface(&snapshot, area, &name)?;
-    Ok(Json(OspfInterface::new(interface.clone(), snapshot.time_origin)))
+    ApiPath(part): ApiPath<OspfInterfacePart>,
+    ApiQuery(query): ApiQuery<ContentQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    query.answer(&*state.backend, &headers, &part, || {
+        let snapshot = snapshot(&state)?;
+        let interface = find_interface(&snapshot, part.area, &part.name)?;
+        Ok(Json(OspfInterface::new(interface.clone(), snapshot.time_origin)))
+    })
 }
 
 pub(crate) async fn interface_neighbors<B: Backend>(
@@ -247,6 +355,10 @@ impl LsaTypeName {
     }
 }
 
+const OSPF_INTERFACE: SchemaSource =
+    SchemaSource::AnyConfiguration(&["InterfaceOspfConfiguration", "NetworkOspfConfiguration"]);
+const OSPF_INTERFACE_PATCH: SchemaSource =
+    SchemaSource::AnyConfiguration(&["InterfaceOspfConfigurationPatch", "NetworkOspfConfigurationPatch"]);
 const LSA_TYPES: &[(u8, &str, &str)] = &[
     (1, "router", "ospfv2-router-lsa"),
     (2, "network", "ospfv2-network-lsa"),

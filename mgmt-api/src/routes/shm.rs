@@ -2,39 +2,81 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde_json::json;
 
 use crate::app::AppState;
 use crate::backend::Backend;
+use crate::configure::part::{CommonAddressPart, CommonAddresses, FabricPart};
 use crate::error::{ApiError, ProblemKind};
 use crate::model::{Shm, ShmNodes, ShmRings, Steering};
-use crate::openapi::{Api, get};
+use crate::openapi::{Api, SchemaSource, delete, get, patch, put};
+
+use super::write;
 
 /// Adds the resources.
 pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
     let absent = &[ProblemKind::Unavailable];
-    api.tag("shared-memory", "The memory that the nodes share, and the common address.")
-        .at(
-            "/shm",
-            get(shm, "The shared memory: arenas, nodes, links, the active table.")
-                .answers::<Shm>("As this node sees it.")
-                .refuses(absent),
-        )
-        .at(
-            "/shm/nodes",
-            get(nodes, "The nodes of the shared memory.").answers::<ShmNodes>("The list.").refuses(absent),
-        )
-        .at(
-            "/shm/rings",
-            get(rings, "The rings with both pointers, and the broadcast and multicast rings.")
-                .answers::<ShmRings>("The list.")
-                .refuses(absent),
-        )
-        .at(
-            "/steering",
-            get(steering, "Who serves the common address.")
-                .answers::<Steering>("The epoch in force.")
-                .refuses(absent),
-        )
+    let api =
+        add_fabric(api.tag("shared-memory", "The memory that the nodes share, and the common address."));
+    api.at(
+        "/shm",
+        get(shm, "The shared memory: arenas, nodes, links, the active table.")
+            .answers::<Shm>("As this node sees it.")
+            .refuses(absent),
+    )
+    .at(
+        "/shm/nodes",
+        get(nodes, "The nodes of the shared memory.").answers::<ShmNodes>("The list.").refuses(absent),
+    )
+    .at(
+        "/shm/rings",
+        get(rings, "The rings with both pointers, and the broadcast and multicast rings.")
+            .answers::<ShmRings>("The list.")
+            .refuses(absent),
+    )
+    .at(
+        "/steering",
+        get(steering, "Who serves the common address.")
+            .answers::<Steering>("The epoch in force.")
+            .refuses(absent),
+    )
+}
+
+fn add_fabric<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
+    let list = SchemaSource::Configuration("CommonAddresses");
+    let addresses = json!({ "common-address": ["10.77.2.1"] });
+    api.at(
+        "/fabric",
+        get(write::read::<B, FabricPart>, "The node's part in the shared memory, as it is configured.")
+            .answers_configured(SchemaSource::Configuration("FabricConfiguration"))
+            .refuses(&[ProblemKind::NotFound]),
+    )
+    .at(
+        "/fabric",
+        patch(write::patch::<B, FabricPart>, "Changes the node's part in the shared memory.")
+            .patches(SchemaSource::Configuration("FabricConfigurationPatch"), json!({ "weight": 50 })),
+    )
+    .at(
+        "/fabric/common-addresses",
+        get(write::read::<B, CommonAddresses>, "The addresses to which all nodes answer.")
+            .answers_configured(list)
+            .refuses(&[ProblemKind::NotFound]),
+    )
+    .at(
+        "/fabric/common-addresses",
+        put(write::replace::<B, CommonAddresses>, "Replaces the addresses to which all nodes answer.")
+            .replaces(list, addresses),
+    )
+    .at(
+        "/fabric/common-addresses/{address}",
+        put(write::create::<B, CommonAddressPart>, "Makes all nodes answer to an address. Without a body.")
+            .changes()
+            .creates(),
+    )
+    .at(
+        "/fabric/common-addresses/{address}",
+        delete(write::remove::<B, CommonAddressPart>, "Takes an address from the common ones.").changes(),
+    )
 }
 
 pub(crate) async fn shm<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<Shm>, ApiError> {

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde_json::Value;
 
 use crate::app::AppState;
 use crate::backend::Backend;
@@ -40,16 +39,6 @@ pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
                     readiness_schema,
                 ),
         )
-        .tag("configuration", "What the node is told to be.")
-        .at(
-            "/config",
-            get(config, "The running configuration.").answers_with(
-                StatusCode::OK,
-                "In the vocabulary of the file.",
-                "application/json",
-                SchemaSource::Configuration("ConfigurationDocument"),
-            ),
-        )
 }
 
 pub(crate) async fn system<B: Backend>(State(state): State<AppState<B>>) -> Json<System> {
@@ -64,10 +53,6 @@ pub(crate) async fn health<B: Backend>(State(state): State<AppState<B>>) -> (Sta
 pub(crate) async fn ready<B: Backend>(State(state): State<AppState<B>>) -> (StatusCode, Json<Readiness>) {
     let readiness = state.backend.readiness();
     (ready_status(&readiness), Json(readiness))
-}
-
-pub(crate) async fn config<B: Backend>(State(state): State<AppState<B>>) -> Json<Value> {
-    Json(state.backend.config())
 }
 
 pub(crate) async fn healthz<B: Backend>(State(state): State<AppState<B>>) -> (StatusCode, String) {

@@ -64,7 +64,8 @@ fn query_of(operation: &Value) -> String {
         .filter(|parameter| parameter["in"] == "query")
         .map(|parameter| format!("{}=", parameter["name"].as_str().unwrap()))
         .collect();
-    if names.is_empty() { String::new() } else { format!("?{}", names.join("&")) }
+    let of_changes = ["dry-run=", "confirm=", "comment=", "force="];
+    if names.is_empty() || names == of_changes { String::new() } else { format!("?{}", names.join("&")) }
 }
 
 fn problems_table() -> String {

@@ -228,7 +228,24 @@ impl Backend for FakeNode {
     }
 
     fn config(&self) -> serde_json::Value {
-        self.configuration.get().document
+        // The keys whose defaults matter to where a resource is.
+        let mut config = serde_json::json!({
+            "fabric": { "area-id": "0.0.0.1", "lsm": {}, "gsm": {}, "common-addresses": ["10.80.0.1"] },
+            "interfaces": [],
+            "ospf": { "areas": [] },
+        });
+        for (name, value) in self.configuration.get().document.as_object().into_iter().flatten() {
+            match (config[name].as_object_mut(), value.as_object()) {
+                (Some(defaults), Some(members)) => defaults.extend(members.clone()),
+                _ => config[name] = value.clone(),
+            }
+        }
+        for interface in config["interfaces"].as_array_mut().into_iter().flatten() {
+            if interface["ospf"]["area-id"].is_null() {
+                interface["ospf"]["area-id"] = "0.0.0.0".into();
+            }
+        }
+        config
     }
 
     fn configuration(&self) -> Configuration {

@@ -31,17 +31,26 @@ async fn every_resource_that_is_listed_answers() {
     let has = |resource: &&Resource, method: &str| resource.methods.iter().any(|other| other == method);
     for resource in listed.iter().filter(|resource| has(resource, "GET")) {
         let path = resource.path.replace("{area}", "0.0.0.1").replace("{name}", "lsm0");
-        let path = path.replace("{rib}", "ipv4-default");
+        let path = path.replace("{rib}", "ipv4-default").replace("{number}", "1");
+        if path.contains('{') {
+            // What must be configured first: see the tests of the configuration.
+            continue;
+        }
         let path = if path.ends_with("lookup") { format!("{path}?dst=192.0.2.1") } else { path };
         // Not the body: that of a stream has no end.
         let request = Request::get(&path).body(Body::empty()).unwrap();
         assert_eq!(node().oneshot(request).await.unwrap().status(), StatusCode::OK, "{path}");
     }
     for resource in &listed {
-        for method in resource.methods.iter().filter(|method| *method != "GET") {
-            let path = resource.path.replace("{name}", "lsm0");
-            let answer = send_json(node(), method, &path, "[]").await;
-            assert_eq!(answer.problem(), "bad-request", "{method} {path}");
+        for method in
+            resource.methods.iter().filter(|method| ["PATCH", "PUT", "POST"].contains(&method.as_str()))
+        {
+            let path = resource.path.replace("{name}", "lsm0").replace("{area}", "0.0.0.1");
+            let path = path.replace("{prefix}", "192.0.2.0%2F24").replace("{address}", "here");
+            let path = path.replace("{number}", "none");
+            let answer = send_json(node(), method, &path, "[").await;
+            let expected = if path.ends_with("confirm") { "conflict" } else { "bad-request" };
+            assert_eq!(answer.problem(), expected, "{method} {path}");
         }
     }
 }
@@ -167,13 +176,4 @@ async fn probes_tell_a_well_node_from_one_that_has_failed() {
     let answer = send(failed, Request::get("/api/v1/system/health").body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.json()["check"][0]["status"], "failed");
-}
-
-#[tokio::test]
-async fn the_administrative_state_of_an_interface_is_set() {
-    let app = node();
-    let answer = send_json(app.clone(), "PATCH", "/api/v1/interfaces/lsm0", r#"{"enabled":false}"#).await;
-    assert_eq!((answer.status, &answer.json()["admin-status"]), (StatusCode::OK, &json!("down")));
-    let after = send(app, Request::get("/api/v1/interfaces/lsm0").body(Body::empty()).unwrap()).await;
-    assert_eq!(after.json()["enabled"], false);
 }

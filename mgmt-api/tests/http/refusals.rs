@@ -49,28 +49,13 @@ async fn methods_that_a_resource_does_not_have() {
     for (method, path) in [
         ("DELETE", "/api/v1/system"),
         ("POST", "/api/v1/interfaces/lsm0"),
-        ("PUT", "/api/v1/config"),
+        ("DELETE", "/api/v1/config"),
         ("GET", "/api/v1/tools/ping"),
         ("POST", "/metrics"),
     ] {
         let answer = send_json(node(), method, path, "{}").await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
         assert_eq!(answer.problem(), "method-not-allowed");
-    }
-}
-
-#[tokio::test]
-async fn a_patch_changes_the_administrative_state_and_nothing_else() {
-    for (path, body, kind) in [
-        ("/api/v1/interfaces/eth9", r#"{"enabled":false}"#, "not-found"),
-        ("/api/v1/interfaces/lsm0", r#"{"mtu":1500}"#, "not-changeable"),
-        ("/api/v1/interfaces/lsm0", r#"{"enabled":false,"mtu":1500}"#, "not-changeable"),
-        ("/api/v1/interfaces/lsm0", r#"{"enabled":"no"}"#, "bad-request"),
-        ("/api/v1/interfaces/lsm0", r#"{}"#, "bad-request"),
-        ("/api/v1/interfaces/lsm0", r#"{"enabled""#, "bad-request"),
-        ("/api/v1/interfaces/lsm0", "", "bad-request"),
-    ] {
-        assert_eq!(send_json(node(), "PATCH", path, body).await.problem(), kind, "{body}");
     }
 }
 

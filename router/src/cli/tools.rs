@@ -62,8 +62,8 @@ pub(super) fn interface(
         InterfaceAction::Disable { name } => (name, false),
     };
     let path = format!("/api/v1/interfaces/{}", escaped(name));
-    let document = client.patch(&path, &document(client, &path, &InterfacePatch { enabled })?)?;
-    output.resource::<Interface>(client, &path, document)?;
+    client.patch(&path, &document(client, &path, &InterfacePatch { enabled })?)?;
+    output.resource::<Interface>(client, &path, client.get(&path)?)?;
     Ok(Exit::Success)
 }
 

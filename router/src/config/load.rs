@@ -155,6 +155,19 @@ fn parse_raw(text: &str) -> Result<RawConfig, Diagnostic> {
         .map_err(|error| mistyped(text, &track.path().to_string(), &error))
 }
 
+/// What is wrong with the type of a value in a document. YAML reads `3` as a text where a text is wanted; a document in
+/// JSON says which of both it means.
+pub fn mistyped_value(document: &serde_json::Value) -> Option<Diagnostic> {
+    let mut track = serde_path_to_error::Track::new();
+    let error = RawConfig::deserialize(serde_path_to_error::Deserializer::new(document, &mut track)).err()?;
+    let message = error.to_string();
+    // All else is found in the text, with more to say about it.
+    let reason = message.starts_with("invalid type").then(|| in_words(&message))?;
+    let path = track.path().to_string();
+    let remedy = description(&schema::schema(), &path);
+    Some(Diagnostic::error(Code::WrongType, path, reason, remedy))
+}
+
 fn not_yaml(error: &serde_yaml::Error) -> Diagnostic {
     let message = error.to_string();
     let diagnostic = Diagnostic::error(

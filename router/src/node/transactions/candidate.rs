@@ -4,7 +4,7 @@ use isthmus_mgmt_api::model::{ConfigurationDiagnostic, ConfigurationSource};
 use isthmus_mgmt_api::{ApiError, ProblemKind};
 use serde_json::Value;
 
-use crate::config::load::{Loaded, parse};
+use crate::config::load::{Loaded, mistyped_value, parse};
 use crate::config::{Code, Diagnostic, Environment};
 use crate::transaction::{document, secrets};
 
@@ -41,7 +41,10 @@ impl Candidate {
                 ));
                 Ok(candidate)
             }
-            ConfigurationSource::Document(document) => Self::from_document(document.clone(), running, author),
+            ConfigurationSource::Document(document) => match mistyped_value(document) {
+                Some(finding) => Err(invalid(&[finding], false)),
+                None => Self::from_document(document.clone(), running, author),
+            },
         }
     }
 
