@@ -100,6 +100,11 @@ web_tests() {
     ISTHMUS_BIN="$PWD/target/release/isthmus" tests/web/run.sh
 }
 
+api_tests() {
+    say "the API of a live node: refusals, the guide, and requests made from its description (schemathesis, from PyPI)"
+    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test api -- --nocapture
+}
+
 # Runs one of the tests that need a lab, as root.
 in_lab() {
     local name=$1 program
@@ -152,6 +157,7 @@ say "cargo build --release"
 cargo build --release
 unit_tests
 demo_tests
+api_tests
 web_tests
 deploy_tests
 lab_tests

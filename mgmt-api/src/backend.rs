@@ -9,8 +9,8 @@ use isthmus_ospf::view::DatabaseEntryView;
 use crate::error::ApiError;
 use crate::model::{
     CaptureQuery, Configuration, ConfigurationChange, ConfigurationHistory, ConfigurationOutcome, Counters,
-    Drops, Event, Events, Fib, FibLookup, HistoricConfiguration, Interface, Interfaces, Measurements,
-    Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
+    Drops, Event, Events, Fib, FibLookup, HistoricConfiguration, Interfaces, Measurements, Neighbors,
+    OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
     ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest,
 };
 
@@ -120,16 +120,6 @@ pub trait Backend: Send + Sync + 'static {
     /// on. A reader that is too slow for the log is told by an event of type `gap`, and one whose `after` is beyond
     /// the last event, which is of an earlier life of the node, by a `gap` with `restarted`. Ends when the node does.
     fn event_stream(&self, after: Option<u64>) -> BoxStream<'static, Event>;
-
-    /// Sets the administrative state of an interface until the next start. Returns the interface as it is then.
-    ///
-    /// # Errors
-    /// [`crate::error::ProblemKind::NotFound`] if there is no such interface.
-    fn set_interface_enabled(
-        &self,
-        interface: &str,
-        enabled: bool,
-    ) -> impl Future<Output = Result<Interface, ApiError>> + Send;
 
     /// Sends echo requests from the embedded stack; one item for each, when it is answered or given up.
     /// The request has been checked against the limits of its fields.

@@ -1,5 +1,6 @@
 //! Parameters and bodies of requests: axum's extractors, with problem documents for what does not parse.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use axum::Json;
@@ -7,6 +8,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -76,6 +78,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Author {
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self("rest".to_owned()))
+    }
+}
+
+/// What [`flag`] takes.
+pub(crate) struct Flag;
+
+impl JsonSchema for Flag {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Flag".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "boolean" }, { "type": "string", "enum": ["", "1", "0"] }] })
     }
 }
 

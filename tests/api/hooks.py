@@ -1,43 +1,31 @@
-"""What schemathesis is told beyond the description of the API: how long tools may take."""
+"""What schemathesis is told beyond the description of the API: how long tools may take.
+
+Values that the node would take are cut down; those that it must refuse stay as they are.
+"""
 
 import schemathesis
 
-LONGEST = 0.05
-
-
-def shorter(values, limits):
-    """The values, with those that say how long something takes cut down. Values of another type stay as they are."""
-    if not isinstance(values, dict):
-        return values
-    for name, limit in limits.items():
-        value = values.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > limit:
-            values[name] = limit
-    return values
-
-
+# The longest that is sent, and the longest that is allowed.
 TOOLS = {
-    "/api/v1/tools/ping": {"count": 2, "interval": LONGEST, "timeout": LONGEST},
-    "/api/v1/tools/traceroute": {"max-hops": 2, "probes": 2, "timeout": LONGEST},
-    "/api/v1/tools/throughput": {"duration": LONGEST},
+    "/api/v1/tools/ping": {"count": (2, 1000), "interval": (0.05, 60), "timeout": (0.05, 60)},
+    "/api/v1/tools/traceroute": {"max-hops": (2, 64), "probes": (2, 10), "timeout": (0.05, 60)},
+    "/api/v1/tools/throughput": {"duration": (0.05, 10)},
+    "/api/v1/tools/capture": {"duration": (0.05, 86400)},
 }
 
 
-@schemathesis.hook
-def map_body(context, body):
-    limits = TOOLS.get(context.operation.path)
-    if limits and isinstance(body, dict):
-        # Their defaults take seconds.
-        for name, limit in limits.items():
-            body.setdefault(name, limit)
-        return shorter(body, limits)
-    return body
+def shorten(values, limits):
+    for name, (longest, allowed) in limits.items():
+        value = values.get(name)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        # Without the member its default holds, which takes seconds, or a day.
+        if value is None and name not in values or number and longest < value <= allowed:
+            values[name] = longest
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A capture goes on until its count, its duration or the client ends it."""
-    if case.path == "/api/v1/tools/capture" and isinstance(case.query, dict):
-        duration = case.query.get("duration")
-        if duration is None or isinstance(duration, (int, float)) and duration > LONGEST:
-            case.query["duration"] = LONGEST
+    limits = TOOLS.get(case.path)
+    values = case.query if case.path.endswith("capture") else case.body
+    if limits and isinstance(values, dict) and values:
+        shorten(values, limits)

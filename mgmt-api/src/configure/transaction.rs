@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
-use crate::extract::flag;
+use crate::extract::{Flag, flag};
 use crate::model::{ConfigurationChange, ConfigurationOutcome, ConfigurationSource};
 
 use super::conditions::{IfMatch, changed};
@@ -19,7 +19,7 @@ use super::part::Documents;
 pub(crate) struct WriteQuery {
     /// Only say what the change would do.
     #[serde(deserialize_with = "flag")]
-    #[schemars(example = true)]
+    #[schemars(with = "Flag", example = true)]
     dry_run: bool,
     /// Take the change back after so many seconds, unless `POST /api/v1/config/confirm` comes before.
     #[schemars(range(min = 1, max = 3600), example = 60)]
@@ -29,6 +29,7 @@ pub(crate) struct WriteQuery {
     comment: Option<String>,
     /// Overwrite a file that was edited since the node read or wrote it.
     #[serde(deserialize_with = "flag")]
+    #[schemars(with = "Flag")]
     force: bool,
 }
 

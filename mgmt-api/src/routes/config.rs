@@ -15,7 +15,7 @@ use crate::configure::conditions::{IfMatch, etag, is_known};
 use crate::configure::part::Whole;
 use crate::configure::transaction::WriteQuery;
 use crate::error::{ApiError, ProblemKind};
-use crate::extract::{ApiPath, ApiQuery, Author, flag};
+use crate::extract::{ApiPath, ApiQuery, Author, Flag, flag};
 use crate::model::{
     Configuration, ConfigurationHistory, ConfigurationOutcome, ConfigurationSource, DateTime,
     HistoricConfiguration,
@@ -149,6 +149,7 @@ impl ConfigurationStatus {
 struct RollbackQuery {
     /// Only say what the rollback would do.
     #[serde(deserialize_with = "flag")]
+    #[schemars(with = "Flag")]
     dry_run: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::app::AppState;
 use crate::backend::Backend;
 use crate::configure::part::{AllStaticRoutes, StaticRoutesPart};
 use crate::error::{ApiError, ProblemKind};
-use crate::extract::{ApiPath, ApiQuery, flag};
+use crate::extract::{ApiPath, ApiQuery, Flag, flag};
 use crate::model::{Fib, FibLookup, Routes};
 use crate::openapi::{Api, SchemaSource, delete, get, put};
 
@@ -101,6 +101,7 @@ pub(crate) struct LookupQuery {
     dst: Ipv4Addr,
     /// Whether to say each step.
     #[serde(default, deserialize_with = "flag")]
+    #[schemars(with = "Flag")]
     explain: bool,
 }
 

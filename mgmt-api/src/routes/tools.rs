@@ -1,5 +1,6 @@
 //! `/tools`: ping, traceroute and capture, whose answers are streams.
 
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,7 @@ pub(crate) async fn ping<B: Backend>(
     State(state): State<AppState<B>>,
     ApiJson(request): ApiJson<PingRequest>,
 ) -> Result<Response, ApiError> {
+    one_host("destination", request.destination)?;
     within("count", request.count, 1..=1000)?;
     within("interval", request.interval, 0.01..=60.0)?;
     within("timeout", request.timeout, 0.01..=60.0)?;
@@ -107,6 +109,7 @@ pub(crate) async fn traceroute<B: Backend>(
     State(state): State<AppState<B>>,
     ApiJson(request): ApiJson<TracerouteRequest>,
 ) -> Result<Response, ApiError> {
+    one_host("destination", request.destination)?;
     within("max-hops", request.max_hops, 1..=64)?;
     within("probes", request.probes, 1..=10)?;
     within("timeout", request.timeout, 0.01..=60.0)?;
@@ -121,6 +124,7 @@ pub(crate) async fn throughput<B: Backend>(
     State(state): State<AppState<B>>,
     ApiJson(request): ApiJson<ThroughputRequest>,
 ) -> Result<Json<ThroughputReport>, ApiError> {
+    one_host("destination", request.destination)?;
     within("datagram-length", request.datagram_length, 28..=9000)?;
     within("duration", request.duration, 0.01..=10.0)?;
     let _permit = permit(&state.tools)?;
@@ -176,6 +180,18 @@ fn lines<L: Serialize + Send + 'static>(documents: impl Stream<Item = L> + Send 
         Ok::<_, serde_json::Error>(Bytes::from(line))
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+/// The stack sends to hosts only; what no host can have it does not take.
+fn one_host(name: &str, address: Ipv4Addr) -> Result<(), ApiError> {
+    if !address.is_unspecified() && !address.is_multicast() && address.octets()[0] < 240 {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ProblemKind::BadRequest,
+        format!("`{name}` is {address}, which is no host's address"),
+        "name the address of one host",
+    ))
 }
 
 fn within<T>(name: &str, value: T, range: RangeInclusive<T>) -> Result<(), ApiError>

@@ -1,7 +1,6 @@
 //! A node of fixed answers: a test double for the shape of HTTP only.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -23,7 +22,6 @@ pub(crate) struct FakeNode {
     pub(crate) ospf: bool,
     pub(crate) failed: bool,
     pub(crate) later_event: bool,
-    pub(crate) lsm_enabled: AtomicBool,
     pub(crate) configuration: FakeConfiguration,
 }
 
@@ -34,7 +32,6 @@ impl Default for FakeNode {
             ospf: true,
             failed: false,
             later_event: false,
-            lsm_enabled: AtomicBool::new(true),
             configuration: FakeConfiguration::default(),
         }
     }
@@ -50,7 +47,8 @@ fn area(last: u8) -> AreaId {
 
 impl FakeNode {
     fn interface(&self, name: &str, driver: &str, interface_type: InterfaceType) -> Interface {
-        let enabled = name != "lsm0" || self.lsm_enabled.load(Relaxed);
+        let fabric = &self.configuration.get().document["fabric"];
+        let enabled = name != "lsm0" || fabric["lsm"]["enabled"] != false;
         Interface {
             name: name.to_owned(),
             interface_type,
@@ -578,11 +576,6 @@ impl Backend for FakeNode {
         stream::iter(log.into_iter().filter(move |event| event.sequence >= next))
             .chain(stream::pending())
             .boxed()
-    }
-
-    async fn set_interface_enabled(&self, interface: &str, enabled: bool) -> Result<Interface, ApiError> {
-        self.lsm_enabled.store(enabled, Relaxed);
-        Ok(self.interface(interface, "shm", InterfaceType::Lsm))
     }
 
     async fn ping(&self, request: PingRequest) -> Result<BoxStream<'static, PingReply>, ApiError> {

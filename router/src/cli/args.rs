@@ -135,7 +135,7 @@ Exit code 1 if a check has failed, or the node was not ready in time.")]
         #[command(subcommand)]
         what: Route,
     },
-    /// Set the administrative state of an interface, until the next start.
+    /// Set the administrative state of an interface.
     #[command(infer_subcommands = true)]
     Interface {
         /// What to set.

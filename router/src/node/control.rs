@@ -49,15 +49,6 @@ const GSM_DEVICE: usize = 1;
 
 /// What management asks of control.
 pub enum Request {
-    /// Set the administrative state of an interface.
-    SetEnabled {
-        /// Which one.
-        index: InterfaceIndex,
-        /// The state.
-        enabled: bool,
-        /// Told when it is done.
-        done: oneshot::Sender<()>,
-    },
     /// Run another configuration, for which everything has been made ready.
     Apply {
         /// What is to run.
@@ -477,11 +468,6 @@ impl Control {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::SetEnabled { index, enabled, done } => {
-                self.set_enabled(index, enabled);
-                // Nobody waits any more if this fails.
-                let _ = done.send(());
-            }
             Request::Apply { change, done } => {
                 self.apply(*change);
                 let _ = done.send(());

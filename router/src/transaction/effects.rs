@@ -128,7 +128,9 @@ fn effect(change: &FieldChange) -> ChangeEffect {
 pub fn rule(key: &str) -> Option<&'static Rule> {
     let mut key = key;
     loop {
-        if let Some(rule) = RULES.iter().find(|rule| rule.key == key) {
+        // A list whose names repeat, as routes to one prefix by several next hops, changes as one value.
+        let is_for = |rule: &&Rule| rule.key == key || rule.key.strip_suffix("[]") == Some(key);
+        if let Some(rule) = RULES.iter().find(is_for) {
             return Some(rule);
         }
         // Only a value that is one for the comparison is looked for above: `segment.inherited.arenas.1`.

@@ -16,17 +16,16 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use isthmus_mgmt_api::model::{
     CaptureQuery, Configuration, ConfigurationChange, ConfigurationHistory, ConfigurationOutcome, Counter,
-    Counters, Drop, Drops, Event, Events, Fib, FibLookup, HistoricConfiguration, Interface, Interfaces,
-    Measurements, Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings,
-    Steering, System, ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest, Worker,
+    Counters, Drop, Drops, Event, Events, Fib, FibLookup, HistoricConfiguration, Interfaces, Measurements,
+    Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
+    ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest, Worker,
 };
-use isthmus_mgmt_api::{Access, ApiError, Backend, ProblemKind, UnixSocket, app, bind_tcp};
+use isthmus_mgmt_api::{Access, ApiError, Backend, UnixSocket, app, bind_tcp};
 use isthmus_ospf::view::DatabaseEntryView;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::NodeError;
-use super::control::Request;
 use super::process::process;
 use super::shared::Shared;
 use super::transactions;
@@ -219,21 +218,6 @@ impl Backend for NodeBackend {
 
     fn event_stream(&self, after: Option<u64>) -> BoxStream<'static, Event> {
         self.shared.events.stream(after, self.stopped.clone()).boxed()
-    }
-
-    async fn set_interface_enabled(&self, interface: &str, enabled: bool) -> Result<Interface, ApiError> {
-        let no_such = || {
-            let detail = format!("there is no interface `{interface}`");
-            ApiError::new(ProblemKind::NotFound, detail, "GET /api/v1/interfaces lists them")
-        };
-        let ended = |_| ApiError::new(ProblemKind::Unavailable, "the node is ending", "start it again");
-        let index = self.shared.current().layout.find(interface).ok_or_else(no_such)?;
-        let (done, when_done) = oneshot::channel();
-        let request = Request::SetEnabled { index, enabled, done };
-        self.shared.requests.send(request).await.map_err(|_| ended(()))?;
-        when_done.await.map_err(|_| ended(()))?;
-        let found = interfaces::interfaces(&self.shared).interface;
-        found.into_iter().find(|found| found.name == interface).ok_or_else(no_such)
     }
 
     fn ping(

@@ -61,6 +61,13 @@ fn change(path: &str) -> FieldChange {
 }
 
 #[test]
+fn a_list_that_changes_as_one_value_is_its_elements() {
+    let found = effects(&[change("static-routes")]);
+    assert_eq!(found[0].effect, Effect::Immediate);
+    assert!(rule("static").is_none());
+}
+
+#[test]
 fn the_worst_comes_first_and_names_of_elements_do_not_matter() {
     let changes = ["hostname", "interfaces[eth1].address", "node-id", "interfaces[a.b]"].map(change);
     let found: Vec<_> = effects(&changes).into_iter().map(|effect| (effect.effect, effect.path)).collect();
