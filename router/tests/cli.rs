@@ -179,7 +179,7 @@ fn an_interface_is_disabled_and_enabled() {
     assert_eq!(refused.status.code(), Some(4));
     assert_eq!(
         stderr(&refused),
-        "isthmus: there is no interface `eth9`\n  the interfaces are: lsm0, gsm0, eth1\n"
+        "isthmus: there is no interface `eth9` in the configuration\n  create it with PUT, or use a name that GET /api/v1/interfaces lists\n"
     );
 }
 

@@ -122,6 +122,14 @@ impl Part for InterfacePart {
             None => Ok(self.place().remove(&mut document.written)),
         }
     }
+
+    fn missing(&self) -> ApiError {
+        ApiError::new(
+            ProblemKind::NotFound,
+            format!("there is no interface `{}` in the configuration", self.name),
+            "create it with PUT, or use a name that GET /api/v1/interfaces lists",
+        )
+    }
 }
 
 /// The key of a network over the memory in `fabric`, by the interface's name.
