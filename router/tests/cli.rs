@@ -110,6 +110,9 @@ fn the_json_of_every_show_command_is_the_body_of_its_resource() {
         ("show events", "/events/recent"),
         ("show events --limit 1 --type shm-connected", "/events/recent?limit=1&type=shm-connected"),
         ("show config", "/config"),
+        ("config show", "/config"),
+        ("config show 1", "/config/history/1"),
+        ("config history", "/config/history"),
         ("show ospf", "/ospf"),
         ("sh os nei", "/ospf/neighbors"),
         ("show ospf interface", "/ospf/interfaces"),
@@ -181,6 +184,55 @@ fn an_interface_is_disabled_and_enabled() {
         stderr(&refused),
         "isthmus: there is no interface `eth9` in the configuration\n  create it with PUT, or use a name that GET /api/v1/interfaces lists\n"
     );
+}
+
+#[test]
+fn the_configuration_is_compared_applied_confirmed_and_rolled_back() {
+    let node = Node::start(FakeNode::default());
+    let file = unused_path();
+    let written = |text: &str| std::fs::write(&file, text).unwrap();
+    let config = |arguments: &str| {
+        let name = file.to_str().unwrap();
+        let words: Vec<&str> =
+            arguments.split(' ').map(|word| if word == "FILE" { name } else { word }).collect();
+        let done = node.isthmus(&[&["config"], &words[..]].concat());
+        (done.status.code().unwrap(), stdout(&done).to_owned(), stderr(&done).to_owned())
+    };
+    written("hostname: other");
+    let (code, shown, _) = config("diff FILE");
+    assert_eq!(code, 1, "they differ");
+    assert!(
+        shown.starts_with("hostname  (immediate: the node is called so)\n  - node1\n  + other\n"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("not applied: a dry run\n"), "{shown}");
+    assert_eq!(config("check FILE").0, 0);
+
+    let (code, shown, _) = config("apply FILE --confirm 1m");
+    assert!(code == 0 && shown.contains("taken back at 2033-05-18T03:33:20"), "{shown}");
+    let (code, _, refused) = config("apply FILE");
+    assert_eq!((code, refused.as_str()), (4, "isthmus: a change waits\n  confirm it\n"));
+    assert_eq!(config("confirm").1, "confirmed, and written to the file\n");
+    assert_eq!(config("confirm").0, 4);
+    let (_, history, _) = config("history");
+    assert!(history.lines().nth(1).unwrap().trim_start().starts_with("2  runs"), "{history}");
+
+    assert_eq!(config("rollback --dry-run").0, 0);
+    let (code, shown, _) = config("rollback");
+    assert!(code == 0 && shown.contains("applied: revision "), "{shown}");
+    assert!(config("show").1.contains("hostname: node1"), "number 1 runs again");
+    assert_eq!(config("rollback 77").0, 4);
+
+    written("hostname: ");
+    let (code, shown, _) = config("check FILE");
+    assert_eq!((code, shown.as_str()), (1, "error: hostname: the name is empty\n  name it\n"));
+    let (code, shown, _) = config("check FILE -o json");
+    let problem: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((code, &problem["diagnostics"][0]["code"]), (1, &Value::from("bad-name")));
+    std::fs::remove_file(&file).unwrap();
+    let (code, _, error) = config("apply FILE");
+    assert!(code == 5 && error.starts_with("isthmus: cannot read "), "{error}");
+    assert_eq!(config("apply FILE --confirm 0").0, 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
@@ -78,6 +78,29 @@ fn other_parameters_and_another_geometry_are_refused_with_both_values() {
     let line = refusal(&Node::start(&segment, 2, "slots=32"));
     assert!(line.contains("node 1 has ring slots 64, this node has 32"), "{line}");
     first.await_members(&[1]);
+}
+
+#[test]
+fn parameters_that_change_bind_those_who_join_and_not_those_who_are_there() {
+    let segment = Segment::new();
+    let (mut first, mut second) = (Node::join(&segment, 1), Node::join(&segment, 2));
+    first.await_members(&[1, 2]);
+    first.say("cost 5");
+    second.say("cost 5");
+    let cost_of = |id: u8| {
+        let mut cost = [0; 2];
+        File::open(segment.arena(id)).unwrap().read_exact_at(&mut cost, 266).unwrap();
+        u16::from_le_bytes(cost)
+    };
+    while [cost_of(1), cost_of(2)] != [5, 5] {
+        std::thread::yield_now();
+    }
+    let line = refusal(&Node::start(&segment, 3, ""));
+    assert!(line.contains("has cost 5 on the lsm, this node has 2"), "{line}");
+    let third = Node::join_with(&segment, 3, "cost=5");
+    for node in [&first, &second, &third] {
+        node.await_members(&[1, 2, 3]);
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod malformed;
 mod neighbors;
 mod networks;
 mod prometheus;
+mod reconfigure;
 mod refusals;
 mod restarts;
 mod settings;

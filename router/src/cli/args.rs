@@ -1,5 +1,9 @@
 //! The commands, their options and their help.
 
+mod config;
+
+pub use config::{ApplyArgs, ConfigAction};
+
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -141,6 +145,13 @@ Exit code 1 if a check has failed, or the node was not ready in time.")]
         /// What to set.
         #[command(subcommand)]
         what: InterfaceAction,
+    },
+    /// Change the configuration of the running node, as a transaction.
+    #[command(infer_subcommands = true)]
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        what: ConfigAction,
     },
     /// Send echo requests from the node's own stack.
     #[command(after_help = "\

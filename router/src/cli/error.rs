@@ -63,6 +63,17 @@ pub enum CliError {
     /// The node refused.
     #[error("{}", .0.detail)]
     Refused(Box<Problem>),
+    /// A file of this side cannot be read.
+    #[error("cannot read {file}: {cause}")]
+    Unreadable {
+        /// Which one.
+        file: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// There is nothing to go back to.
+    #[error("the history has no configuration before the one that runs")]
+    NothingBefore,
     /// The node was not well in time.
     #[error("the node is not ready after {seconds} s: {waiting_for}")]
     NotReady {
@@ -105,6 +116,8 @@ impl CliError {
             }
             Self::Refused(problem) => problem.remedy.clone(),
             Self::NotReady { .. } => "see `isthmus status` and the node's log".to_owned(),
+            Self::Unreadable { .. } => "name a text file that you may read, or `-`".to_owned(),
+            Self::NothingBefore => "`isthmus config history` lists what there is".to_owned(),
             Self::Local { .. } => "check the path, its permissions and the free space".to_owned(),
         }
     }
@@ -115,7 +128,8 @@ impl CliError {
             Self::BadApi(_) => Exit::Usage,
             Self::NoNode(_) | Self::SeveralNodes(_) | Self::Unreachable { .. } => Exit::Unreachable,
             Self::BadAnswer { .. } | Self::Refused(_) => Exit::Refused,
-            Self::NotReady { .. } => Exit::Negative,
+            Self::NotReady { .. } | Self::NothingBefore => Exit::Negative,
+            Self::Unreadable { .. } => Exit::Local,
             Self::Local { cause, .. } if is_closed_pipe(cause) => Exit::Success,
             Self::Local { .. } => Exit::Local,
         }
@@ -128,7 +142,25 @@ impl CliError {
         }
         // Nobody is left to tell if standard error is closed.
         let _ = writeln!(io::stderr(), "isthmus: {self}\n  {}", self.remedy());
+        if let Self::Refused(problem) = self
+            && problem.diagnostics.len() > 1
+        {
+            let _ = write!(io::stderr(), "{}", findings(problem));
+        }
     }
+}
+
+/// What is wrong with a configuration, each with its place and its remedy; without details the refusal itself.
+pub(super) fn findings(problem: &Problem) -> String {
+    if problem.diagnostics.is_empty() {
+        return format!("{}\n  {}\n", problem.detail, problem.remedy);
+    }
+    let lines = problem.diagnostics.iter().map(|finding| {
+        let line = finding.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let path = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
+        format!("{line}{}: {path}{}\n  {}\n", finding.severity, finding.message, finding.remedy)
+    });
+    lines.collect()
 }
 
 fn is_closed_pipe(error: &io::Error) -> bool {

@@ -10,10 +10,11 @@
 //! | `table`, `text` | columns, and how values are written in them |
 //! | `render` | each resource for people |
 //! | [`mod@reference`] | the page of the documentation made from the help |
-//! | `show`, `status`, `tools`, `monitor` | what the commands do |
+//! | `show`, `status`, `config`, `tools`, `monitor` | what the commands do |
 
 pub mod args;
 pub mod client;
+mod config;
 pub mod error;
 mod monitor;
 mod output;
@@ -84,6 +85,7 @@ fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
         Question::Route { what } => show::route(&connect()?, &what, &mut output),
         Question::Interface { what } => tools::interface(&connect()?, &what, &mut output),
         Question::Monitor(options) => monitor::monitor(&connect()?, &options, &mut output),
+        Question::Config { what } => config::config(&connect()?, &what, &mut output),
         Question::Ping(options) => tools::ping(&connect()?, &options, &mut output),
         Question::Traceroute(options) => tools::traceroute(&connect()?, &options, &mut output),
         Question::Capture(options) => tools::capture(&connect()?, &options, &mut output),

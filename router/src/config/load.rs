@@ -89,6 +89,14 @@ pub fn parse(text: &str, environment: &Environment) -> Result<Loaded, Vec<Diagno
     }
 }
 
+/// Whether a text is a configuration as far as its size, syntax and types go; what its values say is not looked at.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn well_formed(text: &str) -> Result<(), Diagnostic> {
+    parse_raw(text).map(drop)
+}
+
 /// Reads a file as text, no further than a configuration can be long.
 ///
 /// # Errors

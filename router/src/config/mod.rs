@@ -35,5 +35,8 @@ pub use model::Config;
 pub use report::check_file;
 pub use stack::resolve_stack;
 
+/// What is shown in place of a secret, and is none.
+pub const MASK: &str = "********";
+
 #[cfg(test)]
 mod tests;

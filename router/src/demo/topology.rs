@@ -124,7 +124,13 @@ fn push_interface(text: &mut String, name: &str, wire: &Path, address: String, c
 
 fn push_management(text: &mut String, directory: &Path, node: u8) {
     let socket = management_socket(directory, node);
-    let _ = writeln!(text, "management:\n  unix-socket: {}\n  listen: 127.0.0.1:0", socket.display());
+    let state = directory.join(format!("node-{node}.state"));
+    let _ = writeln!(
+        text,
+        "management:\n  unix-socket: {}\n  listen: 127.0.0.1:0\n  state-directory: {}",
+        socket.display(),
+        state.display()
+    );
 }
 
 /// A border node's address on its NIC.

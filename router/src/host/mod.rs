@@ -26,6 +26,8 @@ pub mod tools;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ipnet::Ipv4Net;
 use tokio::io::DuplexStream;
@@ -54,7 +56,7 @@ pub struct HostConfig {
 #[derive(Clone)]
 pub struct HostHandle {
     commands: mpsc::Sender<Command>,
-    source: Ipv4Addr,
+    source: Arc<AtomicU32>,
 }
 
 /// What the stack's thread is asked to do.
@@ -62,6 +64,7 @@ pub(crate) enum Command {
     Echo(EchoRequest, oneshot::Sender<EchoOutcome>),
     Listen(u16, oneshot::Sender<io::Result<HostListener>>),
     Connect { remote: SocketAddrV4, source: Ipv4Addr, reply: oneshot::Sender<io::Result<DuplexStream>> },
+    Source(Ipv4Addr),
     Generate(GeneratorRequest, oneshot::Sender<GeneratorReport>),
 }
 
@@ -74,7 +77,7 @@ const STACK_SIZE: usize = 16 << 20;
 /// The thread or its runtime could not be made.
 pub fn start(config: HostConfig, link: LinkEnd) -> io::Result<(HostHandle, std::thread::JoinHandle<()>)> {
     let (commands, inbox) = mpsc::channel(64);
-    let source = config.source;
+    let source = Arc::new(AtomicU32::new(config.source.to_bits()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name("host".into()).stack_size(STACK_SIZE).spawn(move || {
         runtime.block_on(async move {
@@ -90,7 +93,17 @@ pub fn start(config: HostConfig, link: LinkEnd) -> io::Result<(HostHandle, std::
 impl HostHandle {
     /// The address that the node's own requests carry as source.
     pub fn source(&self) -> Ipv4Addr {
-        self.source
+        Ipv4Addr::from_bits(self.source.load(Ordering::Relaxed))
+    }
+
+    /// From now on the node's own requests carry another source. Connections that stand keep theirs.
+    ///
+    /// # Errors
+    /// The stack has ended, or has too much to do.
+    pub fn use_source(&self, source: Ipv4Addr) -> io::Result<()> {
+        self.commands.try_send(Command::Source(source)).map_err(io::Error::other)?;
+        self.source.store(source.to_bits(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Sends one ICMP echo request and waits for what comes of it.
@@ -117,7 +130,7 @@ impl HostHandle {
     /// The peer refused or did not answer, or the stack has ended.
     pub async fn connect(&self, remote: SocketAddrV4) -> io::Result<DuplexStream> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Command::Connect { remote, source: self.source, reply }, answer).await?
+        self.ask(Command::Connect { remote, source: self.source(), reply }, answer).await?
     }
 
     /// Sends datagrams to the discard port of another node, as fast as they are taken.

@@ -247,6 +247,14 @@ impl Stack {
                 let socket = self.sockets.of(network).get_mut::<raw::Socket<'_>>(icmp);
                 self.echoes.send(Instant::now(), socket, source, &request, reply);
             }
+            Command::Source(source) => {
+                self.config.source = source;
+                for attached in [&mut self.local, &mut self.global] {
+                    if let Err(error) = attached.use_source(source) {
+                        tracing::error!(%error, "the embedded stack keeps its address");
+                    }
+                }
+            }
             Command::Listen(port, reply) => {
                 // Nobody waits any more if a reply fails.
                 let _ = reply.send(self.streams.listen(port, &mut self.sockets));
@@ -313,24 +321,29 @@ impl Attached {
             .map_or(0, |since| since.as_nanos() as u64)
             ^ u64::from(std::process::id()) << 32;
         let mut interface = Interface::new(settings, &mut adapter, smoltcp::time::Instant::ZERO);
-        let mut added = Ok(());
-        interface.update_ip_addrs(|addresses| {
-            added = addresses.push(IpCidr::new(config.source.into(), 32));
-        });
-        let full = |_| io::Error::other("the adapter takes no address");
-        added.map_err(full)?;
         // The worker hands over only what is for this node, so every destination is taken: smoltcp does so
         // when the route to it leads by an address of its own.
         interface.set_any_ip(true);
-        interface
-            .routes_mut()
-            .add_default_ipv4_route(config.source)
-            .map_err(|_| full(IpCidr::new(config.source.into(), 32)))?;
         let storage = || raw::PacketBuffer::new(vec![raw::PacketMetadata::EMPTY; 64], vec![0; 256 * 1024]);
         let socket = raw::Socket::new(Some(IpVersion::Ipv4), Some(IpProtocol::Icmp), storage(), storage());
         let icmp = sockets.of(network).add(socket);
         debug_assert_eq!(adapter.capabilities().medium, smoltcp::phy::Medium::Ip);
-        Ok(Self { adapter, interface, icmp })
+        let mut attached = Self { adapter, interface, icmp };
+        attached.use_source(config.source)?;
+        Ok(attached)
+    }
+
+    /// Gives the adapter this address and no other.
+    fn use_source(&mut self, source: Ipv4Addr) -> io::Result<()> {
+        let full = |_| io::Error::other("the adapter takes no address");
+        let mut added = Ok(());
+        self.interface.update_ip_addrs(|addresses| {
+            addresses.clear();
+            added = addresses.push(IpCidr::new(source.into(), 32));
+        });
+        added.map_err(full)?;
+        let route = self.interface.routes_mut().add_default_ipv4_route(source);
+        route.map(drop).map_err(|_| full(IpCidr::new(source.into(), 32)))
     }
 }
 

@@ -63,7 +63,7 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
         max_nodes: settings.max_nodes,
         geometry: DEFAULT_GEOMETRY,
         timing: Timing::default(),
-        parameters: [parameters(&settings.lsm), parameters(&settings.gsm)],
+        parameters: requirements(settings),
         facts: Facts {
             lsm_address: settings.lsm.address.addr(),
             gsm_address: settings.gsm.address.addr(),
@@ -113,6 +113,11 @@ fn inherited(node: u8, descriptor: i32) -> Result<(NodeId, OwnedFd), NodeError> 
         .open(format!("/proc/self/fd/{descriptor}"))
         .map_err(|error| refuse(format!("descriptor {descriptor} cannot be opened: {error}")))?;
     Ok((id, file.into()))
+}
+
+/// What this node requires of all others, for the two networks.
+pub fn requirements(settings: &FabricConfig) -> [NetworkParameters; 2] {
+    [parameters(&settings.lsm), parameters(&settings.gsm)]
 }
 
 fn parameters(network: &NetworkConfig) -> NetworkParameters {

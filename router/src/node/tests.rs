@@ -233,3 +233,62 @@ fn the_kernel_routes_everything_but_its_own_networks_and_the_common_address() {
         "the members of a network whose device is down: {routed:?}"
     );
 }
+
+fn changed(layout: &Layout, config: &Config, reopened: &[&str], renumbered: &[&str]) -> Layout {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    layout.changed(config, |_| 1500, &names(reopened), &names(renumbered)).unwrap()
+}
+
+fn places(layout: &Layout) -> Vec<(&str, u16, u32)> {
+    let nics = layout.map.nics.iter().zip(&layout.map.nic_interfaces);
+    nics.map(|(&index, number)| (layout.name(index), index.0, number.0)).collect()
+}
+
+#[test]
+fn a_nic_keeps_its_place_and_its_number_while_others_come_and_go() {
+    let before = config(BORDER);
+    let first = layout(&before, &kernel_stack(&before));
+    assert_eq!(places(&first), [("eth1", 2, 16), ("eth2", 3, 17)]);
+    let eth1 = "  - { name: eth1, address: 192.0.2.1/30 }\n";
+    let eth2 = "  - { name: eth2, address: 198.51.100.1/24, ospf: { area-id: 0.0.0.1 } }\n";
+    let eth3 = "  - { name: eth3, address: 203.0.114.1/24 }\n";
+    let of = |nics: &[&str]| {
+        config(&format!("node-id: 1\nsegment: /dev/shm/test\ninterfaces:\n{}", nics.concat()))
+    };
+
+    let without = changed(&first, &of(&[eth2]), &[], &[]);
+    assert_eq!(places(&without), [("eth2", 3, 17)]);
+    assert!(without.interfaces[2].is_vacant() && without.find("eth1").is_none());
+    assert_eq!(without.kernel, first.kernel);
+
+    let with = changed(&without, &of(&[eth3, eth2]), &[], &[]);
+    assert_eq!(places(&with), [("eth3", 6, 18), ("eth2", 3, 17)], "a new place and a new number");
+    let again = changed(&with, &of(&[eth1, eth2, eth3]), &[], &["eth2"]);
+    assert_eq!(places(&again), [("eth1", 7, 19), ("eth2", 3, 20), ("eth3", 6, 18)]);
+    let reopened = changed(&again, &of(&[eth1, eth2, eth3]), &["eth3"], &[]);
+    assert_eq!(places(&reopened), [("eth1", 7, 19), ("eth2", 3, 20), ("eth3", 8, 21)]);
+    assert!(reopened.interfaces[6].is_vacant());
+
+    let both = again.ports_of_both(&reopened);
+    let port = |number| both.port(isthmus_ospf::types::InterfaceId(number)).map(|index| index.0);
+    assert_eq!([18, 19, 20, 21].map(port), [Some(6), Some(7), Some(3), Some(8)]);
+}
+
+#[test]
+fn places_are_used_again_when_there_are_no_others_and_there_are_no_more_than_the_worker_has() {
+    let nic = |name: usize| format!("  - {{ name: e{name}, address: 10.{name}.0.1/30 }}\n");
+    let of = |names: std::ops::Range<usize>| {
+        let nics: String = names.map(nic).collect();
+        config(&format!(
+            "node-id: 1\nsegment: /dev/shm/test\nfabric: {{ lsm: {{ prefix: 172.16.0.0/24 }}, gsm: {{ prefix: 172.16.1.0/24 }}, common-addresses: [], loopback-prefix: 172.16.3.0/24 }}\ninterfaces:\n{nics}"
+        ))
+    };
+    let before = of(1..60);
+    let full = layout(&before, &kernel_stack(&before));
+    assert_eq!(full.interfaces.len(), 63);
+    let moved = changed(&full, &of(2..62), &[], &[]);
+    let new: Vec<_> = places(&moved).into_iter().filter(|(name, ..)| ["e60", "e61"].contains(name)).collect();
+    assert_eq!(new, [("e60", 63, 75), ("e61", 2, 76)], "the last new place, then the one of e1");
+    let names = std::collections::BTreeSet::new();
+    assert!(moved.changed(&of(1..62), |_| 1500, &names, &names).is_none());
+}

@@ -56,6 +56,14 @@ fn list(
             None => changes.push(FieldChange { path, old: None, new: Some(element.clone()) }),
         }
     }
+    // Of the keys of an interface the first one signs: their order says something.
+    if let (Some(first), Some(element)) = (new_names.first(), new.first())
+        && element.get("key-id").is_some()
+        && let Some(at) = old_names.iter().position(|name| name == first).filter(|&at| at > 0)
+    {
+        let place = |at: usize| Some(serde_json::json!({ "place": at + 1 }));
+        changes.push(FieldChange { path: format!("{path}[{first}]"), old: place(at), new: place(0) });
+    }
     for (name, element) in old_names.iter().zip(old).filter(|(name, _)| !new_names.contains(name)) {
         changes.push(FieldChange { path: format!("{path}[{name}]"), old: Some(element.clone()), new: None });
     }
@@ -123,6 +131,13 @@ mod tests {
             ["interfaces[eth1].mtu: 1400 -> 1500", "interfaces[eth3]: {\"name\":\"eth3\"} -> -"]
         );
         assert!(told(&json!({ "interfaces": [] }), &json!({})).is_empty(), "no element is no list");
+    }
+
+    #[test]
+    fn the_order_of_keys_is_one_of_the_differences() {
+        let old = json!({ "keys": [{ "key-id": 1, "key": "a" }, { "key-id": 2, "key": "b" }] });
+        let new = json!({ "keys": [{ "key-id": 2, "key": "b" }, { "key-id": 1, "key": "a" }] });
+        assert_eq!(told(&old, &new), ["keys[2]: {\"place\":2} -> {\"place\":1}"]);
     }
 
     #[test]

@@ -111,6 +111,11 @@ mod tests {
     }
 
     #[test]
+    fn the_mask_is_what_the_checks_refuse_as_a_secret() {
+        assert_eq!(MASK, crate::config::MASK);
+    }
+
+    #[test]
     fn every_secret_is_masked_and_nothing_else() {
         let shown = masked(document("hidden", "first"));
         let text = shown.to_string();

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use self::endpoint::{Endpoint, Parts};
 use self::handover::Giver;
 use self::snapshot::Snapshot;
-use crate::config::FabricConfig;
+use crate::config::{FabricConfig, NetworkParameters};
 use crate::doorbell::Bell;
 use crate::error::JoinError;
 use crate::event::Event;
@@ -127,6 +127,13 @@ impl Fabric {
     /// Publishes what this node says about itself.
     pub fn publish_facts(&self, facts: Facts) {
         self.inner.notifier.tell(Notice::Facts(facts));
+    }
+
+    /// From now on this node requires other parameters of nodes that join, and says so in its arena. Those that it is
+    /// connected with stay: it is for whoever changes them to change them everywhere. A node that joins in the very moment
+    /// of the change may see neither and be refused; it finds the new ones when it tries again.
+    pub fn publish_parameters(&self, parameters: [NetworkParameters; 2]) {
+        self.inner.notifier.tell(Notice::Parameters(parameters));
     }
 
     /// A picture of the segment. After this node has left it is an empty one.

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::wire::{FactsWire, SteeringWire};
+use super::wire::{FactsWire, IdentityWire, SteeringWire};
 use super::{DirectoryEntry, Identity, Layout, State, StateWord, at, guarded};
 use crate::facts::Facts;
 use crate::memory::{LINE, OwnSpan, SpanError};
@@ -52,6 +52,13 @@ impl OwnArena {
     pub(crate) fn changed(&self) {
         let count = self.span.load_u64(at::CHANGES, Ordering::Relaxed);
         self.span.store_u64(at::CHANGES, count.wrapping_add(1), Ordering::Release);
+    }
+
+    /// Writes the parameters of an identity that is there already.
+    pub(crate) fn require(&self, identity: &Identity) {
+        let wire = identity.to_wire();
+        self.span.copy_in(at::IDENTITY + IdentityWire::PARAMETERS, wire.parameters.as_bytes());
+        self.changed();
     }
 
     pub(crate) fn publish_facts(&self, facts: &Facts) {

@@ -178,6 +178,11 @@ pub(crate) enum Malformed {
     Version(u32),
 }
 
+impl IdentityWire {
+    /// Where the parameters are.
+    pub(super) const PARAMETERS: usize = offset_of!(Self, parameters);
+}
+
 impl Identity {
     pub(super) fn to_wire(&self) -> IdentityWire {
         let mut geometry = [U64::ZERO; 15];

@@ -308,6 +308,15 @@ impl Control {
                 }
                 self.publish();
             }
+            Notice::Parameters(parameters) => {
+                self.setup.requirements.parameters = parameters;
+                if let Some(life) = &mut self.life {
+                    life.require(parameters);
+                }
+                // Whoever was refused is looked at once more.
+                self.refused.clear();
+                self.tell_peers();
+            }
             Notice::Snapshot(sender) => {
                 let _ = sender.send(self.snapshot());
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::agree::Requirements;
 use super::notice::{Notice, Notifier};
-use crate::config::{MAX_RING_SLOTS, Timing};
+use crate::config::{MAX_RING_SLOTS, NetworkParameters, Timing};
 use crate::doorbell::link::Listener;
 use crate::error::JoinError;
 use crate::facility::{Facility, OwnFile};
@@ -142,6 +142,12 @@ impl Life {
     /// Memory of a ring that nobody uses any more.
     pub(super) fn give(&mut self, chunk: Chunk) {
         self.heap.give(chunk);
+    }
+
+    /// Writes other parameters into the header.
+    pub(super) fn require(&mut self, parameters: [NetworkParameters; 2]) {
+        self.identity.parameters = parameters;
+        self.arena.require(&self.identity);
     }
 
     /// Whether the header is what this node made it: nobody else is to write here, but whoever may write the file can.

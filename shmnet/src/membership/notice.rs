@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use crate::config::NetworkParameters;
 use crate::doorbell::Bell;
 use crate::fabric::handover::Reply;
 use crate::fabric::snapshot::Snapshot;
@@ -25,6 +26,8 @@ pub(crate) enum Notice {
     EndpointDropped(Network),
     /// The user has new facts.
     Facts(Facts),
+    /// The user requires other parameters.
+    Parameters([NetworkParameters; 2]),
     /// The user wants to see everything.
     Snapshot(Sender<Snapshot>),
     /// The user leaves.

@@ -409,6 +409,11 @@ impl Driver {
             ["accept"] => {
                 self.fabric.publish_facts(Facts { accepting: true, weight: 7, ..Facts::default() });
             }
+            ["cost", cost] => {
+                let mut parameters = config(Path::new("/"), 1).parameters;
+                parameters[0].cost = cost.parse().unwrap();
+                self.fabric.publish_parameters(parameters);
+            }
             ["leave"] => {
                 self.fabric.leave();
                 println!("@ left");

@@ -40,7 +40,7 @@ pub use peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork}
 pub use process::Process;
 pub use prometheus::{Prometheus, PrometheusConfig, Sample};
 pub use topology::{ANYCAST, COMMON, OneExit, Outside, TwoExits, await_cluster, await_same_database};
-pub use traffic::{HttpServer, Iperf, Ping, Pinger};
+pub use traffic::{BackgroundIperf, HttpServer, Iperf, Ping, Pinger};
 pub use wait::wait;
 
 /// One laboratory.

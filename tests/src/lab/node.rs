@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::Lab;
@@ -94,9 +95,10 @@ impl Node {
             id => format!("node-id: {id}\nsegment: {}\n", lab.segment().display()),
         };
         let head = format!(
-            "hostname: {}\n{fabric}management: {{unix-socket: {}{management}}}\n",
+            "hostname: {}\n{fabric}management: {{unix-socket: {}, state-directory: {}{management}}}\n",
             namespace.name(),
-            socket.display()
+            socket.display(),
+            lab.directory().join(format!("{}.state", namespace.name())).display()
         );
         let command = vec![
             binary().display().to_string(),
@@ -140,6 +142,13 @@ impl Node {
     pub fn kill(&self) {
         if let Some(process) = self.process.borrow_mut().take() {
             process.kill();
+        }
+    }
+
+    /// Sends it SIGHUP: it reads its configuration file again.
+    pub fn hang_up(&self) {
+        if let Some(process) = self.process.borrow().as_ref() {
+            process.signal(Signal::HUP);
         }
     }
 

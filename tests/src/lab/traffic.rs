@@ -143,6 +143,40 @@ impl Iperf {
     }
 }
 
+/// iperf3 that goes on while the test does something else.
+pub struct BackgroundIperf {
+    client: Process,
+    _server: Process,
+}
+
+impl BackgroundIperf {
+    /// Starts a server at `server`, and a client at `client` that sends for some seconds.
+    pub fn start(client: &Namespace, server: &Namespace, address: &str, seconds: u32) -> Self {
+        let process = server.spawn(&["iperf3", "--server", "--one-off", "--forceflush"]);
+        wait("iperf3 listens", Duration::from_secs(20), || {
+            let sockets = server.run(&["ss", "-Htln", "sport", "=", "5201"]);
+            if sockets.is_empty() { Err(process.output()) } else { Ok(()) }
+        });
+        let seconds = seconds.to_string();
+        let client = client.spawn(&["iperf3", "--client", address, "--json", "--time", &seconds]);
+        Self { client, _server: process }
+    }
+
+    /// Waits for its end. What the client sent in each second.
+    ///
+    /// # Panics
+    /// If it ended before its time.
+    pub fn octets_of_each_second(self) -> Vec<u64> {
+        wait("iperf3 ends", Duration::from_secs(180), || {
+            if self.client.is_running() { Err("it runs".to_owned()) } else { Ok(()) }
+        });
+        let report: Value = serde_json::from_str(&self.client.output()).expect("iperf3 reports in JSON");
+        assert!(report.get("error").is_none(), "{}", report["error"]);
+        let intervals = report["intervals"].as_array().expect("intervals");
+        intervals.iter().filter_map(|interval| interval.pointer("/sum/bytes")?.as_u64()).collect()
+    }
+}
+
 /// A web server that answers with its own name.
 pub struct HttpServer {
     _process: Process,

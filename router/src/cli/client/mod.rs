@@ -79,6 +79,23 @@ impl Client {
         self.document(path, self.agent.patch(self.url(path)).send_json(body))
     }
 
+    /// Replaces the configuration by a text, whatever it is now, and returns what came of it.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn put_yaml(&self, path: &str, text: &str) -> Result<Value, CliError> {
+        let request = self.agent.put(self.url(path)).header("content-type", "application/yaml");
+        self.document(path, request.header("if-match", "*").send(text))
+    }
+
+    /// Posts without a body, and returns the answer.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn post(&self, path: &str) -> Result<Value, CliError> {
+        self.document(path, self.agent.post(self.url(path)).send_empty())
+    }
+
     /// Posts, and hands each line of the answer to `each` as it comes.
     ///
     /// # Errors

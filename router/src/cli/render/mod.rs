@@ -1,5 +1,6 @@
 //! Each resource for people.
 
+mod config;
 mod interfaces;
 mod observe;
 mod ospf;

@@ -1,10 +1,9 @@
 //! Authentication of OSPF packets. No finding repeats a secret.
 
-use isthmus_mgmt_api::model::MASK;
 use isthmus_ospf::config::{Authentication, Md5Key};
 
-use super::super::Code;
 use super::super::raw::{RawAuthentication, RawAuthenticationKey, RawAuthenticationType, RawSecret};
+use super::super::{Code, MASK};
 use super::findings::Findings;
 
 /// The password field of a packet (RFC 2328 section D.2).

@@ -11,8 +11,10 @@ use crate::config::model::NicConfig;
 use crate::forward::InterfaceIndex;
 use crate::forward::worker::Command;
 use crate::node::current::Current;
+use crate::node::fabric;
 use crate::node::layout::Layout;
 use crate::node::ports::{self, OpenedNic};
+use crate::node::snapshot;
 use crate::ospf_driver::{Outcome, plan};
 
 /// How long control waits for the worker, which takes commands between two bursts.
@@ -73,6 +75,7 @@ impl Control {
         self.shared.current.store(Arc::new(next));
         self.publish();
 
+        self.use_host_source(&before);
         self.change_ports(&old_layout, opened);
         self.links_of_new_interfaces();
         self.look_at_role();
@@ -118,15 +121,31 @@ impl Control {
         }
     }
 
-    /// A network over the shared memory is taken up or down if the configuration says something new about it.
+    /// A network over the shared memory is taken up or down if the configuration says something new about it, and what this
+    /// node requires of others that join is published.
     fn switch_networks(&mut self, before: &Config) {
         let config = Arc::clone(&self.config);
         let (Some(old), Some(new)) = (&before.fabric, &config.fabric) else { return };
+        let (required, requires) = (fabric::requirements(old), fabric::requirements(new));
+        if let Some(joined) = self.shared.fabric.as_ref().filter(|_| required != requires) {
+            joined.publish_parameters(requires);
+        }
         let networks = [(&old.lsm, &new.lsm, self.layout.map.lsm), (&old.gsm, &new.gsm, self.layout.map.gsm)];
         for (old, new, index) in networks {
             if let Some(index) = index.filter(|_| old.enabled != new.enabled) {
                 self.set_enabled(index, new.enabled);
             }
+        }
+    }
+
+    /// Without a fabric the embedded stack speaks with the address of the first NIC.
+    fn use_host_source(&self, before: &Config) {
+        let source = snapshot::router_address(&self.config);
+        if self.config.fabric.is_none()
+            && source != snapshot::router_address(before)
+            && let Err(error) = self.shared.host.use_source(source)
+        {
+            tracing::error!(%error, "the embedded stack keeps its address");
         }
     }
 

@@ -4,7 +4,7 @@ use isthmus_mgmt_api::model::{ConfigurationDiagnostic, ConfigurationSource};
 use isthmus_mgmt_api::{ApiError, ProblemKind};
 use serde_json::Value;
 
-use crate::config::load::{Loaded, mistyped_value, parse};
+use crate::config::load::{Loaded, mistyped_value, parse, well_formed};
 use crate::config::{Code, Diagnostic, Environment};
 use crate::transaction::{document, secrets};
 
@@ -28,10 +28,11 @@ impl Candidate {
     pub fn read(source: &ConfigurationSource, running: &Value, author: &str) -> Result<Self, ApiError> {
         match source {
             ConfigurationSource::Yaml(text) => {
-                let loaded = check(text, true)?;
+                // Before anything else is read of it: how deep and how large it is.
+                well_formed(text).map_err(|finding| invalid(&[finding], true))?;
                 let written = document::parse(text).unwrap_or_default();
                 if !secrets::any_mask(&written) {
-                    return Ok(Self::new(loaded, written, true));
+                    return Ok(Self::new(check(text, true)?, written, true));
                 }
                 let mut candidate = Self::from_document(written, running, author)?;
                 candidate.warnings.push(warning(
@@ -116,5 +117,66 @@ pub fn warning(code: &str, message: &str, remedy: &str) -> ConfigurationDiagnost
         column: None,
         message: message.to_owned(),
         remedy: remedy.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUNNING: &str = "\
+hostname: a
+interfaces:
+  - name: eth1
+    address: 192.0.2.1/30
+    ospf: { authentication: { type: simple, key: hidden } }
+";
+
+    fn read(source: ConfigurationSource) -> Result<Candidate, ApiError> {
+        Candidate::read(&source, &document::parse(RUNNING).unwrap(), "somebody")
+    }
+
+    fn key(candidate: &Candidate) -> &Value {
+        &candidate.written["interfaces"][0]["ospf"]["authentication"]["key"]
+    }
+
+    #[test]
+    fn a_text_is_taken_as_it_is() {
+        let text = format!("# a comment\n{RUNNING}");
+        let candidate = read(ConfigurationSource::Yaml(text.clone())).unwrap();
+        assert_eq!(candidate.text, text);
+        assert_eq!(key(&candidate), "hidden");
+    }
+
+    #[test]
+    fn a_mask_keeps_the_secret_in_a_document_and_in_a_text() {
+        let shown = secrets::masked(document::parse(RUNNING).unwrap());
+        let candidate = read(ConfigurationSource::Document(shown)).unwrap();
+        assert!(key(&candidate) == "hidden" && candidate.text.contains("hidden"));
+        let text = format!("# a comment\n{}", RUNNING.replace("hidden", "\"********\""));
+        let candidate = read(ConfigurationSource::Yaml(text.clone())).unwrap();
+        assert!(key(&candidate) == "hidden" && candidate.text.contains("hidden"));
+        assert_eq!(candidate.warnings[0].code, "comments-lost");
+        let refused = read(ConfigurationSource::Yaml(text.replace("eth1", "eth2"))).err().unwrap();
+        assert_eq!(refused.kind, ProblemKind::Invalid);
+        assert_eq!(refused.diagnostics[0].path, "interfaces[0].ospf.authentication.key");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line_only_where_the_client_has_lines() {
+        let text = RUNNING.replace("hostname: a", "hostname: a b");
+        let refused = read(ConfigurationSource::Yaml(text.clone())).err().unwrap();
+        assert_eq!(
+            (refused.diagnostics[0].path.as_str(), refused.diagnostics[0].line),
+            ("hostname", Some(1))
+        );
+        let document = document::parse(&text).unwrap();
+        let refused = read(ConfigurationSource::Document(document)).err().unwrap();
+        assert_eq!((refused.diagnostics[0].path.as_str(), refused.diagnostics[0].line), ("hostname", None));
+        for nonsense in ["", "[", "interfaces: 5", "novelty: 1", "a: &a [*a]"] {
+            let refused = read(ConfigurationSource::Yaml(nonsense.to_owned())).err().unwrap();
+            assert_eq!(refused.kind, ProblemKind::Invalid, "{nonsense}");
+        }
+        assert!(read(ConfigurationSource::Document(Value::Null)).is_err());
     }
 }

@@ -488,4 +488,4 @@ fn entry(document: &serde_json::Value, text: &str, note: Note<'_>) -> Entry {
 }
 
 /// The longest time that a change may wait to be confirmed.
-pub const LONGEST_CONFIRM: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST_CONFIRM: Duration = Duration::from_secs(3600);
