@@ -109,7 +109,7 @@ fn the_json_of_every_show_command_is_the_body_of_its_resource() {
         ("show drops", "/counters/drops"),
         ("show events", "/events/recent"),
         ("show events --limit 1 --type shm-connected", "/events/recent?limit=1&type=shm-connected"),
-        ("show config", "/config"),
+        ("show config", "/config?with-defaults=report-all"),
         ("config show", "/config"),
         ("config show 1", "/config/history/1"),
         ("config history", "/config/history"),

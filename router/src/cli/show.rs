@@ -44,7 +44,7 @@ pub(super) fn show(client: &Client, what: &Show, output: &mut Output) -> Result<
             let event_type = event_type.clone().map(|event_type| ("type", event_type));
             drop(output.show::<Events>(client, &with_query("/api/v1/events/recent", [limit, event_type]))?);
         }
-        Show::Config => output.document(&client.get("/api/v1/config")?)?,
+        Show::Config => output.document(&client.get("/api/v1/config?with-defaults=report-all")?)?,
         Show::Ospf { part } => show_ospf(client, part.as_ref(), output)?,
     }
     Ok(Exit::Success)

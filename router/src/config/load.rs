@@ -12,7 +12,7 @@ use super::check::check;
 use super::environment::Environment;
 use super::locate;
 use super::model::Config;
-use super::raw::RawConfig;
+use super::raw::{RawConfig, RawFabric};
 use super::schema;
 use super::{Code, Diagnostic, Severity};
 
@@ -72,7 +72,7 @@ pub fn parse(text: &str, environment: &Environment) -> Result<Loaded, Vec<Diagno
     match config {
         Some(config) => {
             // Every key of the mirror has a representation in JSON.
-            let document = serde_json::to_value(&raw).unwrap_or_default();
+            let document = serde_json::to_value(with_fabric(raw)).unwrap_or_default();
             Ok(Loaded { config, document, text: text.to_owned(), warnings: findings })
         }
         None if findings.iter().any(|finding| finding.severity == Severity::Error) => Err(findings),
@@ -174,6 +174,12 @@ pub fn mistyped_value(document: &serde_json::Value) -> Option<Diagnostic> {
     let path = track.path().to_string();
     let remedy = description(&schema::schema(), &path);
     Some(Diagnostic::error(Code::WrongType, path, reason, remedy))
+}
+
+/// A node of a cluster has a fabric, whether it is written or not.
+fn with_fabric(raw: RawConfig) -> RawConfig {
+    let implied = raw.node_id.map(|_| RawFabric::default());
+    RawConfig { fabric: raw.fabric.or(implied), ..raw }
 }
 
 fn not_yaml(error: &serde_yaml::Error) -> Diagnostic {

@@ -148,7 +148,6 @@ fn configuration(directory: &str) -> String {
          segment: {directory}/segment\n\
          interfaces:\n  \
            - name: up0\n    driver: socket\n    address: 192.0.2.1/30\n    path: {directory}/up0.sock\n\
-         fabric:\n  stack: embedded\n\
          management:\n  unix-socket: {directory}/api.sock\n  listen: 127.0.0.1:0\n  state-directory: {directory}/state\n"
     )
 }

@@ -102,6 +102,20 @@ fn a_configuration_with_faults_is_refused_with_a_finding_for_each() {
     assert_eq!(node.request("GET", "/api/v1/config", &[], "").body, before);
 }
 
+/// Input: the fabric, of which nothing is written, is changed in one key. Output: that key is all that changes.
+#[test]
+fn what_is_not_written_is_changed_from_its_defaults() {
+    let node = Live::start("implied");
+    let down = json!({ "enabled": false });
+    let answer = node.json("PATCH", "/api/v1/interfaces/lsm0", &[], &down);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let paths: Vec<&Value> =
+        answer.body["changes"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
+    assert_eq!(paths, [&json!("fabric.lsm.enabled")], "{}", answer.body);
+    let shown = node.request("GET", "/api/v1/interfaces/lsm0", &[], "").body;
+    assert_eq!(shown["admin-status"], "down", "{shown}");
+}
+
 /// Input: two clients read the configuration, then both change it. Output: the second is refused and told the new tag;
 /// with that, its change is made, and the first one's is still there.
 #[test]
