@@ -162,6 +162,11 @@ impl BackgroundIperf {
         Self { client, _server: process }
     }
 
+    /// Whether the client is not done yet.
+    pub fn is_running(&self) -> bool {
+        self.client.is_running()
+    }
+
     /// Waits for its end. What the client sent in each second.
     ///
     /// # Panics
