@@ -144,8 +144,8 @@ fn interfaces_ranges_routes_and_costs_come_and_go_under_traffic() {
 
 /// Input: a change of the common address with a time to confirm it in, not confirmed; then another one, confirmed; then a
 /// third, and the node is killed before its time. Output: the first is in force, the file is the old one, and after the
-/// time it is in force no more; another change meanwhile is refused; the second is in the file; after the crash the node
-/// starts with that.
+/// time it is in force no more; another change meanwhile is refused; one that is rolled back by hand goes at once; the one
+/// that is confirmed is in the file; after the crash the node starts with that.
 #[test]
 fn what_is_not_confirmed_does_not_stay() {
     lab::run("confirm", |lab| {
@@ -179,6 +179,15 @@ fn what_is_not_confirmed_does_not_stay() {
         assert_eq!(n1.list("/events/recent?type=config-rollback", "event").unwrap().len(), 1);
         assert_eq!(file(), before);
 
+        patch(n1, "?confirm=600", &common(6));
+        assert!(answers(6) && kernel_has(6));
+        n1.cli(&["config", "rollback"]);
+        assert!(!answers(6) && !kernel_has(6));
+        assert_eq!(
+            (file(), n1.get("/config/status").unwrap()["saved"].clone()),
+            (before.clone(), json!(true))
+        );
+
         patch(n1, "?confirm=600", &common(8));
         let (status, confirmed) = send(n1, "POST", "/config/confirm", None);
         assert_eq!((status, &confirmed["saved"]), (200, &json!(true)), "{confirmed}");
@@ -186,7 +195,7 @@ fn what_is_not_confirmed_does_not_stay() {
 
         patch(n1, "?confirm=600", &common(9));
         assert!(answers(9) && kernel_has(9));
-        undisturbed.check("three changes");
+        undisturbed.check("four changes");
         n1.kill();
         assert!(file().contains("10.77.2.8") && !file().contains("10.77.2.9"));
         n1.start();

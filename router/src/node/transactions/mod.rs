@@ -311,7 +311,8 @@ async fn attempt(
     match (origin, confirm) {
         (Origin::Timeout, _) => {}
         (_, Some(time)) => {
-            outcome.confirm_deadline = Some(ledger.wait_for_confirmation(shared, &current, time, change))
+            outcome.warnings.extend(ledger.remember_start(&current));
+            outcome.confirm_deadline = Some(ledger.wait_for_confirmation(shared, &current, time, change));
         }
         (_, None) => {
             if origin == Origin::File {
@@ -405,8 +406,8 @@ impl Ledger {
         )
     }
 
-    /// Adds to the history what was committed, and before it what the node ran until now, if the history does not have
-    /// that. A history that cannot be written is no reason to refuse.
+    /// Adds to the history what was committed, and before it what the node ran until now. A history that cannot be written is
+    /// no reason to refuse.
     fn remember(
         &mut self,
         before: &Current,
@@ -414,19 +415,19 @@ impl Ledger {
         text: &str,
         note: Note<'_>,
     ) -> Option<ConfigurationDiagnostic> {
-        let mut failed = None;
-        if self.history.newest().is_none_or(|newest| newest.document != before.written) {
-            let note = Note { author: "the configuration file", comment: Some("as the node found it") };
-            failed = self.history.add(entry(&before.written, &before.text, note)).err();
+        let failed_before = self.remember_start(before);
+        let failed = self.history.add(entry(written, text, note)).err().map(|error| in_memory(&error));
+        failed.or(failed_before)
+    }
+
+    /// Adds what the node ran until now, if the history does not have that: there is always something to go back to.
+    fn remember_start(&mut self, before: &Current) -> Option<ConfigurationDiagnostic> {
+        if self.history.newest().is_some_and(|newest| newest.document == before.written) {
+            return None;
         }
-        let failed = self.history.add(entry(written, text, note)).err().or(failed)?;
-        let what = format!("the history is kept in memory only: {failed}");
-        tracing::warn!("{what}");
-        Some(candidate::warning(
-            "state-directory",
-            &what,
-            "let the router's user write `management.state-directory`",
-        ))
+        let note = Note { author: "the configuration file", comment: Some("as the node found it") };
+        let added = self.history.add(entry(&before.written, &before.text, note));
+        added.err().map(|error| in_memory(&error))
     }
 
     /// Publishes what has changed, and says so.
@@ -474,6 +475,12 @@ impl Ledger {
         }
         shared.events.record(event, message, detail);
     }
+}
+
+fn in_memory(error: &std::io::Error) -> ConfigurationDiagnostic {
+    let what = format!("the history is kept in memory only: {error}");
+    tracing::warn!("{what}");
+    candidate::warning("state-directory", &what, "let the router's user write `management.state-directory`")
 }
 
 fn entry(document: &serde_json::Value, text: &str, note: Note<'_>) -> Entry {
