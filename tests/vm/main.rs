@@ -100,14 +100,14 @@ impl Machine {
         });
     }
 
-    /// A command of QEMU's monitor.
+    /// A command of QEMU's monitor. It has been obeyed when its prompt returns: a connection that is closed before takes
+    /// the command with it.
     fn order(&self, command: &str) {
         let mut monitor = UnixStream::connect(&self.monitor).expect("QEMU's monitor");
-        let mut greeting = [0; 256];
-        let _ = monitor.read(&mut greeting).expect("its greeting");
+        monitor.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        await_prompt(&mut monitor);
         writeln!(monitor, "{command}").expect("a command");
-        // It is read before the connection is closed.
-        let _ = monitor.read(&mut greeting).expect("its answer");
+        await_prompt(&mut monitor);
     }
 
     /// Waits until the machine has turned itself off, and QEMU has ended well.
@@ -115,6 +115,17 @@ impl Machine {
         let status =
             wait("the machine is off", PATIENCE, || self.qemu.status().ok_or_else(|| self.console()));
         assert!(status.success(), "{status}\n{}", self.qemu.output());
+    }
+}
+
+/// Reads up to QEMU's prompt. It stands at the end of a line that nothing follows.
+fn await_prompt(monitor: &mut UnixStream) {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"(qemu) ") {
+        let mut bytes = [0; 256];
+        let length = monitor.read(&mut bytes).expect("QEMU's prompt");
+        assert!(length > 0, "QEMU closed its monitor after {}", String::from_utf8_lossy(&heard));
+        heard.extend(&bytes[..length]);
     }
 }
 
