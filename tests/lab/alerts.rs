@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use isthmus_tests::dashboards::{alert_names, hastened, rules};
+use isthmus_tests::http;
 use isthmus_tests::lab::{
     self, Lab, Namespace, Node, OneExit, Peer, Process, Prometheus, PrometheusConfig, wait,
 };
@@ -33,6 +34,8 @@ const OF_OSPF: &[&str] = &[
 
 /// What makes alerts of nodes fire.
 const OF_NODES: &[&str] = &[
+    "IsthmusConfigNotSaved",
+    "IsthmusConfigRolledBack",
     "IsthmusDescriptorsRunOut",
     "IsthmusMemberFailed",
     "IsthmusNoServerForCommonAddress",
@@ -181,14 +184,14 @@ fn inject_own_router_id(exit: &OneExit) {
     router.inject("core", &[ethernet(node.mac("up1"), router.mac("core"), 0x0800, &packet)]);
 }
 
-/// Input, one after the other: a node killed, twice; no targets; the common address without a server, a node without an
+/// Input, one after the other: a change that nobody confirms; a node killed, twice; no targets; the common address without a server, a node without an
 /// adjacency; few descriptors. Output: the alerts of each, and their end.
 #[test]
 fn alerts_of_nodes_fire_and_clear() {
     lab::run("alerts-nodes", |lab| {
         let exit = OneExit::build_with(lab, managed);
         let mut alerts = Alerts::watch(lab, &exit);
-
+        unconfirmed_change(&exit.n2, &mut alerts);
         exit.n3.kill();
         alerts.fires("IsthmusMemberFailed", &format!("{}, node=\"3\", state=\"failed\"", of(1)));
         alerts.fires("IsthmusNodeDown", &of(3));
@@ -219,6 +222,17 @@ fn alerts_of_the_data_plane_fire_and_clear() {
         exit.await_converged();
         alerts.end(OF_PACKETS);
     });
+}
+
+/// A change that is taken back, since nobody confirms it. That it was is told for an hour: a minute here.
+fn unconfirmed_change(node: &Node, alerts: &mut Alerts) {
+    let body = serde_json::json!({ "spf-delay": 10 });
+    let path = "/api/v1/ospf?confirm=25";
+    let answer = http::request(node.socket(), "PATCH", path, Some(&body)).expect("the node answers");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    alerts.fires("IsthmusConfigNotSaved", &of(node.id()));
+    alerts.fires("IsthmusConfigRolledBack", &of(node.id()));
+    alerts.clear(&["IsthmusConfigNotSaved"]);
 }
 
 fn restart(node: &Node, alerts: &Alerts) {

@@ -10,8 +10,8 @@ use super::family::Families;
 use super::names as m;
 use crate::backend::Backend;
 use crate::model::{
-    Counters, Drops, Interfaces, Measurements, Neighbors, NodeState, OperStatus, OspfSnapshot, Role, Routes,
-    Shm, ShmRing, ShmRings, StackKind, Steering, System,
+    Configuration, ConfigurationHistory, Counters, DateTime, Drops, Interfaces, Measurements, Neighbors,
+    NodeState, OperStatus, OspfSnapshot, Role, Routes, Shm, ShmRing, ShmRings, StackKind, Steering, System,
 };
 
 /// All samples of the node at this moment.
@@ -22,6 +22,7 @@ pub(super) fn all<B: Backend>(backend: &B) -> Vec<MetricFamily> {
     let measurements = backend.measurements();
     process(&mut out, &system, &measurements);
     workers(&mut out, &measurements);
+    configuration(&mut out, &backend.configuration(), &backend.configuration_history());
     out.count(&m::READY, &[], backend.readiness().ready.into());
     let interface_list = backend.interfaces();
     interfaces(&mut out, &interface_list);
@@ -60,7 +61,7 @@ fn node(out: &mut Families, system: &System) {
         StackKind::Kernel => "kernel",
     };
     out.count(&m::NODE_INFO, &[&node_id, &system.hostname, &system.router_id.to_string(), stack], 1);
-    out.add(&m::START_TIME, &[], system.started.0 as f64 / 1e6);
+    out.add(&m::START_TIME, &[], seconds(system.started));
     for check in &system.check {
         out.count(&m::CHECK_STATUS, &[&check.name], check.status as u64);
     }
@@ -68,7 +69,7 @@ fn node(out: &mut Families, system: &System) {
 
 fn process(out: &mut Families, system: &System, measurements: &Measurements) {
     let process = &measurements.process;
-    out.add(&m::PROCESS_START, &[], system.started.0 as f64 / 1e6);
+    out.add(&m::PROCESS_START, &[], seconds(system.started));
     if let Some(seconds) = process.cpu {
         out.add(&m::PROCESS_CPU, &[], seconds);
     }
@@ -83,9 +84,29 @@ fn process(out: &mut Families, system: &System, measurements: &Measurements) {
             out.count(metric, &[], value);
         }
     }
+    for (event_type, events) in &measurements.events {
+        out.count(&m::EVENTS, &[event_type], *events);
+    }
     for (level, lines) in &measurements.log {
         out.count(&m::LOG_LINES, &[level], *lines);
     }
+}
+
+fn configuration(out: &mut Families, running: &Configuration, history: &ConfigurationHistory) {
+    let newest = history.entry.iter().max_by_key(|entry| entry.number);
+    out.count(&m::CONFIG_GENERATION, &[], newest.map_or(0, |entry| entry.number));
+    if let Some(newest) = newest {
+        out.add(&m::CONFIG_COMMITTED, &[], seconds(newest.time));
+    }
+    out.count(&m::CONFIG_SAVED, &[], running.saved.into());
+    if let Some(deadline) = running.confirm_deadline {
+        out.add(&m::CONFIG_CONFIRM_DEADLINE, &[], seconds(deadline));
+    }
+}
+
+/// Since 1970.
+fn seconds(time: DateTime) -> f64 {
+    time.0 as f64 / 1e6
 }
 
 fn workers(out: &mut Families, measurements: &Measurements) {
@@ -194,7 +215,6 @@ fn ospf(out: &mut Families, system: &System, engine: &OspfSnapshot) {
             &[&neighbor.area_id.to_string(), &neighbor.interface, &neighbor.neighbor_router_id.to_string()];
         out.count(&m::OSPF_NEIGHBOR_STATE, labels, neighbor.state.number().into());
         out.count(&m::OSPF_NEIGHBOR_UPTIME, labels, neighbor.up_time.unwrap_or(0));
-        out.count(&m::OSPF_NEIGHBOR_EVENTS, labels, neighbor.statistics.nbr_event_count);
         out.count(&m::OSPF_NEIGHBOR_RETRANSMIT_QUEUE, labels, neighbor.statistics.nbr_retrans_qlen.into());
     }
 }

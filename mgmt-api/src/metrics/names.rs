@@ -57,6 +57,12 @@ metrics! {
     PROCESS_THREADS = Gauge "process_threads" [] "Threads of the process.";
     LOG_LINES = Counter "isthmus_log_lines_total" ["level"] "Lines logged: `error`, `warning`, and `other` for what tells of ordinary things.";
 
+    EVENTS = Counter "isthmus_events_total" ["type"] "Events, by their type; the reference of events has them all.";
+    CONFIG_GENERATION = Gauge "isthmus_config_generation" [] "Number of the newest configuration in the history; 0 before the first change.";
+    CONFIG_COMMITTED = Gauge "isthmus_config_last_commit_timestamp_seconds" [] "When that was committed, in seconds since 1970; absent before the first change.";
+    CONFIG_SAVED = Gauge "isthmus_config_saved" [] "1 while the running configuration is that of the file, with which the node would start.";
+    CONFIG_CONFIRM_DEADLINE = Gauge "isthmus_config_confirm_deadline_timestamp_seconds" [] "Until when the running configuration must be confirmed, in seconds since 1970; absent while none waits.";
+
     WORKER_BUSY = Counter "isthmus_worker_busy_seconds_total" ["worker"] "Time that the worker spent on turns that found work.";
     WORKER_BUSY_RATIO = Gauge "isthmus_worker_busy_ratio" ["worker"] "Its part of the last second that was measured, 0 to 1.";
     WORKER_SILENCE = Gauge "isthmus_worker_silence_seconds" ["worker"] "Time since the worker's last turn began: one that sleeps has ten turns in a second.";
@@ -92,7 +98,6 @@ metrics! {
     OSPF_ROLE = Gauge "isthmus_ospf_role_info" ["role"] "1 for the node's role, 0 for the other.";
     OSPF_NEIGHBOR_STATE = Gauge "isthmus_ospf_neighbor_state" ["area" "interface" "neighbor"] "ospfNbrState of RFC 4750: 1 down to 8 full.";
     OSPF_NEIGHBOR_UPTIME = Gauge "isthmus_ospf_neighbor_uptime_seconds" ["area" "interface" "neighbor"] "Time in state full.";
-    OSPF_NEIGHBOR_EVENTS = Counter "isthmus_ospf_neighbor_events_total" ["area" "interface" "neighbor"] "Changes of the neighbor's state, and errors.";
     OSPF_NEIGHBOR_RETRANSMIT_QUEUE = Gauge "isthmus_ospf_neighbor_retransmit_queue" ["area" "interface" "neighbor"] "Advertisements not acknowledged yet.";
     OSPF_INTERFACE_NEIGHBORS = Gauge "isthmus_ospf_interface_neighbors" ["area" "interface" "state"] "Neighbors in each state.";
     OSPF_INTERFACE_STATE = Gauge "isthmus_ospf_interface_state" ["area" "interface"] "ospfIfState of RFC 4750, and RFC 9129: 1 down, 3 waiting, 4 point-to-point, 5 DR, 6 BDR, 7 other.";

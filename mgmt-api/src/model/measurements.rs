@@ -13,6 +13,8 @@ pub struct Measurements {
     pub convergence: Histogram,
     /// Lines logged, by their level.
     pub log: Vec<(&'static str, u64)>,
+    /// Events, by the names of their types; those that did not occur included.
+    pub events: Vec<(&'static str, u64)>,
     /// What this node has seen of each node of the fabric that it ever knew.
     pub member: Vec<Member>,
     /// Times that this node became a member of the segment again after its peers had given it up.

@@ -552,6 +552,7 @@ impl Backend for FakeNode {
             }],
             convergence,
             log: vec![("error", 1), ("warning", 2)],
+            events: vec![("config-rollback", 2)],
             member: vec![Member { node_id: 3, suspicions: 4, failures: 1 }],
             rejoins: 1,
         }

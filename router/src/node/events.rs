@@ -32,6 +32,8 @@ pub struct EventLog {
 struct Inner {
     last: u64,
     events: VecDeque<Event>,
+    /// How many there were of each type, forgotten ones included.
+    counts: BTreeMap<EventType, u64>,
     /// When refused packets were last told of, by kind, interface and reason.
     refusals: BTreeMap<(EventType, String, String), Instant>,
 }
@@ -57,6 +59,7 @@ impl EventLog {
         );
         let mut inner = self.lock();
         inner.last += 1;
+        *inner.counts.entry(event_type).or_default() += 1;
         let event = event(inner.last, event_type, message, detail);
         if inner.events.len() == CAPACITY {
             inner.events.pop_front();
@@ -162,6 +165,13 @@ impl EventLog {
             format!("the common address is served by {who}, epoch {number}"),
             json!({ "epoch": number, "member": member }),
         );
+    }
+
+    /// How many events of each type there were, forgotten ones included.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let inner = self.lock();
+        let count = |of: &EventType| inner.counts.get(of).copied().unwrap_or_default();
+        EventType::ALL.iter().map(|of| (of.name(), count(of))).collect()
     }
 
     /// What is remembered, the oldest first.

@@ -289,6 +289,7 @@ fn measurements(shared: &Shared) -> Measurements {
         }],
         convergence: *shared.convergence(),
         log: crate::logging::counts().to_vec(),
+        events: shared.events.counts(),
         ..Measurements::default()
     };
     shared.fabric_record.measure(&mut measurements);
