@@ -10,10 +10,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux
-          chromium fonts-dejavu-core python3-venv prometheus
+          chromium fonts-dejavu-core python3-venv prometheus openssl
           buildah qemu-system-x86 xorriso grub-common grub-pc-bin e2fsprogs binutils systemd)
 commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
-          sysctl setpriv chromium prlimit prometheus promtool
+          sysctl setpriv chromium prlimit prometheus promtool openssl
           buildah qemu-system-x86_64 xorriso grub-mkrescue /usr/lib/grub/i386-pc/moddep.lst mke2fs readelf systemd-analyze)
 policy=/usr/sbin/policy-rc.d
 

@@ -13,6 +13,8 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tower_http::trace::TraceLayer;
 
+use crate::access::Access;
+use crate::access::gate::{self, Gate};
 use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::guard;
@@ -20,17 +22,6 @@ use crate::metrics::Metrics;
 use crate::openapi::ui as reference;
 use crate::routes;
 use crate::ui;
-
-/// What a surface permits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Reading, actions and tools: for a unix socket, whose file says who may use it.
-    Full,
-    /// The same for a loopback address: only under a name or address of loopback, which web pages cannot have.
-    Loopback,
-    /// `GET` and `HEAD` only: for the routed network, where nobody is known.
-    ReadOnly,
-}
 
 /// The application for one surface.
 pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
@@ -47,11 +38,10 @@ pub fn app<B: Backend>(backend: Arc<B>, access: Access) -> Router {
         .merge(ui::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed);
-    let app = match access {
-        Access::Full => app,
-        Access::Loopback => app.layer(middleware::from_fn(guard::this_host_only)),
-        Access::ReadOnly => app.layer(middleware::from_fn(guard::read_only)),
-    };
+    let loopback = matches!(access, Access::Loopback(_));
+    let gate = Arc::new(Gate::new(access, Arc::clone(&state.backend)));
+    let app = app.layer(middleware::from_fn_with_state(gate, gate::ask::<B>));
+    let app = if loopback { app.layer(middleware::from_fn(guard::this_host_only)) } else { app };
     app.layer(middleware::from_fn(limits)).layer(TraceLayer::new_for_http()).with_state(state)
 }
 

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use futures_util::stream::BoxStream;
 use isthmus_ospf::view::DatabaseEntryView;
 
+use crate::access::AuthenticationFailure;
 use crate::error::ApiError;
 use crate::model::{
     CaptureQuery, Configuration, ConfigurationChange, ConfigurationHistory, ConfigurationOutcome, Counters,
@@ -120,6 +121,9 @@ pub trait Backend: Send + Sync + 'static {
     /// on. A reader that is too slow for the log is told by an event of type `gap`, and one whose `after` is beyond
     /// the last event, which is of an earlier life of the node, by a `gap` with `restarted`. Ends when the node does.
     fn event_stream(&self, after: Option<u64>) -> BoxStream<'static, Event>;
+
+    /// Takes note of a request that was refused for who has sent it. There may be many of them.
+    fn authentication_failed(&self, failure: &AuthenticationFailure);
 
     /// Sends echo requests from the embedded stack; one item for each, when it is answered or given up.
     /// The request has been checked against the limits of its fields.

@@ -69,8 +69,10 @@ macro_rules! problems {
 problems! {
     /// A parameter or the body does not parse, or is out of range.
     BadRequest = "bad-request", BAD_REQUEST, "The request cannot be understood";
-    /// The surface is for reading only.
-    ReadOnly = "read-only", FORBIDDEN, "This surface is for reading only";
+    /// The request carries no token, or an unknown one.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "The request needs a token";
+    /// The caller is known, and may not do this.
+    Forbidden = "forbidden", FORBIDDEN, "The caller may not do this";
     /// The request was addressed to another host, or made by a page of one.
     ForeignOrigin = "foreign-origin", FORBIDDEN, "This surface is for this host";
     /// Nothing has this name.

@@ -12,6 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
+use crate::access::Caller;
 use crate::error::{ApiError, ProblemKind};
 
 /// The query of a request.
@@ -70,14 +71,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
     }
 }
 
-/// Who changes the configuration.
+/// Who changes the configuration: the name of the token, or the user of the host.
 pub(crate) struct Author(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Author {
     type Rejection = Infallible;
 
-    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self("rest".to_owned()))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // Every operation that changes something needs a role, so there is a caller.
+        let caller = parts.extensions.get::<Caller>();
+        Ok(Self(caller.map_or_else(|| "rest".to_owned(), |caller| caller.name.clone())))
     }
 }
 

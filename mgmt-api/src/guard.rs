@@ -1,4 +1,4 @@
-//! Two guards: one for the surface inside the routed network, which is for reading only, and one against web pages.
+//! A guard against web pages.
 //!
 //! A browser on the host can reach the loopback address, and any page may make it try. A page whose name was made to
 //! resolve to 127.0.0.1 gives itself away by the `Host` header; one that posts across sites, by `Origin`. Neither is
@@ -7,24 +7,11 @@
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::error::{ApiError, ProblemKind};
-
-/// Lets pass what only reads.
-pub(crate) async fn read_only(request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
-    ApiError::new(
-        ProblemKind::ReadOnly,
-        format!("{} is not served inside the routed network", request.method()),
-        "use the node's unix socket or its loopback address on the node itself",
-    )
-    .into_response()
-}
 
 /// Lets pass what was addressed to this host, by no page of another host.
 pub(crate) async fn this_host_only(request: Request, next: Next) -> Response {

@@ -5,6 +5,7 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | [`access`] | who may do what: tokens, roles, users |
 //! | [`backend`] | what the surface asks of the node; the router implements it |
 //! | [`model`] | the structure of each resource |
 //! | [`error`] | refusals as problem documents (RFC 9457) |
@@ -13,11 +14,15 @@
 //! | `configure` | changes of single resources, as edits of the one document |
 //! | [`metrics`] | `/metrics` |
 //! | [`serve`](mod@serve) | listeners |
+//! | [`connection`] | connections, and what bounds them |
+//! | [`tls`] | TLS |
 //! | `ui` | the web page at `/` |
 
+pub mod access;
 pub mod app;
 pub mod backend;
 mod configure;
+pub mod connection;
 pub mod error;
 mod extract;
 mod guard;
@@ -26,10 +31,12 @@ pub mod model;
 mod openapi;
 mod routes;
 pub mod serve;
+pub mod tls;
 mod ui;
 
-pub use app::{Access, app, openapi};
+pub use access::Access;
+pub use app::{app, openapi};
 pub use backend::Backend;
 pub use error::{ApiError, ProblemKind};
 pub use openapi::Resource;
-pub use serve::{BindError, UnixSocket, bind_tcp, serve};
+pub use serve::{BindError, UnixSocket, bind_remote, bind_tcp, serve};

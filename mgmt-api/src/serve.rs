@@ -1,59 +1,37 @@
 //! Where the application listens: loopback, a unix socket, or whatever the embedded stack hands over.
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
 use tokio::net::{TcpListener, UnixListener, UnixStream, unix};
-use tokio::sync::oneshot;
 
+use crate::access::{Peer, Tokens};
+use crate::connection::{self, Surface};
 use crate::model::DateTime;
 
-/// Serves until `shutdown` ends, then gives the requests under way a moment to end too.
+/// Serves plain HTTP until `shutdown` ends, then gives the requests under way a moment to end too.
 ///
 /// # Errors
-/// The listener failed for good.
-pub async fn serve<L>(
+/// The listener failed for good. None does so far: they wait and try again.
+pub async fn serve<L: Surface>(
     listener: L,
     app: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()>
-where
-    L: Listener,
-    L::Addr: std::fmt::Debug,
-{
-    let (told, shutting_down) = oneshot::channel();
-    let graceful = axum::serve(listener, app).with_graceful_shutdown(async move {
-        shutdown.await;
-        // The other end is gone only when serving has ended by itself.
-        let _ = told.send(());
-    });
-    let patience = async {
-        match shutting_down.await {
-            Ok(()) => tokio::time::sleep(GRACE).await,
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        result = graceful.into_future() => result,
-        () = patience => Ok(()),
-    }
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    connection::serve(listener, None, app, shutdown).await;
+    Ok(())
 }
 
 /// Why a surface cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address can be reached from other hosts.
-    #[error(
-        "{0} can be reached from other hosts, and requests are not authenticated yet: listen on 127.0.0.1 or [::1], \
-         or on a unix socket, and forward it with ssh -L where it is needed"
-    )]
+    #[error("{0} can be reached from other hosts: it needs tokens and TLS")]
     NotLoopback(SocketAddr),
     /// The system refused the address.
     #[error("cannot listen on {address}: {source}")]
@@ -89,6 +67,21 @@ pub async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
     if !address.ip().is_loopback() {
         return Err(BindError::NotLoopback(address));
     }
+    listen(address).await
+}
+
+/// Opens any address, for TLS and callers with a token. Port 0 takes any free one.
+///
+/// # Errors
+/// There are no tokens, or the system refuses the address.
+pub async fn bind_remote(address: SocketAddr, tokens: &Tokens) -> Result<TcpListener, BindError> {
+    if tokens.is_empty() {
+        return Err(BindError::NotLoopback(address));
+    }
+    listen(address).await
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|source| BindError::Tcp { address, source })
 }
 
@@ -128,6 +121,12 @@ impl Listener for UnixSocket {
 
     fn local_addr(&self) -> io::Result<unix::SocketAddr> {
         self.listener.local_addr()
+    }
+}
+
+impl Surface for UnixSocket {
+    fn peer(stream: &UnixStream, _: &unix::SocketAddr) -> Peer {
+        Peer::User(stream.peer_cred().ok().map(|credentials| credentials.uid()))
     }
 }
 
@@ -198,6 +197,3 @@ fn create_private_directory(parent: &Path) -> io::Result<PathBuf> {
         }
     }
 }
-
-/// How long requests under way may go on after the shutdown.
-const GRACE: Duration = Duration::from_secs(1);

@@ -273,7 +273,10 @@ fn without_a_node_the_cause_and_the_remedy_are_named() {
     assert!(stderr(&shown).contains("is the node running?"));
     let usage = isthmus(&path, &["show", "system", "--api", "localhost"]);
     assert_eq!(usage.status.code(), Some(2));
-    assert!(stderr(&usage).contains("write unix:/run/isthmus/node-1.sock or http://127.0.0.1:8080"));
+    assert!(
+        stderr(&usage)
+            .contains("write unix:/run/isthmus/node-1.sock, http://127.0.0.1:8080 or https://HOST:PORT")
+    );
     assert_eq!(isthmus(&path, &["frobnicate"]).status.code(), Some(2));
 }
 
@@ -340,4 +343,43 @@ fn events_are_followed_until_ctrl_c_and_across_a_restart_of_the_node() {
     let refused = node.isthmus(&["monitor", "--type", "nothing"]);
     assert_eq!(refused.status.code(), Some(4));
     assert!(stderr(&refused).contains("there is no type of events `nothing`"), "{}", stderr(&refused));
+}
+
+#[test]
+fn tokens_are_made_without_a_node_and_never_taken_from_the_command_line() {
+    let path = unused_path();
+    let created = isthmus(&path, &["token", "create", "--name", "ci", "--role", "admin", "-o", "json"]);
+    let document: Value = serde_json::from_str(stdout(&created)).unwrap();
+    let secret = document["secret"].as_str().unwrap();
+    let hash = isthmus_mgmt_api::access::TokenHash::of(secret).to_string();
+    assert_eq!((&document["sha256"], &document["role"]), (&hash.clone().into(), &"admin".into()));
+    let text = isthmus(&path, &["token", "create", "--name", "ci", "--role", "viewer"]);
+    let yaml: Value = serde_yaml::from_str(stdout(&text)).expect("lines for the file");
+    let lines = &yaml["management"]["tokens"][0];
+    assert_eq!((&lines["name"], &lines["role"]), (&"ci".into(), &"viewer".into()));
+    assert_eq!(stdout(&text).matches("isthmus_").count(), 1, "the secret is shown once");
+    let refused = isthmus(&path, &["--token", secret, "status"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("--token-file"), "{}", stderr(&refused));
+    let role = isthmus(&path, &["token", "create", "--name", "ci", "--role", "root"]);
+    assert!(stderr(&role).contains("viewer, operator and admin"), "{}", stderr(&role));
+}
+
+#[test]
+fn a_token_does_not_travel_in_clear_text() {
+    let command = |api: &str, token: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_isthmus"));
+        command.args(["--api", api, "status"]).env_remove("ISTHMUS_API");
+        if let Some(token) = token {
+            command.env("ISTHMUS_TOKEN", token);
+        }
+        command.output().unwrap()
+    };
+    let refused = command("http://192.0.2.1:8080", Some("isthmus_secret"));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("not encrypted") && !stderr(&refused).contains("isthmus_secret"));
+    for private in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1", "https://127.0.0.1:1"] {
+        assert_eq!(command(private, Some("isthmus_secret")).status.code(), Some(3), "{private}");
+    }
+    assert_eq!(command("http://127.0.0.1:1", Some("two words")).status.code(), Some(2));
 }

@@ -12,11 +12,11 @@ use std::time::Duration;
 use isthmus_tests::dashboards::{alert_names, hastened, rules};
 use isthmus_tests::http;
 use isthmus_tests::lab::{
-    self, Lab, Namespace, Node, OneExit, Peer, Process, Prometheus, PrometheusConfig, wait,
+    self, Lab, Namespace, Node, OneExit, Peer, Process, Prometheus, PrometheusConfig, Protection, wait,
 };
 use isthmus_tests::wire::{ethernet, fix_ospf, hello, ipv4, ospf};
 
-use crate::prometheus::{PORT, in_band, managed};
+use crate::prometheus::{PORT, in_band, managed, protection};
 
 /// What makes alerts of OSPF fire.
 const OF_OSPF: &[&str] = &[
@@ -65,12 +65,10 @@ struct Alerts {
 
 impl Alerts {
     /// Starts Prometheus, and waits until all nodes are scraped and nothing fires.
-    fn watch(lab: &Lab, exit: &OneExit) -> Self {
-        let config = PrometheusConfig {
-            in_band: vec![in_band(1), in_band(3)],
-            loopback: vec![format!("127.0.0.1:{PORT}")],
-            rules: hastened(&fs::read_to_string(rules()).unwrap()),
-        };
+    fn watch(lab: &Lab, exit: &OneExit, protection: &Protection) -> Self {
+        let rules = hastened(&fs::read_to_string(rules()).unwrap());
+        let config = PrometheusConfig::in_band(vec![in_band(1), in_band(3)], rules, protection);
+        let config = PrometheusConfig { loopback: vec![format!("127.0.0.1:{PORT}")], ..config };
         let prometheus = Prometheus::start(lab, exit.n2.shared_namespace(), &config);
         prometheus.await_some("count(up{job=\"isthmus\"} == 1) == 3");
         let alerts = Self { prometheus, fired: BTreeSet::new() };
@@ -116,14 +114,15 @@ fn of(id: u8) -> String {
 #[test]
 fn alerts_of_ospf_fire_and_clear() {
     lab::run("alerts-ospf", |lab| {
+        let protection = protection(lab);
         let exit = OneExit::build_with(lab, |config| {
-            let mut config = managed(config);
+            let mut config = managed(&protection, config);
             if config.id == 3 {
                 config.yaml.push_str("ospf: {spf-delay: 1500}\n");
             }
             config
         });
-        let mut alerts = Alerts::watch(lab, &exit);
+        let mut alerts = Alerts::watch(lab, &exit, &protection);
         let (router, n1) = (&exit.outside.router, of(1));
 
         router.namespace().ip(&["link", "set", "core", "down"]);
@@ -189,8 +188,9 @@ fn inject_own_router_id(exit: &OneExit) {
 #[test]
 fn alerts_of_nodes_fire_and_clear() {
     lab::run("alerts-nodes", |lab| {
-        let exit = OneExit::build_with(lab, managed);
-        let mut alerts = Alerts::watch(lab, &exit);
+        let protection = protection(lab);
+        let exit = OneExit::build_with(lab, |config| managed(&protection, config));
+        let mut alerts = Alerts::watch(lab, &exit, &protection);
         unconfirmed_change(&exit.n2, &mut alerts);
         exit.n3.kill();
         alerts.fires("IsthmusMemberFailed", &format!("{}, node=\"3\", state=\"failed\"", of(1)));
@@ -214,8 +214,9 @@ fn alerts_of_nodes_fire_and_clear() {
 #[test]
 fn alerts_of_the_data_plane_fire_and_clear() {
     lab::run("alerts-packets", |lab| {
-        let exit = OneExit::build_with(lab, managed);
-        let mut alerts = Alerts::watch(lab, &exit);
+        let protection = protection(lab);
+        let exit = OneExit::build_with(lab, |config| managed(&protection, config));
+        let mut alerts = Alerts::watch(lab, &exit, &protection);
         held_worker(&exit.n2, &mut alerts);
         packets_to_nobody(&exit, &mut alerts);
         flood_a_node_that_is_stopped(&exit, &mut alerts);

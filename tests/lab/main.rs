@@ -20,6 +20,7 @@ mod kernels;
 mod keys;
 mod lan;
 mod malformed;
+mod management;
 mod neighbors;
 mod networks;
 mod prometheus;

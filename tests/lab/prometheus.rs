@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use isthmus_tests::dashboards::{Query, dashboards, known_metrics, rules, text};
 use isthmus_tests::lab::{
-    self, COMMON, Lab, Namespace, NodeConfig, OneExit, Peer, Ping, Prometheus, PrometheusConfig, wait,
+    self, COMMON, Lab, Namespace, NodeConfig, OneExit, Peer, Ping, Prometheus, PrometheusConfig, Protection,
+    wait,
 };
 
 /// Where the nodes answer, in band and on the loopback address.
@@ -22,8 +23,15 @@ const MAY_BE_EMPTY: &[(&str, &str)] = &[
 ];
 
 /// A node that is managed in band and on its loopback address.
-pub(crate) fn managed(config: NodeConfig) -> NodeConfig {
-    config.managed(&format!("in-band-port: {PORT}")).managed(&format!("listen: 127.0.0.1:{PORT}"))
+pub(crate) fn managed(protection: &Protection, config: NodeConfig) -> NodeConfig {
+    let config =
+        config.managed(&format!("in-band-port: {PORT}")).managed(&format!("listen: 127.0.0.1:{PORT}"));
+    protection.protect(config.managed("loopback-tokens: false"))
+}
+
+/// What protects the nodes in band: a certificate with the addresses of all three, and tokens.
+pub(crate) fn protection(lab: &Lab) -> Protection {
+    Protection::new(lab, &["10.77.3.1", "10.77.3.2", "10.77.3.3"])
 }
 
 /// Where a node is scraped in band: the loopback address of its router.
@@ -38,18 +46,19 @@ pub(crate) fn in_band(id: u8) -> String {
 #[test]
 fn prometheus_scrapes_the_nodes_and_every_panel_shows_them() {
     lab::run("prometheus", |lab| {
-        let exit = OneExit::build_with(lab, managed);
+        let protection = protection(lab);
+        let exit = OneExit::build_with(lab, |config| managed(&protection, config));
         let host = &exit.outside.host;
         let targets = [1, 2, 3].map(in_band).to_vec();
         let rules = fs::read_to_string(rules()).unwrap();
-        let config = PrometheusConfig { in_band: targets, rules, ..PrometheusConfig::default() };
+        let config = PrometheusConfig::in_band(targets, rules, &protection);
         let outside = Prometheus::start(lab, host, &config);
         for id in [1, 2, 3] {
             outside.await_some(&format!("up{{instance=\"{}\"}} == 1", in_band(id)));
         }
-        check_exposition(lab, host, &in_band(3));
+        check_exposition(lab, host, &in_band(3), &protection);
         compare_with_rest(&exit, &outside);
-        scrape_on_loopback(lab, &exit, &outside);
+        scrape_on_loopback(lab, &exit, &outside, &protection);
         exercise(&exit);
         await_every_panel(&outside);
         // A scrape lasts milliseconds; what takes longer waits for something.
@@ -59,9 +68,22 @@ fn prometheus_scrapes_the_nodes_and_every_panel_shows_them() {
 }
 
 /// `promtool check metrics` has nothing to say about what a node answers.
-fn check_exposition(lab: &Lab, from: &Namespace, target: &str) {
-    let url = format!("http://{target}/metrics");
-    let exposition = from.run(&["curl", "-sS", "--fail", "--max-time", "10", &url]);
+fn check_exposition(lab: &Lab, from: &Namespace, target: &str, protection: &Protection) {
+    let url = format!("https://{target}/metrics");
+    let certificate = protection.certificate().display().to_string();
+    let token = format!("Authorization: Bearer {}", protection.secret("viewer"));
+    let exposition = from.run(&[
+        "curl",
+        "-sS",
+        "--fail",
+        "--max-time",
+        "10",
+        "--cacert",
+        &certificate,
+        "-H",
+        &token,
+        &url,
+    ]);
     assert!(exposition.contains("isthmus_build_info{"), "{exposition}");
     let file = lab.file("exposition");
     fs::write(&file, &exposition).unwrap();
@@ -102,9 +124,10 @@ fn compare_with_rest(exit: &OneExit, prometheus: &Prometheus) {
 }
 
 /// The other way to scrape: on the node itself, without a network.
-fn scrape_on_loopback(lab: &Lab, exit: &OneExit, outside: &Prometheus) {
+fn scrape_on_loopback(lab: &Lab, exit: &OneExit, outside: &Prometheus, protection: &Protection) {
     let loopback = format!("127.0.0.1:{PORT}");
-    let config = PrometheusConfig { loopback: vec![loopback.clone()], ..PrometheusConfig::default() };
+    let config = PrometheusConfig::in_band(Vec::new(), String::new(), protection);
+    let config = PrometheusConfig { loopback: vec![loopback.clone()], ..config };
     let inside = Prometheus::start(lab, exit.n1.shared_namespace(), &config);
     inside.await_some(&format!("up{{job=\"isthmus\", instance=\"{loopback}\"}} == 1"));
     let seen = |prometheus: &Prometheus, instance: &str| {

@@ -164,6 +164,10 @@ fn counters(out: &mut Families, counters: &Counters) {
                 let direction = if direction == "received" { "receive" } else { "transmit" };
                 out.count(&m::ARP_PACKETS, &[direction], counter.value);
             }
+            ("authentication", name) => {
+                let reason = name.trim_start_matches("refused-");
+                out.count(&m::AUTHENTICATION_FAILURES, &[reason], counter.value);
+            }
             ("ospf", reason) => out.count(&m::OSPF_DATAGRAM_DROPS, &[reason], counter.value),
             // It is shown with the worker.
             ("worker", "wakeups") => {}

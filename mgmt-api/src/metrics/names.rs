@@ -46,6 +46,7 @@ metrics! {
     START_TIME = Gauge "isthmus_start_time_seconds" [] "When the process started, in seconds since 1970.";
     READY = Gauge "isthmus_ready" [] "1 once the node has joined and has its routes.";
     CHECK_STATUS = Gauge "isthmus_check_status" ["check"] "0 as it should be, 1 warning, 2 failed.";
+    AUTHENTICATION_FAILURES = Counter "isthmus_authentication_failures_total" ["reason"] "Requests to the management plane that were refused for who sent them.";
     COUNTER = Counter "isthmus_counter_total" ["group" "counter"] "Counters of the node that have no metric of their own.";
 
     PROCESS_CPU = Counter "process_cpu_seconds_total" [] "Processor time of the process, in user and system mode.";

@@ -57,8 +57,13 @@ pub(super) fn complete(
         members.insert("servers".to_owned(), json!([{ "url": "/", "description": "this node" }]));
         members.insert(
             "components".to_owned(),
-            json!({ "schemas": sorted(components), "responses": problems() }),
+            json!({
+                "schemas": sorted(components),
+                "responses": problems(),
+                "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": TOKEN } },
+            }),
         );
+        members.insert("security".to_owned(), json!([{ "token": [] }, {}]));
     }
     document
 }
@@ -82,6 +87,10 @@ fn sorted(map: Map<String, Value>) -> Map<String, Value> {
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     entries.into_iter().collect()
 }
+
+const TOKEN: &str = "\
+The secret of a token of `management.tokens`. A unix socket knows its callers as users of the host instead. `x-role` of an \
+operation is the role that it needs: viewer, operator or admin; `none` is served to everybody.";
 
 const DESCRIPTION: &str = "\
 The management of a node: what it knows, what it does, and its configuration.\n\n\

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::routing::{self, MethodRouter};
 use schemars::JsonSchema;
 use serde_json::Value;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{OperationBuilder, Parameter};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
@@ -15,6 +16,7 @@ use utoipa::openapi::{
     ContentBuilder, Header as OpenApiHeader, HttpMethod, Ref, RefOr, Required, Schema, Type,
 };
 
+use crate::access::roles;
 use crate::error::ProblemKind;
 
 use super::parameters::{Header, of_path, of_query};
@@ -79,7 +81,8 @@ impl<S> Operation<S> {
             body: None,
             answers: Vec::new(),
             problems: vec![
-                ProblemKind::ReadOnly,
+                ProblemKind::Unauthorized,
+                ProblemKind::Forbidden,
                 ProblemKind::TooLarge,
                 ProblemKind::Internal,
                 ProblemKind::Timeout,
@@ -183,6 +186,9 @@ impl<S> Operation<S> {
             .operation_id(Some(operation_id(&self.method, path)))
             .summary(Some(self.summary))
             .description(self.description);
+        if let Some(role) = roles::listed(method_name(&self.method), path) {
+            operation = operation.extensions(Some(Extensions::builder().add("x-role", role.name()).build()));
+        }
         for parameter in segments.into_iter().chain(self.parameters) {
             operation = operation.parameter(parameter);
         }
@@ -246,15 +252,19 @@ pub(super) fn problem_name(status: u16) -> String {
 
 /// `GET /api/v1/ospf/areas/{area}` is `get-ospf-areas-area`.
 fn operation_id(method: &HttpMethod, path: &str) -> String {
-    let method = match method {
-        HttpMethod::Get => "get",
-        HttpMethod::Put => "put",
-        HttpMethod::Patch => "patch",
-        HttpMethod::Delete => "delete",
-        HttpMethod::Post => "post",
-        _ => "other",
-    };
+    let method = method_name(method).to_ascii_lowercase();
     let path = path.trim_start_matches("/api/v1");
     let words = path.split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
-    std::iter::once(method).chain(words).collect::<Vec<_>>().join("-")
+    std::iter::once(method.as_str()).chain(words).collect::<Vec<_>>().join("-")
+}
+
+fn method_name(method: &HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Get => "GET",
+        HttpMethod::Put => "PUT",
+        HttpMethod::Patch => "PATCH",
+        HttpMethod::Delete => "DELETE",
+        HttpMethod::Post => "POST",
+        _ => "OTHER",
+    }
 }

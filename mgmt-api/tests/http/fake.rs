@@ -1,10 +1,12 @@
 //! A node of fixed answers: a test double for the shape of HTTP only.
 
 use std::net::Ipv4Addr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
+use isthmus_mgmt_api::access::AuthenticationFailure;
 use isthmus_mgmt_api::model::*;
 use isthmus_mgmt_api::{ApiError, Backend, ProblemKind};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
@@ -23,6 +25,7 @@ pub(crate) struct FakeNode {
     pub(crate) failed: bool,
     pub(crate) later_event: bool,
     pub(crate) configuration: FakeConfiguration,
+    pub(crate) refused: Mutex<Vec<AuthenticationFailure>>,
 }
 
 impl Default for FakeNode {
@@ -33,6 +36,7 @@ impl Default for FakeNode {
             failed: false,
             later_event: false,
             configuration: FakeConfiguration::default(),
+            refused: Mutex::default(),
         }
     }
 }
@@ -509,6 +513,7 @@ impl Backend for FakeNode {
             counter: vec![
                 counter("forward", "forwarded", 100),
                 counter("gsm", "captured-packets", 6),
+                counter("authentication", "refused-missing-token", 3),
                 counter("icmp", "sent-time-exceeded", 2),
                 counter("icmp", "suppressed", 1),
                 counter("arp", "received", 5),
@@ -570,6 +575,10 @@ impl Backend for FakeNode {
             vec![event(1, "shm-announced"), event(2, "shm-connected"), event(3, "shm-allocated")];
         events.extend(self.later_event.then(|| event(4, "shm-left")));
         Events { forgotten: 0, event: events }
+    }
+
+    fn authentication_failed(&self, failure: &AuthenticationFailure) {
+        self.refused.lock().unwrap().push(failure.clone());
     }
 
     fn event_stream(&self, after: Option<u64>) -> BoxStream<'static, Event> {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod access;
 mod configuration;
 mod documents;
 mod events;
@@ -13,6 +14,7 @@ mod openapi;
 mod reading;
 mod refusals;
 mod sockets;
+mod tls;
 mod tools;
 
 use std::sync::Arc;

@@ -147,8 +147,7 @@ async fn of_two_rings_in_one_direction_the_newer_is_shown() {
 
 #[tokio::test]
 async fn a_node_without_fabric_and_ospf_still_exposes_the_rest() {
-    let bare =
-        app(Arc::new(FakeNode { fabric: false, ospf: false, ..FakeNode::default() }), Access::ReadOnly);
+    let bare = app(Arc::new(FakeNode { fabric: false, ospf: false, ..FakeNode::default() }), Access::Full);
     let answer = send(bare, Request::get("/metrics").body(Body::empty()).unwrap()).await;
     let scrape = Exposition::parse(answer.text());
     assert_eq!(scrape.value("isthmus_ospf_up", &[]), 0.0);

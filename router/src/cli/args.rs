@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use isthmus_mgmt_api::access::Role;
 
 /// A software router for clusters whose nodes share memory.
 #[derive(Debug, Parser)]
@@ -44,7 +45,7 @@ pub struct GlobalArgs {
     /// Form of the output. JSON is the body of the API's answer.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, help_heading = "Global options")]
     pub output: Format,
-    /// API of the node: http://HOST:PORT or unix:PATH. The default is the only node that runs here.
+    /// API of the node: https://HOST:PORT, http://HOST:PORT or unix:PATH. The default is the only node that runs here.
     #[arg(
         long,
         global = true,
@@ -54,9 +55,45 @@ pub struct GlobalArgs {
         help_heading = "Global options"
     )]
     pub api: Option<String>,
+    /// Who asks, and whom.
+    #[command(flatten)]
+    pub access: AccessArgs,
     /// Id of the node, where several run here.
     #[arg(short, long, global = true, value_name = "ID", help_heading = "Global options")]
     pub node: Option<u8>,
+}
+
+/// Who asks, and whom.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct AccessArgs {
+    /// File with the token for the node; without it the variable ISTHMUS_TOKEN.
+    #[arg(
+        long,
+        global = true,
+        env = "ISTHMUS_TOKEN_FILE",
+        hide_env = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub token_file: Option<PathBuf>,
+    /// File with the certificates, in PEM, that the node's is signed with; without it those that the system trusts.
+    #[arg(
+        long,
+        global = true,
+        env = "ISTHMUS_CA_FILE",
+        hide_env = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub ca_file: Option<PathBuf>,
+    /// Refused: every user of this host could read it.
+    #[arg(long, global = true, hide = true, value_parser = no_token)]
+    pub token: Option<String>,
+}
+
+/// The list of processes shows every command line to everybody.
+fn no_token(_: &str) -> Result<String, String> {
+    Err("everybody on this host can read the command line: use --token-file FILE, or the variable ISTHMUS_TOKEN".to_owned())
 }
 
 /// The form of output.
@@ -183,6 +220,13 @@ Examples:
 
 Connects again when the connection breaks, and goes on where it ended.")]
     Monitor(MonitorArgs),
+    /// Make tokens for the management plane, without a node.
+    #[command(infer_subcommands = true)]
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        action: TokenAction,
+    },
     /// Print the version of this program; `show system` has that of the node.
     #[command(after_help = "\
 Example:
@@ -217,6 +261,33 @@ pub struct RunArgs {
 pub struct CheckArgs {
     /// The configuration file.
     pub file: PathBuf,
+}
+
+/// What to do about tokens.
+#[derive(Debug, Subcommand)]
+pub enum TokenAction {
+    /// Make a token: print its secret, once, and the lines for the configuration.
+    #[command(after_help = "\
+Examples:
+  isthmus token create --name grafana --role viewer
+  isthmus token create --name ci --role admin -o json")]
+    Create {
+        /// Whose it is, or what for.
+        #[arg(long)]
+        name: String,
+        /// What its holder may do: viewer reads, operator also uses tools, admin also changes the configuration.
+        #[arg(long, value_parser = role)]
+        role: Role,
+    },
+    /// Print the hash of the secret that comes on standard input.
+    #[command(after_help = "\
+Example:
+  isthmus token hash < token-file")]
+    Hash,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|error: isthmus_mgmt_api::access::caller::UnknownRole| error.to_string())
 }
 
 /// Options of `monitor`.

@@ -50,6 +50,28 @@ pub enum CliError {
         /// What the system says.
         cause: io::Error,
     },
+    /// TLS does not come about.
+    #[error("cannot trust {target}: {cause}")]
+    Untrusted {
+        /// Where, as `--api` takes it.
+        target: String,
+        /// What TLS has against it.
+        cause: Box<rustls::Error>,
+    },
+    /// A token would travel in clear text.
+    #[error("a token for {0} could be read on the way: it is not encrypted")]
+    PlainToken(String),
+    /// There is nothing to know a node by.
+    #[error("this system has no list of the authorities that it trusts")]
+    NoAuthorities,
+    /// A file that was named cannot be used.
+    #[error("{} cannot be used: {cause}", path.display())]
+    BadFile {
+        /// The file, or the variable.
+        path: PathBuf,
+        /// Why not.
+        cause: String,
+    },
     /// The connection broke, or what came was no answer of a node.
     #[error("{target} did not answer {path} as a node does: {cause}")]
     BadAnswer {
@@ -96,7 +118,9 @@ impl CliError {
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match self {
-            Self::BadApi(_) => "write unix:/run/isthmus/node-1.sock or http://127.0.0.1:8080".to_owned(),
+            Self::BadApi(_) => {
+                "write unix:/run/isthmus/node-1.sock, http://127.0.0.1:8080 or https://HOST:PORT".to_owned()
+            }
             Self::NoNode(_) => {
                 "start one with `isthmus run -c FILE`, or name the API of one with --api".to_owned()
             }
@@ -111,6 +135,12 @@ impl CliError {
                 _ => "is the node running, and is the address right?",
             }
             .to_owned(),
+            Self::Untrusted { cause, .. } => untrusted(cause).to_owned(),
+            Self::PlainToken(_) => {
+                "use https://, or the unix socket by ssh; without a token unset ISTHMUS_TOKEN".to_owned()
+            }
+            Self::NoAuthorities => "name the certificate of the node's authority with --ca-file".to_owned(),
+            Self::BadFile { .. } => "name another file, or correct this one".to_owned(),
             Self::BadAnswer { .. } => {
                 "compare `isthmus version` here with the node's, and see the node's log".to_owned()
             }
@@ -125,8 +155,12 @@ impl CliError {
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::BadApi(_) => Exit::Usage,
-            Self::NoNode(_) | Self::SeveralNodes(_) | Self::Unreachable { .. } => Exit::Unreachable,
+            Self::BadApi(_) | Self::PlainToken(_) | Self::BadFile { .. } => Exit::Usage,
+            Self::NoNode(_)
+            | Self::SeveralNodes(_)
+            | Self::Unreachable { .. }
+            | Self::Untrusted { .. }
+            | Self::NoAuthorities => Exit::Unreachable,
             Self::BadAnswer { .. } | Self::Refused(_) => Exit::Refused,
             Self::NotReady { .. } | Self::NothingBefore => Exit::Negative,
             Self::Unreadable { .. } => Exit::Local,
@@ -161,6 +195,33 @@ pub(super) fn findings(problem: &Problem) -> String {
         format!("{line}{}: {path}{}\n  {}\n", finding.severity, finding.message, finding.remedy)
     });
     lines.collect()
+}
+
+/// What to do about a node that TLS does not trust.
+fn untrusted(cause: &rustls::Error) -> &'static str {
+    use rustls::CertificateError as Certificate;
+
+    match cause {
+        rustls::Error::InvalidCertificate(cause) => match cause {
+            Certificate::UnknownIssuer | Certificate::BadSignature => {
+                "name the certificate of its authority, or its own if it has signed itself, with --ca-file"
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "use a name or address that stands in its certificate (subjectAltName), or make another certificate"
+            }
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. } => {
+                "give the node another certificate, or set the clock of this host"
+            }
+            _ => {
+                "give the node another certificate; one that it has signed itself must say basicConstraints CA:FALSE"
+            }
+        },
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS there: try http://",
+        _ => "is it a node, and does it speak TLS there?",
+    }
 }
 
 fn is_closed_pipe(error: &io::Error) -> bool {

@@ -24,6 +24,7 @@ mod show;
 mod status;
 mod table;
 mod text;
+mod token;
 mod tools;
 
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use args::{Args, Command, DemoArgs, GlobalArgs, Question, RunArgs};
-use client::{Client, Target};
+use client::{Client, Credentials, Target};
 use error::{CliError, Exit};
 use output::Output;
 
@@ -73,14 +74,16 @@ pub fn ask(global: GlobalArgs, question: Question) -> ExitCode {
 
 fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
     let mut output = Output::stdout(global.output);
-    let connect = || Target::find(global.api.as_deref(), global.node).map(Client::new);
+    let connect = || {
+        let target = Target::find(global.api.as_deref(), global.node)?;
+        Client::with(target, Credentials::read(&global.access)?)
+    };
     match question {
         Question::Check(check) => tools::check(&check, &mut output),
         Question::Schema => tools::schema(&mut output),
+        Question::Token { action } => token::token(&action, &mut output),
         Question::Version => tools::version(&mut output),
-        Question::Status(options) => {
-            status::status(|| Target::find(global.api.as_deref(), global.node), &options, &mut output)
-        }
+        Question::Status(options) => status::status(connect, &options, &mut output),
         Question::Show { what } => show::show(&connect()?, &what, &mut output),
         Question::Route { what } => show::route(&connect()?, &what, &mut output),
         Question::Interface { what } => tools::interface(&connect()?, &what, &mut output),

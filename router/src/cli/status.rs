@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use isthmus_mgmt_api::model::{CheckStatus, Health, Readiness, System};
 
 use super::args::StatusArgs;
-use super::client::{Client, Target};
+use super::client::Client;
 use super::error::{CliError, Exit};
 use super::output::{Output, Style};
 use super::render::checks;
@@ -14,13 +14,13 @@ use super::text::{duration, status as status_word, word};
 /// Looks once, or until the node is ready. A node that is waited for may not even run yet, so the target is looked for
 /// again each time.
 pub(super) fn status(
-    find: impl Fn() -> Result<Target, CliError>,
+    connect: impl Fn() -> Result<Client, CliError>,
     options: &StatusArgs,
     output: &mut Output,
 ) -> Result<Exit, CliError> {
     let client = match options.wait {
-        None => Client::new(find()?),
-        Some(seconds) => wait(&find, seconds)?,
+        None => connect()?,
+        Some(seconds) => wait(&connect, seconds)?,
     };
     let document = client.get(PATH)?;
     let system: System = if output.is_table() {
@@ -34,11 +34,11 @@ pub(super) fn status(
     Ok(if failed { Exit::Negative } else { Exit::Success })
 }
 
-fn wait(find: &impl Fn() -> Result<Target, CliError>, seconds: f64) -> Result<Client, CliError> {
+fn wait(connect: &impl Fn() -> Result<Client, CliError>, seconds: f64) -> Result<Client, CliError> {
     let started = Instant::now();
     let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     loop {
-        let waiting_for = match look(find) {
+        let waiting_for = match look(connect) {
             Ok((client, Readiness { ready: true, .. })) => return Ok(client),
             Ok((_, readiness)) => readiness.waiting_for.join(", "),
             Err(error @ (CliError::NoNode(_) | CliError::Unreachable { .. })) => error.to_string(),
@@ -51,8 +51,8 @@ fn wait(find: &impl Fn() -> Result<Target, CliError>, seconds: f64) -> Result<Cl
     }
 }
 
-fn look(find: &impl Fn() -> Result<Target, CliError>) -> Result<(Client, Readiness), CliError> {
-    let client = Client::new(find()?);
+fn look(connect: &impl Fn() -> Result<Client, CliError>) -> Result<(Client, Readiness), CliError> {
+    let client = connect()?;
     let path = "/api/v1/system/ready";
     let readiness =
         serde_json::from_value(client.get(path)?).map_err(|error| client.bad_answer(path, error))?;

@@ -2,10 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use isthmus_mgmt_api::access::Token;
 use isthmus_ospf::config::{AreaRange, AreaType, Authentication, InterfaceType};
 use isthmus_ospf::types::{AreaId, RouterId};
 
@@ -199,17 +200,39 @@ pub struct AreaSettings {
     pub ranges: Vec<AreaRange>,
 }
 
-/// Where the management plane listens.
+/// Where the management plane listens, and whom it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManagementConfig {
     /// A unix socket; `None`: none.
     pub unix_socket: Option<PathBuf>,
-    /// A loopback address and port; `None`: none.
+    /// An address and port; `None`: none. Without tokens and TLS it is loopback.
     pub listen: Option<SocketAddr>,
-    /// Port of the read-only surface inside the routed network, carried by the embedded stack; `None`: none.
+    /// Port inside the routed network, carried by the embedded stack; `None`: none. There are tokens and TLS then.
     pub in_band_port: Option<u16>,
     /// Where the node keeps what it remembers over restarts.
     pub state_directory: PathBuf,
+    /// Who may use it.
+    pub tokens: Vec<Token>,
+    /// Whether the loopback address asks for tokens.
+    pub loopback_tokens: bool,
+    /// TLS of what is not loopback.
+    pub tls: Option<TlsConfig>,
+}
+
+/// A certificate and its key, PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The certificate, followed by those that it was signed with.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+}
+
+impl TlsConfig {
+    /// The key of the configuration that names a file.
+    pub fn key_of(&self, path: &Path) -> &'static str {
+        if path == self.certificate { "management.tls.certificate" } else { "management.tls.private-key" }
+    }
 }
 
 /// A route by hand.

@@ -4,6 +4,8 @@
 //! numbers in any range and addresses as text, so that the checks can name everything that is wrong with a file
 //! at once. The comments here are the descriptions in the JSON schema and in the reference.
 
+mod management;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,6 +13,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+pub use management::{RawRole, RawTls, RawToken};
 
 /// The configuration of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +35,7 @@ pub struct RawConfig {
     pub fabric: Option<RawFabric>,
     /// OSPF of the whole router.
     pub ospf: RawOspf,
-    /// Where the management plane listens.
+    /// Where the management plane listens, and whom it takes.
     pub management: RawManagement,
     /// Routes by hand.
     pub static_routes: Vec<RawStaticRoute>,
@@ -345,21 +349,30 @@ pub struct RawRange {
     pub cost: Option<i64>,
 }
 
-/// Where the management plane listens.
+/// Where the management plane listens, and whom it takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RawManagement {
     /// Path of a unix socket, or `none`. Default: `/run/isthmus/node-N.sock` for root,
     /// `$XDG_RUNTIME_DIR/isthmus/node-N.sock` for others; `router.sock` without a fabric.
     pub unix_socket: Option<String>,
-    /// A loopback address and port, `127.0.0.1:8080` or `[::1]:8080`. Default: none.
+    /// An address and a port. A loopback address, `127.0.0.1:8080` or `[::1]:8080`, speaks plain HTTP and asks for a
+    /// token only if there are `tokens`; any other speaks TLS and needs `tokens` and `tls`. Default: none.
     pub listen: Option<String>,
-    /// Port of the read-only surface inside the routed network, carried by the embedded stack. Default: none.
+    /// Port inside the routed network, carried by the embedded stack. It speaks TLS and needs `tokens` and `tls`.
+    /// Default: none.
     #[schemars(range(min = 1, max = 65535))]
     pub in_band_port: Option<i64>,
     /// Directory of what the node remembers over restarts: the history of its configurations, secrets included. Default:
     /// `/var/lib/isthmus/node-N` for root, `$XDG_STATE_HOME/isthmus/node-N` for others; `router` without a fabric.
     pub state_directory: Option<String>,
+    /// Who may use the addresses that other hosts can reach, and what for. With tokens the loopback address asks for
+    /// them, too; the unix socket knows its callers as users of the host.
+    pub tokens: Vec<RawToken>,
+    /// Whether the loopback address asks for tokens, where there are some. `false` leaves it to every user of the host.
+    pub loopback_tokens: Option<bool>,
+    /// TLS of the addresses that other hosts can reach.
+    pub tls: Option<RawTls>,
 }
 
 /// A route by hand.

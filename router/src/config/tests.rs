@@ -111,7 +111,7 @@ ospf:
       summary: false
       default-cost: 5
       ranges: [{prefix: 10.9.0.0/16, advertise: false}, {prefix: 10.10.0.0/16, cost: 3}]
-management: {unix-socket: none, listen: '[::1]:8080', in-band-port: 80}
+management: {unix-socket: none, listen: '[::1]:8080'}
 static-routes:
   - {destination-prefix: 0.0.0.0/0, next-hop: 10.2.0.254, distance: 250}
 ";
@@ -372,7 +372,7 @@ fn values() -> Vec<Bad> {
         after("ospf: {router-id: gate}", Code::BadRouterId, 6, "ospf.router-id"),
         after("ospf: {router-id: 0.0.0.0}", Code::BadRouterId, 6, "ospf.router-id"),
         after("management: {listen: 8080}", Code::BadListen, 6, "management.listen"),
-        after("management: {listen: 0.0.0.0:8080}", Code::BadListen, 6, "management.listen"),
+        after("management: {listen: 0.0.0.0:8080}", Code::Unprotected, 6, "management.listen"),
     ]
 }
 
@@ -663,7 +663,9 @@ fn every_example_is_taken_without_a_warning() {
         let path = entry.unwrap().path();
         let loaded =
             load(&path, &root()).unwrap_or_else(|findings| panic!("{}: {findings:#?}", path.display()));
-        assert_eq!(loaded.warnings, [], "{}", path.display());
+        // The certificate of an example is made where it is used.
+        let warnings = loaded.warnings.into_iter().filter(|found| found.code != Code::BadCertificate);
+        assert_eq!(warnings.collect::<Vec<_>>(), [], "{}", path.display());
         seen.push((path.file_stem().unwrap().to_string_lossy().into_owned(), loaded.config));
     }
     let config = |name: &str| -> &Config { &seen.iter().find(|(stem, _)| stem == name).expect(name).1 };

@@ -30,8 +30,12 @@ impl Api {
     }
 
     /// The API at `http://HOST:PORT`.
-    pub fn http(base: &str) -> Self {
-        Self { client: Client::new(Target::Http(base.to_owned())) }
+    ///
+    /// # Errors
+    /// It speaks TLS, and the system trusts nobody.
+    pub fn http(base: &str) -> io::Result<Self> {
+        let client = Client::new(Target::Http(base.to_owned())).map_err(io::Error::other)?;
+        Ok(Self { client })
     }
 
     /// Fetches a resource.

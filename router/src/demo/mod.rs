@@ -20,6 +20,7 @@
 
 pub mod client;
 pub mod convergence;
+pub mod credentials;
 pub mod failover;
 pub mod outside;
 pub mod place;

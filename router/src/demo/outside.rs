@@ -12,6 +12,7 @@ use ipnet::Ipv4Net;
 use isthmus_shmnet::Network;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::credentials::Credentials;
 use super::topology::{OUTSIDE_GATEWAY, OUTSIDE_HOST};
 use crate::forward::InterfaceIndex;
 use crate::forward::fib::{Fib, FibEntry, NextHop};
@@ -30,6 +31,7 @@ const LINK_CAPACITY: usize = 1024;
 #[derive(Clone)]
 pub struct OutsideHost {
     host: HostHandle,
+    credentials: Arc<Credentials>,
 }
 
 impl OutsideHost {
@@ -37,7 +39,7 @@ impl OutsideHost {
     ///
     /// # Errors
     /// The socket or a thread could not be made.
-    pub fn start(wire: &Path) -> io::Result<(Self, OutsideWorker)> {
+    pub fn start(wire: &Path, credentials: Arc<Credentials>) -> io::Result<(Self, OutsideWorker)> {
         let config = SocketConfig { name: "host0".into(), path: wire.to_owned(), mac: None, mtu: MTU };
         let port = SocketPort::open(config).map_err(io::Error::other)?;
         let (worker_end, host_end) = link(LINK_CAPACITY, Bell::new()?, Bell::new()?);
@@ -56,7 +58,7 @@ impl OutsideHost {
         let config =
             HostConfig { source: OUTSIDE_HOST, local_network: None, discard_from: Vec::new(), mtu: MTU };
         let (host, _) = crate::host::start(config, host_end)?;
-        Ok((Self { host }, OutsideWorker { handle: Some(handle), thread: Some(thread) }))
+        Ok((Self { host, credentials }, OutsideWorker { handle: Some(handle), thread: Some(thread) }))
     }
 
     /// Sends one echo request.
@@ -67,16 +69,19 @@ impl OutsideHost {
         self.host.echo(EchoRequest { destination, source: None, ttl: 64, payload_len: 56, timeout }).await
     }
 
-    /// Fetches a document over HTTP, on a connection of its own.
+    /// Fetches a document over HTTP in TLS, on a connection of its own.
     ///
     /// # Errors
     /// No connection, or the answer is not a success with a JSON body.
     pub async fn fetch(&self, server: SocketAddrV4, path: &str) -> io::Result<serde_json::Value> {
         const PATIENCE: Duration = Duration::from_secs(5);
         let exchange = async {
-            let mut stream = self.host.connect(server).await?;
-            let request =
-                format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.ip());
+            let mut stream = self.credentials.connect(self.host.connect(server).await?).await?;
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nConnection: close\r\n\r\n",
+                server.ip(),
+                self.credentials.authorization()
+            );
             stream.write_all(request.as_bytes()).await?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await?;

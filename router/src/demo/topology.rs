@@ -17,6 +17,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use super::credentials::Credentials;
 use super::place::{Memory, Place, descriptor};
 
 /// The nodes of the cluster.
@@ -34,7 +35,7 @@ pub const OUTSIDE_GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// The address to which all nodes answer.
 pub const COMMON_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 2, 1);
 /// Where the nodes' in-band management listens.
-pub const IN_BAND_PORT: u16 = 80;
+pub const IN_BAND_PORT: u16 = 443;
 /// The network of the outside host.
 pub const OUTSIDE_NETWORK: &str = "192.0.2.0/24";
 
@@ -61,7 +62,7 @@ pub fn management_socket(directory: &Path, node: u8) -> PathBuf {
 }
 
 /// The configuration of a node of the cluster.
-pub fn node_config(place: &Place, node: u8) -> String {
+pub fn node_config(place: &Place, credentials: &Credentials, node: u8) -> String {
     let directory = place.directory();
     let mut text = format!("hostname: node-{node}\nnode-id: {node}\n");
     match &place.memory {
@@ -89,6 +90,7 @@ pub fn node_config(place: &Place, node: u8) -> String {
     }
     push_management(&mut text, directory, node);
     let _ = writeln!(text, "  in-band-port: {IN_BAND_PORT}");
+    text.push_str(&credentials.lines());
     text
 }
 
@@ -153,8 +155,9 @@ mod tests {
     #[test]
     fn every_process_has_a_configuration_that_passes_the_checks() {
         let place = Place::find(3).unwrap();
+        let credentials = Credentials::new(place.directory()).unwrap();
         for node in NODES {
-            let config = crate::config::parse_str(&node_config(&place, node)).unwrap();
+            let config = crate::config::parse_str(&node_config(&place, &credentials, node)).unwrap();
             assert_eq!(config.fabric.map(|fabric| fabric.node_id), Some(node));
         }
         let outside = crate::config::parse_str(&outside_router_config(&place)).unwrap();

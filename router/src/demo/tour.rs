@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::client::Api;
+use super::credentials::Credentials;
 use super::outside::{OutsideHost, OutsideWorker};
 use super::place::{NEEDED, Place};
 use super::process::{self, Process};
@@ -30,6 +32,7 @@ pub struct Tour {
     failed: Vec<String>,
     /// Processes whose log has been shown.
     shown: BTreeSet<u32>,
+    credentials: Arc<Credentials>,
     place: Place,
 }
 
@@ -46,11 +49,12 @@ impl Tour {
         say.line("segment", &place.describe());
         let mut processes = BTreeMap::new();
         let directory = place.directory().to_owned();
+        let credentials = Arc::new(Credentials::new(&directory)?);
         let router = Process::start(&directory, "outside", &topology::outside_router_config(&place))?;
         say.line("outside", &format!("router, pid {}; host {OUTSIDE_HOST} in this process", router.id()));
         processes.insert(OUTSIDE, router);
         for node in NODES {
-            let process = start_node(&place, node)?;
+            let process = start_node(&place, &credentials, node)?;
             let nic = if BORDER_NODES.contains(&node) { "one NIC" } else { "no NIC" };
             say.line(
                 process.name(),
@@ -58,7 +62,8 @@ impl Tour {
             );
             processes.insert(node, process);
         }
-        let (outside, outside_worker) = OutsideHost::start(&topology::host_wire(&directory))?;
+        let (outside, outside_worker) =
+            OutsideHost::start(&topology::host_wire(&directory), Arc::clone(&credentials))?;
         Ok(Self {
             processes,
             _outside_worker: outside_worker,
@@ -67,6 +72,7 @@ impl Tour {
             report: Report::default(),
             failed: Vec::new(),
             shown: BTreeSet::new(),
+            credentials,
             place,
         })
     }
@@ -105,7 +111,7 @@ impl Tour {
 
     /// Starts a node again that has died, as what it was.
     pub(super) fn restart(&mut self, node: u8) -> io::Result<u32> {
-        let process = start_node(&self.place, node)?;
+        let process = start_node(&self.place, &self.credentials, node)?;
         let pid = process.id();
         self.processes.insert(node, process);
         Ok(pid)
@@ -183,8 +189,12 @@ impl Tour {
     }
 }
 
-fn start_node(place: &Place, node: u8) -> io::Result<Process> {
-    Process::start(place.directory(), &format!("node-{node}"), &topology::node_config(place, node))
+fn start_node(place: &Place, credentials: &Credentials, node: u8) -> io::Result<Process> {
+    Process::start(
+        place.directory(),
+        &format!("node-{node}"),
+        &topology::node_config(place, credentials, node),
+    )
 }
 
 /// The address of a node's API on TCP, tried out.
@@ -193,7 +203,7 @@ async fn address(api: &Api) -> io::Result<String> {
     let mut listen = system["listen"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let address = listen.find(|address| address.starts_with("http"));
     let address = address.ok_or_else(|| io::Error::other("the node does not listen on TCP"))?;
-    let there = Api::http(address).get("/api/v1/system").await?;
+    let there = Api::http(address)?.get("/api/v1/system").await?;
     if there["hostname"] == system["hostname"] {
         Ok(address.to_owned())
     } else {

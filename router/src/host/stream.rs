@@ -10,6 +10,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use isthmus_mgmt_api::access::Peer;
+use isthmus_mgmt_api::connection::Surface;
 use isthmus_shmnet::Network;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
@@ -51,6 +53,12 @@ impl axum::serve::Listener for HostListener {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port)))
+    }
+}
+
+impl Surface for HostListener {
+    fn peer(_: &DuplexStream, address: &SocketAddr) -> Peer {
+        Peer::Address(*address)
     }
 }
 

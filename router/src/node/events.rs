@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::stream::{self, Stream};
+use isthmus_mgmt_api::access::AuthenticationFailure;
 use isthmus_mgmt_api::model::{DateTime, Event, EventType, Events};
 use isthmus_ospf::event::Notification;
 use isthmus_shmnet::{Cast, Event as FabricEvent, EventKind, Network, SteeringEpoch};
@@ -172,6 +173,27 @@ impl EventLog {
         let inner = self.lock();
         let count = |of: &EventType| inner.counts.get(of).copied().unwrap_or_default();
         EventType::ALL.iter().map(|of| (of.name(), count(of))).collect()
+    }
+
+    /// Remembers a request to the management plane that was refused for who has sent it.
+    pub fn authentication_failure(&self, failure: &AuthenticationFailure) {
+        let AuthenticationFailure { surface, peer, reason, caller } = failure;
+        if !self.is_due(EventType::AuthenticationFailure, surface, reason.name()) {
+            return;
+        }
+        let from = peer.as_ref().map(|peer| format!(" from {peer}")).unwrap_or_default();
+        let who = caller.as_ref().map(|caller| format!(" of `{caller}`")).unwrap_or_default();
+        let mut detail = members(json!({ "surface": surface, "reason": reason.name() }));
+        for (name, value) in [("peer", peer), ("caller", caller)] {
+            if let Some(value) = value {
+                detail.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+        self.record(
+            EventType::AuthenticationFailure,
+            format!("a request{who}{from} to the {surface} surface was refused: {}", reason.name()),
+            detail.into(),
+        );
     }
 
     /// What is remembered, the oldest first.

@@ -16,6 +16,7 @@ use super::control::Request;
 use super::current::Current;
 use super::events::EventLog;
 use super::fabric_record::FabricRecord;
+use super::management::access::ManagementAccess;
 use super::roles::Role;
 use super::transactions::Transactions;
 use crate::config::Config;
@@ -65,6 +66,8 @@ pub struct Shared {
     pub role: Mutex<Role>,
     /// The epochs of the steering table, oldest first.
     pub epochs: Mutex<Vec<SteeringEpoch>>,
+    /// Whom management takes.
+    pub access: ManagementAccess,
     /// Where management listens.
     pub listen: Mutex<Vec<String>>,
     /// Counts published forwarding snapshots.

@@ -19,7 +19,7 @@ use super::fabric;
 use super::fabric_record::FabricRecord;
 use super::kernel_side::KernelSide;
 use super::layout::Layout;
-use super::management;
+use super::management::{self, access::ManagementAccess};
 use super::ports::{self, OpenPorts};
 use super::roles;
 use super::shared::Shared;
@@ -101,6 +101,8 @@ pub async fn start(
     if let Some(stack) = &stack {
         tracing::info!("{}", stack.reason);
     }
+    // Before anything is made: a certificate that is not there is the file's matter.
+    let access = ManagementAccess::new(&config.management)?;
     let (requests, request_inbox) = mpsc::channel(64);
     let joined = fabric::join(&config)?;
     let OpenPorts { ports, infos, nic_mtus, holds, captures, links, link_sender } =
@@ -177,6 +179,7 @@ pub async fn start(
         events: Arc::new(EventLog::default()),
         role: Mutex::new(role),
         epochs: Mutex::default(),
+        access,
         listen: Mutex::default(),
         generation: AtomicU64::new(0),
         ospf_drops: driver.drops(),

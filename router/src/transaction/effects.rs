@@ -61,6 +61,12 @@ rules! {
         "ospf.areas[].ranges[]" => "the range is advertised, or what is inside it",
         "ospf.areas[].ranges[].advertise" => "the range is advertised, or hidden",
         "ospf.areas[].ranges[].cost" => "the range is advertised anew",
+        "management.tokens[]" => "the token is taken, or refused, from the next request on",
+        "management.tokens[].name" => "its holder is called so",
+        "management.tokens[].role" => "its holder may do that, from the next request on",
+        "management.tokens[].sha256" => "the new secret is taken and the old one refused, from the next request on",
+        "management.tls.certificate" => "new clients are shown it",
+        "management.tls.private-key" => "new clients are answered with it",
         "static-routes[]" => "the route is there, or gone",
         "static-routes[].next-hop" => "the route leads there",
         "static-routes[].distance" => "the route is compared anew with those of other sources",
@@ -104,6 +110,7 @@ rules! {
         "management.unix-socket" => "the surfaces of management are opened at the start",
         "management.listen" => "the surfaces of management are opened at the start",
         "management.in-band-port" => "the surfaces of management are opened at the start",
+        "management.loopback-tokens" => "the surfaces of management are opened at the start",
         "management.state-directory" => "the history is opened at the start",
     }
 }

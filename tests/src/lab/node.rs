@@ -157,6 +157,13 @@ impl Node {
         self.process.borrow_mut().take().is_some_and(|process| process.terminate())
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(process) = self.process.borrow().as_ref() {
+            process.signal(signal);
+        }
+    }
+
     /// Its id.
     pub fn id(&self) -> u8 {
         self.id

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::Lab;
 use super::namespace::Namespace;
 use super::process::Process;
+use super::protection::Protection;
 use super::wait::wait;
 use crate::dashboards;
 
@@ -19,7 +20,7 @@ use crate::dashboards;
 const ADDRESS: &str = "127.0.0.1:9090";
 
 /// What a Prometheus is told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PrometheusConfig {
     /// Nodes that are scraped in band, as address and port: the first job of `deploy/prometheus/prometheus.yml`.
     pub in_band: Vec<String>,
@@ -27,12 +28,25 @@ pub struct PrometheusConfig {
     pub loopback: Vec<String>,
     /// The text of its rules.
     pub rules: String,
+    /// The token that it shows in band.
+    pub token: PathBuf,
+    /// The certificate by which it knows the nodes in band.
+    pub authority: PathBuf,
+}
+
+impl PrometheusConfig {
+    /// One that scrapes these nodes in band, with what protects them.
+    pub fn in_band(nodes: Vec<String>, rules: String, protection: &Protection) -> Self {
+        let (token, authority) = (protection.token("viewer"), protection.certificate());
+        Self { in_band: nodes, loopback: Vec::new(), rules, token, authority }
+    }
 }
 
 /// A running Prometheus.
 pub struct Prometheus {
     namespace: Rc<Namespace>,
     directory: PathBuf,
+    config: PrometheusConfig,
     process: Process,
 }
 
@@ -51,7 +65,7 @@ impl Prometheus {
         let directory = lab.file(&format!("{}-prometheus", namespace.name()));
         fs::create_dir_all(directory.join("targets")).expect("a directory of Prometheus");
         let write = |file: &str, text: &str| fs::write(directory.join(file), text).expect(file);
-        write("prometheus.yml", &settings(&config.loopback));
+        write("prometheus.yml", &settings(config, &config.loopback));
         write("rules.yml", &config.rules);
         let path = |file: &str| directory.join(file).display().to_string();
         let process = namespace.spawn(&[
@@ -61,7 +75,7 @@ impl Prometheus {
             &format!("--web.listen-address={ADDRESS}"),
             "--log.level=warn",
         ]);
-        let prometheus = Self { namespace: Rc::clone(namespace), directory, process };
+        let prometheus = Self { namespace: Rc::clone(namespace), directory, config: config.clone(), process };
         prometheus.set_targets(&config.in_band);
         wait("Prometheus answers", Duration::from_secs(60), || prometheus.query("vector(1)").map(|_| ()));
         prometheus
@@ -81,7 +95,8 @@ impl Prometheus {
     /// Changes the nodes that are scraped on their loopback address, which is in the configuration itself: Prometheus takes
     /// that anew.
     pub fn set_loopback(&self, targets: &[String]) {
-        fs::write(self.directory.join("prometheus.yml"), settings(targets)).expect("the configuration");
+        fs::write(self.directory.join("prometheus.yml"), settings(&self.config, targets))
+            .expect("the configuration");
         self.process.signal(Signal::HUP);
     }
 
@@ -180,7 +195,7 @@ fn number(pair: &Value) -> f64 {
 }
 
 /// The shipped configuration, every second; the job for the loopback address, which is a comment there, is in use.
-fn settings(loopback: &[String]) -> String {
+fn settings(config: &PrometheusConfig, loopback: &[String]) -> String {
     let shipped = dashboards::root().join("deploy/prometheus/prometheus.yml");
     let shipped = fs::read_to_string(shipped).expect("the shipped configuration");
     let mut text = String::new();
@@ -190,9 +205,12 @@ fn settings(loopback: &[String]) -> String {
                 let (key, _) = line.split_once(':').expect("a key");
                 text.push_str(&format!("{key}: 1s\n"));
             }
-            // Until the nodes ask for them.
-            "scheme: https" => {}
-            secured if secured.starts_with("authorization:") || secured.starts_with("tls_config:") => {}
+            // The files of the lab.
+            secured if secured.starts_with("authorization:") => text
+                .push_str(&format!("    authorization: {{credentials_file: {}}}\n", config.token.display())),
+            secured if secured.starts_with("tls_config:") => {
+                text.push_str(&format!("    tls_config: {{ca_file: {}}}\n", config.authority.display()));
+            }
             _ => text.push_str(&format!("{line}\n")),
         }
     }

@@ -1,5 +1,6 @@
 //! Requests to a node.
 
+mod credentials;
 mod events;
 mod target;
 mod unix;
@@ -10,10 +11,13 @@ use std::time::Duration;
 
 use isthmus_mgmt_api::error::{PROBLEM_JSON, Problem};
 use serde_json::Value;
-use ureq::http::{Response, header};
+use ureq::http::{HeaderValue, Request, Response, header};
+use ureq::middleware::{Middleware, MiddlewareNext};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
+pub use credentials::Credentials;
 pub use events::EventStream;
 pub use target::Target;
 
@@ -29,8 +33,32 @@ pub struct Client {
 }
 
 impl Client {
+    /// The API at a target, without a token. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// The target speaks TLS, and the system knows no authorities.
+    pub fn new(target: Target) -> Result<Self, CliError> {
+        Self::with(target, Credentials::default())
+    }
+
     /// The API at a target. Nothing is connected yet.
-    pub fn new(target: Target) -> Self {
+    ///
+    /// # Errors
+    /// The token would travel in clear text, or there is nothing to know the node by.
+    pub fn with(target: Target, credentials: Credentials) -> Result<Self, CliError> {
+        if credentials.authorization().is_some() && !target.is_private() {
+            return Err(CliError::PlainToken(target.to_string()));
+        }
+        let tls = if target.is_tls() { Some(credentials.tls()?) } else { None };
+        Ok(Self::build(target, credentials.authorization(), tls))
+    }
+
+    /// The API on a unix socket.
+    pub fn unix(path: &Path) -> Self {
+        Self::build(Target::Unix(path.to_owned()), None, None)
+    }
+
+    fn build(target: Target, authorization: Option<String>, tls: Option<TlsConfig>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -40,7 +68,12 @@ impl Client {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(RESPONSE_TIMEOUT))
             .user_agent(concat!("isthmus/", env!("CARGO_PKG_VERSION")))
-            .build();
+            .middleware(Authorization(authorization));
+        let config = match tls {
+            Some(tls) => config.tls_config(tls),
+            None => config,
+        };
+        let config = config.build();
         let (agent, base) = match &target {
             Target::Http(base) => (Agent::new_with_config(config), base.clone()),
             Target::Unix(path) => {
@@ -51,11 +84,6 @@ impl Client {
             }
         };
         Self { agent, base, target }
-    }
-
-    /// The API on a unix socket.
-    pub fn unix(path: &Path) -> Self {
-        Self::new(Target::Unix(path.to_owned()))
     }
 
     /// Where the API is.
@@ -193,6 +221,9 @@ impl Client {
     }
 
     fn failed(&self, path: &str, error: ureq::Error) -> CliError {
+        if let Some(cause) = tls_cause(&error) {
+            return CliError::Untrusted { target: self.target.to_string(), cause: Box::new(cause.clone()) };
+        }
         let cause = match error {
             ureq::Error::Io(cause) => cause,
             ureq::Error::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, "no answer in time"),
@@ -200,6 +231,32 @@ impl Client {
             other => return self.bad_answer(path, other),
         };
         CliError::Unreachable { target: self.target.to_string(), cause }
+    }
+}
+
+/// Adds the token to every request.
+struct Authorization(Option<String>);
+
+impl Middleware for Authorization {
+    fn handle(
+        &self,
+        mut request: Request<SendBody<'_>>,
+        next: MiddlewareNext<'_>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        if let Some(mut value) = self.0.as_ref().and_then(|text| HeaderValue::from_str(text).ok()) {
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        next.handle(request)
+    }
+}
+
+/// What TLS has against the node, if that is it.
+fn tls_cause(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Rustls(cause) => Some(cause),
+        ureq::Error::Io(cause) => cause.get_ref()?.downcast_ref(),
+        _ => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config::Environment;
 /// Where the API of a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// At `http://HOST:PORT`.
+    /// At `http://HOST:PORT` or `https://HOST:PORT`.
     Http(String),
     /// On a unix socket.
     Unix(PathBuf),
@@ -36,6 +36,24 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether what is sent there stays on this host or is encrypted.
+    pub(super) fn is_private(&self) -> bool {
+        let Self::Http(base) = self else { return true };
+        let uri = base.parse::<ureq::http::Uri>().ok();
+        let host = uri.as_ref().and_then(ureq::http::Uri::host).unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        self.is_tls()
+            || host.eq_ignore_ascii_case("localhost")
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Whether the node speaks TLS there.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self, Self::Http(base) if base.starts_with("https://"))
+    }
+}
+
 impl FromStr for Target {
     type Err = CliError;
 
@@ -44,7 +62,8 @@ impl FromStr for Target {
             return Ok(Self::Unix(PathBuf::from(path)));
         }
         let base = text.trim_end_matches('/');
-        let host = base.strip_prefix("http://").filter(|host| !host.is_empty() && !host.contains('/'));
+        let host = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
+        let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
         host.map(|_| Self::Http(base.to_owned())).ok_or_else(|| CliError::BadApi(text.to_owned()))
     }
 }
@@ -89,14 +108,16 @@ mod tests {
 
     #[test]
     fn targets_are_read_and_written_alike() {
-        for text in ["unix:/run/isthmus/node-1.sock", "http://127.0.0.1:8080", "http://[::1]:80"] {
+        for text in
+            ["unix:/run/isthmus/node-1.sock", "http://127.0.0.1:8080", "http://[::1]:80", "https://h:1"]
+        {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
         assert_eq!(
             "http://127.0.0.1:80/".parse::<Target>().unwrap(),
             Target::Http("http://127.0.0.1:80".into())
         );
-        for text in ["", "unix:", "http://", "https://127.0.0.1", "127.0.0.1:80", "http://h/path"] {
+        for text in ["", "unix:", "http://", "https://", "127.0.0.1:80", "http://h/path"] {
             assert!(matches!(text.parse::<Target>(), Err(CliError::BadApi(_))), "{text}");
         }
     }

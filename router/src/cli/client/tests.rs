@@ -91,10 +91,10 @@ fn a_loopback_address_answers_as_a_socket_does() {
         });
     });
     let target: Target = format!("http://{}", listening.recv().unwrap()).parse().unwrap();
-    assert_eq!(Client::new(target.clone()).get("/document").unwrap(), json!({"a": 1}));
+    assert_eq!(Client::new(target.clone()).unwrap().get("/document").unwrap(), json!({"a": 1}));
     drop(stop);
     server.join().unwrap();
-    let gone = Client::new(target).get("/document").unwrap_err();
+    let gone = Client::new(target).unwrap().get("/document").unwrap_err();
     assert!(matches!(gone, CliError::Unreachable { .. }), "{gone}");
 }
 

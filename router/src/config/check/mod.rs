@@ -41,7 +41,7 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
     let router_id = router_id(raw, fabric.as_ref(), &interfaces, findings);
     let maximum_paths = findings.number("ospf.maximum-paths", raw.ospf.maximum_paths, 1..=64, "");
     let spf_delay = findings.milliseconds("ospf.spf-delay", raw.ospf.spf_delay, 0..=60_000);
-    let management = management::management(raw, environment, findings);
+    let management = management::management(raw, environment, fabric.as_ref(), findings);
     let static_routes = routes::static_routes(raw, fabric.as_ref(), &interfaces, findings);
     if raw.node_id.is_some() && fabric.is_none() {
         return None;

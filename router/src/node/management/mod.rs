@@ -1,8 +1,10 @@
 //! The node behind the HTTP surface: each resource read from what the threads share, and the surfaces themselves.
 
+pub mod access;
 mod interfaces;
 mod ospf;
 mod routing;
+mod serve;
 mod shm;
 mod system;
 mod tools;
@@ -14,25 +16,24 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use isthmus_mgmt_api::access::AuthenticationFailure;
 use isthmus_mgmt_api::model::{
     CaptureQuery, Configuration, ConfigurationChange, ConfigurationHistory, ConfigurationOutcome, Counter,
     Counters, Drop, Drops, Event, Events, Fib, FibLookup, HistoricConfiguration, Interfaces, Measurements,
     Neighbors, OspfSnapshot, PingReply, PingRequest, Readiness, Routes, Shm, ShmRings, Steering, System,
     ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest, Worker,
 };
-use isthmus_mgmt_api::{Access, ApiError, Backend, UnixSocket, app, bind_tcp};
+use isthmus_mgmt_api::{ApiError, Backend};
 use isthmus_ospf::view::DatabaseEntryView;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use super::NodeError;
 use super::process::process;
 use super::shared::Shared;
 use super::transactions;
-use crate::config::{Code, Diagnostic};
 use crate::forward::icmp::IcmpError;
-use crate::host::HostHandle;
 use crate::transaction::secrets;
+
+pub use serve::serve;
 
 /// The node as the HTTP surface sees it.
 pub struct NodeBackend {
@@ -50,68 +51,9 @@ pub(super) fn overview(shared: &Shared) -> System {
     system::system(shared)
 }
 
-/// Opens the surfaces of the configuration. Each ends when `stopped` turns true.
-///
-/// # Errors
-/// An address or a path cannot be listened on.
-pub async fn serve(
-    shared: &Arc<Shared>,
-    host: &HostHandle,
-    stopped: &watch::Receiver<bool>,
-) -> Result<Vec<JoinHandle<()>>, NodeError> {
-    let backend = Arc::new(NodeBackend { shared: Arc::clone(shared), stopped: stopped.clone() });
-    let config = shared.config();
-    let settings = &config.management;
-    let refused = |key: &str, error: &dyn std::fmt::Display| {
-        let text = error.to_string();
-        let (reason, remedy) = text.split_once(": ").unwrap_or((&text, "choose another"));
-        NodeError::Refused(vec![Diagnostic::error(
-            Code::BadListen,
-            key,
-            reason.to_owned(),
-            remedy.to_owned(),
-        )])
-    };
-    let mut tasks = Vec::new();
-    if let Some(path) = &settings.unix_socket {
-        let socket =
-            UnixSocket::bind(path).await.map_err(|error| refused("management.unix-socket", &error))?;
-        shared.listen().push(format!("unix:{}", path.display()));
-        tasks.push(spawn(socket, app(Arc::clone(&backend), Access::Full), stopped.clone()));
-    }
-    if let Some(address) = settings.listen {
-        let listener = bind_tcp(address).await.map_err(|error| refused("management.listen", &error))?;
-        let address = listener.local_addr().map_err(NodeError::system("read the address of a socket"))?;
-        shared.listen().push(format!("http://{address}"));
-        tasks.push(spawn(listener, app(Arc::clone(&backend), Access::Loopback), stopped.clone()));
-    }
-    if let Some(port) = settings.in_band_port {
-        let listener = host.listen(port).await.map_err(NodeError::system("listen in the routed network"))?;
-        shared.listen().push(format!("in-band:{port}"));
-        tasks.push(spawn(listener, app(backend, Access::ReadOnly), stopped.clone()));
-    }
-    Ok(tasks)
-}
-
 /// The description of the API (OpenAPI 3.1), as every node serves it.
 pub fn openapi() -> serde_json::Value {
     isthmus_mgmt_api::openapi::<NodeBackend>(&crate::config::schema::schema())
-}
-
-fn spawn<L>(listener: L, app: axum::Router, mut stopped: watch::Receiver<bool>) -> JoinHandle<()>
-where
-    L: axum::serve::Listener,
-    L::Addr: std::fmt::Debug,
-{
-    tokio::spawn(async move {
-        let shutdown = async move {
-            // A sender that is gone means the same as its last word.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
-        if let Err(error) = isthmus_mgmt_api::serve(listener, app, shutdown).await {
-            tracing::error!(%error, "a management surface has failed");
-        }
-    })
 }
 
 impl Backend for NodeBackend {
@@ -220,6 +162,11 @@ impl Backend for NodeBackend {
         self.shared.events.stream(after, self.stopped.clone()).boxed()
     }
 
+    fn authentication_failed(&self, failure: &AuthenticationFailure) {
+        self.shared.access.failures.count(failure.reason);
+        self.shared.events.authentication_failure(failure);
+    }
+
     fn ping(
         &self,
         request: PingRequest,
@@ -270,6 +217,13 @@ fn counters(shared: &Shared) -> Counters {
     ];
     counter_list
         .extend(shared.ospf_drops.iter().map(|(reason, count)| counter("ospf", reason.label(), count)));
+    counter_list.extend(
+        shared
+            .access
+            .failures
+            .iter()
+            .map(|(reason, count)| counter("authentication", &format!("refused-{}", reason.name()), count)),
+    );
     for (kind, value) in IcmpError::LABELS.iter().zip(counts.icmp_sent) {
         counter_list.push(counter("icmp", &format!("sent-{kind}"), value));
     }

@@ -302,10 +302,11 @@ async fn attempt(
         return Err(error);
     }
     let new = candidate.loaded.config.clone();
-    let Prepared { opened, layout, kernel } = prepared;
+    let Prepared { opened, layout, kernel, access } = prepared;
     let written = candidate.written.clone();
     let next = Change { loaded: candidate.loaded, layout, opened };
     apply(shared, next).await?;
+    shared.access.adopt(access);
     kernel.finish(&new).await;
     outcome.applied = true;
     match (origin, confirm) {

@@ -12,6 +12,7 @@ use crate::node::control::layout_of;
 use crate::node::current::Current;
 use crate::node::kernel_side::gsm_addresses;
 use crate::node::layout::Layout;
+use crate::node::management::access::Successor;
 use crate::node::ports::{self, OpenedNic};
 use crate::node::shared::Shared;
 
@@ -23,6 +24,8 @@ pub struct Prepared {
     pub layout: Layout,
     /// The addresses of the kernel's device.
     pub kernel: KernelAddresses,
+    /// Whom management takes.
+    pub access: Successor,
 }
 
 impl Prepared {
@@ -36,6 +39,7 @@ impl Prepared {
         if !busy.is_empty() {
             return Err(refused(busy));
         }
+        let access = shared.access.prepare(&config.management).map_err(|finding| refused(vec![finding]))?;
         let (mut opened, mut findings) = (Vec::new(), Vec::new());
         for (position, nic) in to_open(current, config) {
             match ports::open_nic(nic, position, &shared.transactions.links).await {
@@ -56,7 +60,7 @@ impl Prepared {
         if let Err(error) = kernel.begin(config).await {
             return Err(refused(vec![failure("fabric.common-addresses", &error)]));
         }
-        Ok(Self { opened, layout, kernel })
+        Ok(Self { opened, layout, kernel, access })
     }
 
     /// Leaves the machine as it was.
