@@ -60,6 +60,17 @@ pub enum Refusal {
         /// Which.
         router_id: RouterId,
     },
+    /// A hello with the router id of a neighbor that is there, from another address of the network: two routers with one
+    /// id, or a recorded packet (section 10.5).
+    #[error("the router id {router_id} of the neighbor at {address} comes from {source_address} as well")]
+    DuplicateNeighborId {
+        /// Which.
+        router_id: RouterId,
+        /// The neighbor's address.
+        address: Ipv4Addr,
+        /// The packet's source.
+        source_address: Ipv4Addr,
+    },
     /// The router id is 0.0.0.0.
     #[error("the router id is zero")]
     ZeroRouterId,
@@ -180,7 +191,7 @@ impl Refusal {
             Self::InterfaceDown => "interface_down",
             Self::InterfacePassive => "interface_passive",
             Self::AreaMismatch { .. } => "area_mismatch",
-            Self::DuplicateRouterId { .. } => "duplicate_router_id",
+            Self::DuplicateRouterId { .. } | Self::DuplicateNeighborId { .. } => "duplicate_router_id",
             Self::ZeroRouterId => "zero_router_id",
             Self::OwnAddress => "own_address",
             Self::ForeignSource { .. } => "foreign_source",

@@ -38,7 +38,7 @@ impl Refusal {
             Self::AuthenticationTypeMismatch { .. } => "auth-type-mismatch",
             Self::AuthenticationKeyUnknown { .. } | Self::AuthenticationFailure => "auth-failure",
             Self::AreaMismatch { .. } => "area-mismatch",
-            Self::DuplicateRouterId { .. } => "duplicate-router-id",
+            Self::DuplicateRouterId { .. } | Self::DuplicateNeighborId { .. } => "duplicate-router-id",
             Self::ForeignSource { .. } | Self::NetworkMaskMismatch { .. } => "net-mask-mismatch",
             Self::HelloIntervalMismatch { .. } => "hello-interval-mismatch",
             Self::DeadIntervalMismatch { .. } => "dead-interval-mismatch",
@@ -61,6 +61,9 @@ impl Refusal {
             Self::AuthenticationFailure => ("this password or key".to_owned(), "another one".to_owned()),
             Self::AreaMismatch { own, theirs } => (own.to_string(), theirs.to_string()),
             Self::DuplicateRouterId { router_id } => (router_id.to_string(), router_id.to_string()),
+            Self::DuplicateNeighborId { router_id, address, source_address } => {
+                (format!("{router_id} at {address}"), format!("{router_id} at {source_address}"))
+            }
             Self::ForeignSource { network, source_address } => {
                 (network.to_string(), source_address.to_string())
             }

@@ -9,6 +9,7 @@ use crate::event::{Notification, Output};
 use crate::interface::Interface;
 use crate::neighbor::NeighborKey;
 use crate::types::{Instant, InterfaceId, RouterId};
+use crate::view::NeighborState;
 use crate::wire::{ALL_D_ROUTERS, ALL_SPF_ROUTERS, Frame, Header, Packet, PacketBody};
 
 impl Instance {
@@ -64,8 +65,9 @@ impl Instance {
         let last_sequence = self.neighbor(key).map_or(0, |neighbor| neighbor.cryptographic_sequence);
         let sequence = interface.authenticate(&frame, last_sequence)?;
         let packet = Packet::from_frame(&frame).map_err(Refusal::Malformed)?;
-        if !matches!(packet.body, PacketBody::Hello(_)) {
-            self.check_neighbor(key, source)?;
+        match packet.body {
+            PacketBody::Hello(_) => self.check_claim(key, source)?,
+            _ => self.check_neighbor(key, source)?,
         }
         if let Some(interface) = self.interfaces.get_mut(&id) {
             interface.statistics.received.count(packet.type_number());
@@ -81,6 +83,19 @@ impl Instance {
             neighbor.cryptographic_sequence = sequence;
         }
         result
+    }
+
+    /// Where more than two routers can be, a neighbor that is there keeps its router id: nobody else on the network pushes
+    /// it out by claiming that, with a hello of its own or a recorded one. It moves to another address after it has taken
+    /// leave, or was not heard for RouterDeadInterval.
+    fn check_claim(&self, key: NeighborKey, source: Ipv4Addr) -> Result<(), Refusal> {
+        let Some(neighbor) = self.neighbor(key) else { return Ok(()) };
+        let is_shared = self.interfaces.get(&key.interface).is_some_and(Interface::is_shared);
+        let (router_id, address) = (key.router, neighbor.address);
+        if is_shared && address != source && neighbor.state >= NeighborState::TwoWay {
+            return Err(Refusal::DuplicateNeighborId { router_id, address, source_address: source });
+        }
+        Ok(())
     }
 
     /// Section 8.2, end: everything but a hello comes from a neighbor. Section 10: where more than two routers can be, a

@@ -109,7 +109,7 @@ impl Instance {
 
     /// Section 10.5: on a point-to-point network the neighbor is who has the router id, elsewhere who has the address.
     /// A router that comes back under another id, or elsewhere at another address, is another neighbor, and the old one
-    /// is gone.
+    /// is gone. (While the old one hears us, the hello from elsewhere was refused.)
     fn forget_replaced_neighbors(
         &mut self,
         now: Instant,

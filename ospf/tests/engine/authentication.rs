@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use isthmus_ospf::Notification;
 use isthmus_ospf::Output;
-use isthmus_ospf::config::{AreaConfig, Authentication, Md5Key};
+use isthmus_ospf::config::{AreaConfig, Authentication, InterfaceConfig, InterfaceType, Md5Key};
 use isthmus_ospf::types::AreaId;
 use isthmus_ospf::view::NeighborState;
-use isthmus_ospf::wire::{ALL_SPF_ROUTERS, DdFlags, Frame, Header, Packet, PacketBody, Seal};
+use isthmus_ospf::wire::{ALL_SPF_ROUTERS, DdFlags, Frame, Header, Hello, Packet, PacketBody, Seal};
 
 use crate::bench::{Bench, OWN, PEER, PEER_ADDRESS, hello, link_config, many};
 
@@ -216,4 +216,35 @@ fn another_key_is_used_at_once_and_the_adjacency_stays() {
     for (_, transmit, _) in &bench.sent {
         assert!(Frame::decode(&transmit.payload).expect("a packet").has_md5_digest(b"next"));
     }
+}
+
+#[test]
+fn a_second_router_with_the_id_of_a_neighbor_does_not_advance_its_number() {
+    let config = InterfaceConfig {
+        interface_type: InterfaceType::Broadcast,
+        address: "172.16.0.1/29".parse().expect("an address"),
+        authentication: md5(&[key(1, "k")]),
+        ..link_config()
+    };
+    let mut bench = Bench::with(config, AreaConfig::default());
+    let receive = |bench: &mut Bench, host: u8, sequence| {
+        let mask = std::net::Ipv4Addr::new(255, 255, 255, 248);
+        let hello = Hello { network_mask: mask, ..hello(vec![OWN]) };
+        let packet = Packet {
+            header: Header { router_id: PEER, area_id: AreaId::BACKBONE },
+            body: PacketBody::Hello(hello),
+        };
+        let seal = Seal::Md5 { key_id: 1, key: b"k", sequence };
+        let source = std::net::Ipv4Addr::new(172, 16, 0, host);
+        bench.receive_bytes(source, ALL_SPF_ROUTERS, &packet.encode_sealed(&seal));
+    };
+    receive(&mut bench, 2, 100);
+    // The neighbor's own packet, played back from elsewhere by somebody who has no key; then one who has.
+    receive(&mut bench, 3, 100);
+    receive(&mut bench, 3, 5000);
+    receive(&mut bench, 2, 101);
+    assert_eq!((bench.refused("duplicate_router_id"), bench.refused("authentication_sequence")), (2, 0));
+    let neighbors = bench.engine.view_neighbors(bench.now);
+    assert_eq!((neighbors.len(), neighbors[0].address), (1, PEER_ADDRESS));
+    assert_eq!(neighbors[0].state, NeighborState::TwoWay);
 }

@@ -411,3 +411,36 @@ fn hellos_with_another_mask_or_from_elsewhere_make_no_neighbors() {
     assert_eq!(lan.bench.interface().neighbor_count, 0);
     assert!(lan.bench.stored(router_key(PEER)).is_none());
 }
+
+#[test]
+fn a_router_with_the_id_of_a_neighbor_that_is_there_does_not_push_it_out() {
+    let mut lan = Lan::with_role(InterfaceState::Dr);
+    let elsewhere = Ipv4Addr::new(172, 16, 0, 99);
+    let state = |lan: &Lan| {
+        let neighbors = lan.bench.engine.view_neighbors(lan.bench.now);
+        let peers: Vec<_> = neighbors.iter().filter(|n| n.neighbor_router_id == PEER).collect();
+        assert!(peers.len() <= 1);
+        peers.first().map(|peer| (peer.address, peer.state))
+    };
+    lan.bench.sent.clear();
+    lan.hello(PEER, elsewhere, |_| {});
+    assert_eq!(state(&lan), Some((PEER_ADDRESS, NeighborState::Full)));
+    assert_eq!(lan.bench.refused("duplicate_router_id"), 1);
+    assert!(lan.bench.sent.is_empty(), "nobody answers");
+    let shown = lan.bench.interface().mismatches;
+    assert_eq!(shown.len(), 1);
+    assert_eq!((shown[0].error.as_str(), shown[0].packet_source), ("duplicate-router-id", elsewhere));
+    assert_eq!(shown[0].own, "10.0.0.2 at 172.16.0.2");
+    assert_eq!(shown[0].theirs, "10.0.0.2 at 172.16.0.99");
+    // A neighbor that takes leave and comes back elsewhere is the same router with another address.
+    lan.hello(PEER, PEER_ADDRESS, |hello| hello.neighbors.clear());
+    lan.hello(PEER, elsewhere, |_| {});
+    assert_eq!(state(&lan), Some((elsewhere, NeighborState::ExStart)));
+    assert!(lan.bench.interface().mismatches.is_empty());
+    // So is one that was not heard for RouterDeadInterval.
+    lan.hello(PEER, PEER_ADDRESS, |_| {});
+    assert_eq!(state(&lan), Some((elsewhere, NeighborState::ExStart)));
+    lan.bench.advance(Duration::from_secs(40));
+    lan.hello(PEER, PEER_ADDRESS, |_| {});
+    assert_eq!(state(&lan).map(|(address, _)| address), Some(PEER_ADDRESS));
+}
