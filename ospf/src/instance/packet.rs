@@ -62,8 +62,7 @@ impl Instance {
         check_header(interface, self.config.router_id, &frame.header)?;
         let router = frame.header.router_id;
         let key = NeighborKey { interface: id, router };
-        let last_sequence = self.neighbor(key).map_or(0, |neighbor| neighbor.cryptographic_sequence);
-        let sequence = interface.authenticate(&frame, last_sequence)?;
+        let sequence = interface.authenticate(&frame, interface.last_sequence(router, source))?;
         let packet = Packet::from_frame(&frame).map_err(Refusal::Malformed)?;
         match packet.body {
             PacketBody::Hello(_) => self.check_claim(key, source)?,

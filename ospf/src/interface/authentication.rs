@@ -1,9 +1,11 @@
 //! Authentication of an interface's packets (RFC 2328 appendix D): with what they are sealed, and whom to believe.
 
+use std::net::Ipv4Addr;
+
 use crate::config::Authentication;
 use crate::error::Refusal;
 use crate::interface::Interface;
-use crate::types::Instant;
+use crate::types::{Instant, RouterId};
 use crate::wire::{Frame, Seal, auth_type};
 
 /// The cryptographic sequence number (section D.3): seconds, so that it never decreases and that a router that has
@@ -45,8 +47,17 @@ impl Interface {
         }
     }
 
-    /// Section D.5: whether a packet comes from where it says. `last` is the sequence number that its sender used
-    /// before; the one of this packet is returned.
+    /// The cryptographic sequence number that a packet must not be below: that of the neighbor that sends it, and of the one
+    /// that it would replace at its address. Without the latter, what any router has ever sent here could be played back to
+    /// push out the neighbor.
+    pub(crate) fn last_sequence(&self, router: RouterId, source: Ipv4Addr) -> u32 {
+        let concerned =
+            self.neighbors.values().filter(|known| known.router_id == router || known.address == source);
+        concerned.map(|neighbor| neighbor.cryptographic_sequence).max().unwrap_or_default()
+    }
+
+    /// Section D.5: whether a packet comes from where it says. `last` is the sequence number that it must not be below;
+    /// the one of this packet is returned.
     pub(crate) fn authenticate(&self, frame: &Frame<'_>, last: u32) -> Result<u32, Refusal> {
         let own = match &self.config.authentication {
             Authentication::Null => auth_type::NULL,

@@ -9,7 +9,7 @@ use isthmus_ospf::types::AreaId;
 use isthmus_ospf::view::NeighborState;
 use isthmus_ospf::wire::{ALL_SPF_ROUTERS, DdFlags, Frame, Header, Hello, Packet, PacketBody, Seal};
 
-use crate::bench::{Bench, OWN, PEER, PEER_ADDRESS, hello, link_config, many};
+use crate::bench::{Bench, OWN, PEER, PEER_ADDRESS, STRANGER, hello, link_config, many};
 
 fn key(id: u8, secret: &str) -> Md5Key {
     Md5Key { id, key: secret.as_bytes().to_vec() }
@@ -247,4 +247,28 @@ fn a_second_router_with_the_id_of_a_neighbor_does_not_advance_its_number() {
     let neighbors = bench.engine.view_neighbors(bench.now);
     assert_eq!((neighbors.len(), neighbors[0].address), (1, PEER_ADDRESS));
     assert_eq!(neighbors[0].state, NeighborState::TwoWay);
+}
+
+#[test]
+fn what_another_router_has_sent_once_does_not_replace_the_neighbor_at_its_address() {
+    for interface_type in [InterfaceType::PointToPoint, InterfaceType::Broadcast] {
+        let config = InterfaceConfig { interface_type, authentication: md5(&[key(1, "k")]), ..link_config() };
+        let mut bench = Bench::with(config, AreaConfig::default());
+        bench.receive_signed(1, "k", 1000);
+        let before = bench.state();
+        let play = |bench: &mut Bench, sequence| {
+            let header = Header { router_id: STRANGER, area_id: AreaId::BACKBONE };
+            let packet = Packet { header, body: PacketBody::Hello(hello(vec![OWN])) };
+            let seal = Seal::Md5 { key_id: 1, key: b"k", sequence };
+            bench.receive_bytes(PEER_ADDRESS, ALL_SPF_ROUTERS, &packet.encode_sealed(&seal));
+            let neighbors = bench.engine.view_neighbors(bench.now);
+            assert_eq!(neighbors.len(), 1);
+            neighbors[0].neighbor_router_id
+        };
+        // A router that was once on this network was recorded, and is played back from the neighbor's address.
+        assert_eq!((play(&mut bench, 999), bench.state()), (PEER, before));
+        assert_eq!(bench.refused("authentication_sequence"), 1);
+        // Whoever takes its place and knows the time is believed.
+        assert_eq!(play(&mut bench, 1001), STRANGER);
+    }
 }
