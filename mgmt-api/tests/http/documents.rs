@@ -152,6 +152,9 @@ fn metrics_page() -> String {
          `GET /metrics` answers in the text format of Prometheus, on every surface of the [API](rest.md). The values are \
          taken when the scraper asks. A metric of a part that the node does not have is absent. What is drawn and alarmed by \
          them is in [Alerts and dashboards](../alerts.md).\n\n\
+         Counters go on over every change of the configuration that leaves their subject. Those of an interface begin anew with \
+         a new port, those of a ring with the ring that replaces it, and those of OSPF on an interface with the interface; \
+         the sums of the data plane never go back.\n\n\
          <!-- Made from mgmt-api/src/metrics/names.rs: UPDATE_DOCS=1 cargo test -p isthmus-mgmt-api documents -->\n\n\
          | metric | kind | labels | meaning |\n|---|---|---|---|\n",
     );

@@ -109,7 +109,7 @@ impl InterfaceCounters {
     }
 
     /// Starts anew, for another port in the same place.
-    pub(super) fn reset(&self) {
+    fn reset(&self) {
         self.received.reset();
         self.sent.reset();
         for counter in &self.drops {
@@ -145,6 +145,8 @@ impl InterfaceCounters {
 pub struct Counters {
     /// By interface; the last one stands for packets without an interface, those of the node itself.
     interfaces: Box<[InterfaceCounters]>,
+    /// Drops of ports that are gone: they stay in the sum of all, which never goes back.
+    retired_drops: [Counter; DROP_REASONS],
     pub(super) forwarded: Counter,
     pub(super) delivered_host: Counter,
     pub(super) delivered_kernel: Counter,
@@ -176,6 +178,7 @@ impl Counters {
     pub(super) fn new() -> Self {
         Self {
             interfaces: (0..=MAX_INTERFACES).map(|_| InterfaceCounters::new()).collect(),
+            retired_drops: [const { Counter(AtomicU64::new(0)) }; DROP_REASONS],
             forwarded: Counter::default(),
             delivered_host: Counter::default(),
             delivered_kernel: Counter::default(),
@@ -195,6 +198,15 @@ impl Counters {
 
     pub(super) fn interface(&self, index: InterfaceIndex) -> &InterfaceCounters {
         &self.interfaces[usize::from(index.0).min(MAX_INTERFACES)]
+    }
+
+    /// The port of an interface is gone, or another takes its place: its counts begin anew, the sums go on.
+    pub(super) fn retire(&self, index: InterfaceIndex) {
+        let interface = self.interface(index);
+        for (retired, counter) in self.retired_drops.iter().zip(&interface.drops) {
+            retired.add(counter.read());
+        }
+        interface.reset();
     }
 
     /// Counts a packet that the steering table has handed to a node.
@@ -238,6 +250,9 @@ impl Counters {
             for (total, counter) in drops.0.iter_mut().zip(&interface.drops) {
                 *total += counter.read();
             }
+        }
+        for (total, counter) in drops.0.iter_mut().zip(&self.retired_drops) {
+            *total += counter.read();
         }
         Counts {
             drops,

@@ -294,7 +294,7 @@ impl Worker {
         };
         self.path.clear_neighbors(state, Some(index));
         if usize::from(index.0) < MAX_INTERFACES {
-            self.path.counters.interface(index).reset();
+            self.path.counters.retire(index);
         }
         self.ports_looked_at = None;
         if let Some(retired) = retired {

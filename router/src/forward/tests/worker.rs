@@ -164,6 +164,29 @@ fn ports_come_and_go() {
 }
 
 #[test]
+fn the_sum_of_drops_does_not_go_back_when_a_port_does() {
+    let mut lab = Lab::with_neighbors();
+    let no_route = Packet::udp(HOST, UNKNOWN).frame_to(ETH0);
+    for _ in 0..3 {
+        lab.put(ETH0, &no_route);
+    }
+    lab.run();
+    assert_eq!(lab.dropped(DropReason::NoRoute), 3);
+    assert!(lab.handle.send(Command::RemovePort { index: index(ETH0) }).is_ok());
+    lab.run();
+    let counters = lab.handle.view().counters;
+    assert_eq!(counters.interface_counts(index(ETH0)).drops.total(), 0, "another port may take the place");
+    assert_eq!(lab.dropped(DropReason::NoRoute), 3);
+    let port = lab.handle.retired_port().unwrap();
+    assert!(lab.handle.send(Command::AddPort { index: index(ETH0), port }).is_ok());
+    lab.run();
+    lab.put(ETH0, &no_route);
+    lab.run();
+    assert_eq!(lab.dropped(DropReason::NoRoute), 4);
+    assert_eq!(counters.interface_counts(index(ETH0)).drops.count(DropReason::NoRoute), 1);
+}
+
+#[test]
 fn a_new_snapshot_takes_effect_at_the_next_burst_and_the_old_one_is_freed_by_control() {
     let mut lab = Lab::with_neighbors();
     let old = Arc::downgrade(&lab.handle.view().state.load_full());
