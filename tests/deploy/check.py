@@ -1,6 +1,8 @@
 """Checks the files of deploy/ by the schemas of those who read them. Prints what is wrong, one finding on each line.
 
     check.py kubernetes FILE...     every document, strictly, by the schemas of Kubernetes (package kubernetes-validate)
+    check.py patched BASE PATCH     the objects of BASE with PATCH merged into the one that it names, as `kubernetes`
+    check.py servicemonitor FILE    the Prometheus operator's: the keys by its manual
     check.py kustomization FILE     its own schema is of no release: the keys by hand, and that all files are there
     check.py containerlab FILE      the topology, by the keys of its manual
     check.py configurations FILE    prints, as JSON, the node configurations that are in a file of Kubernetes or Compose
@@ -23,15 +25,67 @@ def documents(path):
 
 
 def kubernetes(paths):
-    import kubernetes_validate
-
     for path in paths:
         for document in documents(path):
-            try:
-                kubernetes_validate.validate(document, VERSION, strict=True)
-            except Exception as error:  # every refusal of the package is a finding
-                where = ".".join(map(str, getattr(error, "path", [])))
-                yield f"{path.name}: {document.get('kind')} {where}: {getattr(error, 'message', error)}"
+            yield from object_findings(path.name, document)
+
+
+def object_findings(name, document):
+    import kubernetes_validate
+
+    try:
+        kubernetes_validate.validate(document, VERSION, strict=True)
+    except Exception as error:  # every refusal of the package is a finding
+        where = ".".join(map(str, getattr(error, "path", [])))
+        yield f"{name}: {document.get('kind')} {where}: {getattr(error, 'message', error)}"
+
+
+def patched(paths):
+    base, patch = paths
+    (change,) = documents(patch)
+    named = [one for one in documents(base) if (one["kind"], one["metadata"]["name"]) == (change["kind"], change["metadata"]["name"])]
+    if len(named) != 1:
+        yield f"{patch.name}: {base.name} has no {change['kind']} {change['metadata']['name']}"
+        return
+    pods = [one["spec"]["template"]["spec"] for one in (named[0], change)]
+    for kind in ("initContainers", "containers"):
+        missing = {one["name"] for one in pods[1].get(kind, [])} - {one["name"] for one in pods[0][kind]}
+        yield from (f"{patch.name}: {base.name} has no container {name}" for name in missing)
+    yield from object_findings(patch.name, merged(named[0], change))
+
+
+def merged(base, change):
+    """A strategic merge: mappings by key, lists of what has a name by name, other lists replaced."""
+    if isinstance(base, dict) and isinstance(change, dict):
+        return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
+    if isinstance(base, list) and all(isinstance(one, dict) and "name" in one for one in base + change):
+        names = {one["name"]: one for one in base}
+        for one in change:
+            names[one["name"]] = merged(names.get(one["name"]), one)
+        return list(names.values())
+    return change
+
+
+SERVICE_MONITOR_ENDPOINT = {"port", "path", "scheme", "interval", "scrapeTimeout", "authorization", "tlsConfig", "params",
+                            "relabelings", "metricRelabelings", "honorLabels"}
+
+
+def servicemonitor(paths):
+    for path in paths:
+        (document,) = documents(path)
+        if (document["apiVersion"], document["kind"]) != ("monitoring.coreos.com/v1", "ServiceMonitor"):
+            yield f"{path.name}: not a ServiceMonitor"
+        yield from unknown(path.name, document, {"apiVersion", "kind", "metadata", "spec"})
+        spec = document["spec"]
+        yield from unknown("spec", spec, {"selector", "endpoints", "namespaceSelector", "jobLabel", "targetLabels"})
+        yield from unknown("spec.selector", spec["selector"], {"matchLabels", "matchExpressions"})
+        for endpoint in spec["endpoints"]:
+            yield from unknown("endpoints[]", endpoint, SERVICE_MONITOR_ENDPOINT)
+            yield from unknown("authorization", endpoint["authorization"], {"type", "credentials"})
+            yield from unknown("credentials", endpoint["authorization"]["credentials"], {"name", "key", "optional"})
+            yield from unknown("tlsConfig", endpoint["tlsConfig"], {"ca", "cert", "keySecret", "serverName", "insecureSkipVerify"})
+            if endpoint["tlsConfig"].get("insecureSkipVerify") or endpoint["scheme"] != "https":
+                yield "endpoints[]: the certificate is not asked for"
 
 
 def unknown(where, mapping, allowed):
@@ -43,14 +97,18 @@ def unknown(where, mapping, allowed):
 def kustomization(paths):
     for path in paths:
         (document,) = documents(path)
-        allowed = {"apiVersion", "kind", "namespace", "resources", "configMapGenerator", "labels", "images"}
+        allowed = {"apiVersion", "kind", "namespace", "resources", "configMapGenerator", "labels", "images", "patches"}
         yield from unknown(path.name, document, allowed)
         files = list(document.get("resources", []))
+        for patch in document.get("patches", []):
+            yield from unknown("patches[]", patch, {"path", "target"})
+            files.append(patch["path"])
         for generator in document.get("configMapGenerator", []):
-            yield from unknown("configMapGenerator[]", generator, {"name", "files"})
+            yield from unknown("configMapGenerator[]", generator, {"name", "files", "behavior"})
             files += [name.split("=")[-1] for name in generator["files"]]
         for name in files:
-            if not (path.parent / name).is_file():
+            # A folder is another kustomization.
+            if not (path.parent / name).is_file() and not (path.parent / name / "kustomization.yaml").is_file():
                 yield f"{path.name}: {name} is missing"
         for image in document.get("images", []):
             yield from unknown("images[]", image, {"name", "newName", "newTag", "digest"})
@@ -111,6 +169,8 @@ def configurations(paths):
 def main():
     checks = {
         "kubernetes": kubernetes,
+        "patched": patched,
+        "servicemonitor": servicemonitor,
         "kustomization": kustomization,
         "containerlab": containerlab,
         "configurations": configurations,

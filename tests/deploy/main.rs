@@ -96,7 +96,8 @@ fn the_objects_are_what_kubernetes_takes() {
     assert_configuration("gateway.yaml", Path::new(&file("gateway.yaml")));
     assert_configurations_inside(&[&file("workload.yaml")], 1);
     let present = fs::read_dir(repository().join("deploy/kubernetes")).unwrap().count();
-    assert_eq!(present, names.len() + 2, "a file that no check looks at");
+    // With the kustomization, the configuration and the folder of the monitoring.
+    assert_eq!(present, names.len() + 3, "a file that no check looks at");
 
     assert_refused(
         "kubernetes",
@@ -104,6 +105,53 @@ fn the_objects_are_what_kubernetes_takes() {
         ("readinessProbe:", "readynessProbe:"),
         "readynessProbe",
     );
+}
+
+/// Input: what the Prometheus operator needs beside the gateways. Output: its kustomization names what is there, the
+/// daemonset with its patch is what Kubernetes takes, and the configuration is right once its certificate is there.
+#[test]
+fn the_objects_of_the_monitoring_fit_the_gateways() {
+    let file = |name: &str| deploy(&format!("kubernetes/monitoring/{name}.yaml"));
+    assert_right("kustomization", &[&file("kustomization")]);
+    assert_right("kubernetes", &[&file("service")]);
+    assert_right("patched", &[&deploy("kubernetes/daemonset.yaml"), &file("daemonset-patch")]);
+    assert_right("servicemonitor", &[&file("service-monitor")]);
+    let present = fs::read_dir(repository().join("deploy/kubernetes/monitoring")).unwrap().count();
+    assert_eq!(present, 5, "a file that no check looks at");
+    assert_refused(
+        "servicemonitor",
+        &file("service-monitor"),
+        ("scheme: https", "scheme: http"),
+        "not asked for",
+    );
+
+    let directory = scratch("monitoring");
+    let (certificate, key) = (directory.join("tls.crt"), directory.join("tls.key"));
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let curve = "ec_paramgen_curve:P-256";
+    run_command(&[
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        curve,
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=isthmus",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+    ]);
+    let text = fs::read_to_string(file("gateway")).unwrap();
+    let configuration = directory.join("gateway.yaml");
+    fs::write(&configuration, text.replace("/etc/isthmus-tls", directory.to_str().unwrap())).unwrap();
+    assert_configuration("gateway.yaml", &configuration);
+    fs::remove_dir_all(directory).unwrap();
 }
 
 /// Input: the containers of all objects. Output: none is privileged; each drops all capabilities and adds by name.
