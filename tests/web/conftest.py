@@ -5,8 +5,11 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -68,6 +71,59 @@ def cluster():
     cluster = Cluster()
     yield cluster
     cluster.end()
+
+
+class Guarded:
+    """One node, which asks for a token."""
+
+    def __init__(self, directory):
+        program = os.environ.get("ISTHMUS_BIN", str(ROOT / "target" / "release" / "isthmus"))
+        made = subprocess.run(
+            [program, "token", "create", "--name", "page", "--role", "viewer", "-o", "json"],
+            check=True, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        token = json.loads(made.stdout)
+        self.secret = token["secret"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}/"
+        file = directory / "node.yaml"
+        file.write_text(json.dumps({
+            "node-id": 1,
+            "segment": str(directory / "segment"),
+            "fabric": {"stack": "embedded", "max-nodes": 2},
+            "management": {
+                "listen": self.url.removeprefix("http://").rstrip("/"),
+                "unix-socket": str(directory / "node.sock"),
+                "state-directory": str(directory / "state"),
+                "tokens": [{"name": "page", "role": "viewer", "sha256": token["sha256"]}],
+            },
+        }))  # fmt: skip
+        self.process = subprocess.Popen([program, "run", "-c", str(file)], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + PATIENCE / 1000
+        while subprocess.run(
+            [program, "--api", f"unix:{directory / 'node.sock'}", "show", "system"], capture_output=True
+        ).returncode:
+            assert time.monotonic() < deadline and self.process.poll() is None, "the node does not answer"
+            time.sleep(0.1)
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture
+def guarded():
+    # On a memory file system, as a segment has to be.
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="isthmus-web-") as directory:
+        (pathlib.Path(directory) / "segment").mkdir()
+        node = Guarded(pathlib.Path(directory))
+        yield node
+        node.end()
 
 
 @pytest.fixture(scope="session")

@@ -148,6 +148,23 @@ def test_no_page_may_run_what_is_not_the_nodes_own(cluster, tab):
     assert any("Content Security Policy" in error for error in one.errors)
 
 
+def test_a_node_that_asks_for_a_token_is_shown_to_who_has_one(guarded, tab):
+    page = tab().page
+    page.goto(guarded.url)
+    expect(page.locator("#sign-in")).to_be_visible()
+    expect(page.locator("#banner")).to_be_visible()
+    page.locator("#token").fill("isthmus_of_nobody")
+    page.locator("#sign-in button").click()
+    expect(page.locator("#sign-in")).to_be_visible()
+    page.locator("#token").fill(guarded.secret)
+    page.locator("#sign-in button").click()
+    expect(page.locator("#live")).to_have_text("live")
+    expect(page.locator("#sign-in")).to_be_hidden()
+    expect(rows(page, "nodes-table")).to_have_count(1)
+    expect(page.locator("#events-list li").first).to_be_visible()
+    assert guarded.secret not in page.content()
+
+
 def test_programs_get_the_list_of_resources_where_browsers_get_the_page(cluster):
     listed = cluster.get(1, "")
     assert listed["name"] == "isthmus"
