@@ -1,6 +1,6 @@
 //! Every alert fires for what it is about, on running nodes, and clears when that is over.
 //!
-//! The rules are the shipped ones with minutes made seconds (`dashboards::hastened`). Prometheus runs on node 2 and scrapes
+//! The rules are the shipped ones with minutes made seconds (`dashboards::hastened`), and a lower threshold for a busy worker. Prometheus runs on node 2 and scrapes
 //! it on the loopback address, the others in band over the local network: so it sees a border router whose NIC is dead.
 
 use std::collections::BTreeSet;
@@ -57,6 +57,9 @@ fn every_alert_is_in_one_of_the_tests() {
     assert_eq!(named, alert_names(&shipped).into_iter().collect());
 }
 
+/// How the rule about a busy worker reads with minutes made seconds.
+const BUSY: &str = "isthmus_worker_busy_ratio[10s]) > 0.9";
+
 /// The alerts of a lab, and which of them have fired.
 struct Alerts {
     prometheus: Prometheus,
@@ -67,6 +70,9 @@ impl Alerts {
     /// Starts Prometheus, and waits until all nodes are scraped and nothing fires.
     fn watch(lab: &Lab, exit: &OneExit, protection: &Protection) -> Self {
         let rules = hastened(&fs::read_to_string(rules()).unwrap());
+        // How much of the time a flood keeps a worker busy is the machine's matter: those who send it share the processors.
+        assert!(rules.contains(BUSY), "the rule has another threshold than {BUSY}");
+        let rules = rules.replace(BUSY, "isthmus_worker_busy_ratio[10s]) > 0.1");
         let config = PrometheusConfig::in_band(vec![in_band(1), in_band(3)], rules, protection);
         let config = PrometheusConfig { loopback: vec![format!("127.0.0.1:{PORT}")], ..config };
         let prometheus = Prometheus::start(lab, exit.n2.shared_namespace(), &config);

@@ -265,7 +265,16 @@ async fn generated_datagrams_are_counted_and_end_in_the_discard_service() {
     .unwrap();
     assert_eq!(report.bytes, report.datagrams * 1000);
     // An answer means that the datagrams before it were taken and none was refused by ICMP.
-    let outcome = left.echo(echo(RIGHT, 8, Duration::from_secs(10))).await.unwrap();
-    assert!(matches!(outcome, EchoOutcome::Reply { .. }));
+    // The first requests may find the queue full of them, and are lost as any packet is.
+    let mut answered = false;
+    for _ in 0..20 {
+        let outcome = left.echo(echo(RIGHT, 8, Duration::from_secs(1))).await.unwrap();
+        assert!(matches!(outcome, EchoOutcome::Reply { .. } | EchoOutcome::Timeout));
+        answered |= matches!(outcome, EchoOutcome::Reply { .. });
+        if answered {
+            break;
+        }
+    }
+    assert!(answered);
     assert!(wire.carried.load(Ordering::Relaxed) > 0);
 }
