@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::{OwnSpan, PeerSpan, SpanError, Window};
+use super::{Coherence, OwnSpan, PeerSpan, SpanError, Window};
 
 /// A shared mapping of a file descriptor (`MAP_SHARED`), read-only or read-write.
 ///
@@ -17,6 +17,7 @@ use super::{OwnSpan, PeerSpan, SpanError, Window};
 pub struct Mapping {
     map: MmapRaw,
     writable: bool,
+    coherence: Coherence,
     quarantined: AtomicBool,
 }
 
@@ -26,8 +27,21 @@ impl Mapping {
     /// # Errors
     /// What `mmap` returns, or `InvalidInput` for a length of zero.
     pub fn read_write(fd: impl AsFd, file_offset: u64, len: usize) -> io::Result<Arc<Self>> {
+        Self::read_write_with(fd, file_offset, len, Coherence::Hardware)
+    }
+
+    /// As [`read_write`](Self::read_write), for memory of the given coherence.
+    ///
+    /// # Errors
+    /// As [`read_write`](Self::read_write).
+    pub fn read_write_with(
+        fd: impl AsFd,
+        file_offset: u64,
+        len: usize,
+        coherence: Coherence,
+    ) -> io::Result<Arc<Self>> {
         let map = options(file_offset, len)?.map_raw(&fd.as_fd())?;
-        Ok(Arc::new(Self { map, writable: true, quarantined: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { map, writable: true, coherence, quarantined: AtomicBool::new(false) }))
     }
 
     /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the page size) for reading only.
@@ -35,8 +49,21 @@ impl Mapping {
     /// # Errors
     /// What `mmap` returns, or `InvalidInput` for a length of zero.
     pub fn read_only(fd: impl AsFd, file_offset: u64, len: usize) -> io::Result<Arc<Self>> {
+        Self::read_only_with(fd, file_offset, len, Coherence::Hardware)
+    }
+
+    /// As [`read_only`](Self::read_only), for memory of the given coherence.
+    ///
+    /// # Errors
+    /// As [`read_only`](Self::read_only).
+    pub fn read_only_with(
+        fd: impl AsFd,
+        file_offset: u64,
+        len: usize,
+        coherence: Coherence,
+    ) -> io::Result<Arc<Self>> {
         let map = options(file_offset, len)?.map_raw_read_only(&fd.as_fd())?;
-        Ok(Arc::new(Self { map, writable: false, quarantined: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { map, writable: false, coherence, quarantined: AtomicBool::new(false) }))
     }
 
     /// Makes `len` bytes of zeroed memory without a name and maps them twice: once for their owner, who may write,
@@ -66,6 +93,12 @@ impl Mapping {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How writes here become visible to other nodes.
+    #[must_use]
+    pub fn coherence(&self) -> &Coherence {
+        &self.coherence
     }
 
     /// Whether this node may write here.

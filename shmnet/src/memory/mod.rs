@@ -31,6 +31,8 @@
 mod span;
 
 #[cfg(not(loom))]
+mod coherence;
+#[cfg(not(loom))]
 mod copy;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod interrupt;
@@ -41,6 +43,8 @@ mod model;
 #[cfg(not(loom))]
 mod window;
 
+#[cfg(not(loom))]
+pub use self::coherence::{Coherence, Reflector};
 #[cfg(not(loom))]
 pub use self::mapping::Mapping;
 #[cfg(loom)]

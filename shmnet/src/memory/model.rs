@@ -119,6 +119,12 @@ impl Window {
 
     pub(super) fn prefetch_write(&self, _offset: usize) {}
 
+    pub(super) fn write_back(&self, _offset: usize, _len: usize) {}
+
+    pub(super) fn write_back_fence(&self) {}
+
+    pub(super) fn invalidate(&self, _offset: usize, _len: usize) {}
+
     fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset + 8 <= self.len.next_multiple_of(8), "access outside of a span");
         &self.mapping.words[(self.base + offset) / 8]

@@ -132,6 +132,20 @@ impl OwnSpan {
         self.window.zero(offset, len);
     }
 
+    /// Sends `len` bytes at `offset`, which this node has stored, on their way to the other nodes, in the way that the memory's
+    /// [`Coherence`](super::Coherence) asks for. They are there before anything that is stored after the next
+    /// [`write_back_fence`](Self::write_back_fence).
+    #[inline(always)]
+    pub fn write_back(&self, offset: usize, len: usize) {
+        self.window.write_back(offset, len);
+    }
+
+    /// Orders what was [written back](Self::write_back) before what is stored from here on.
+    #[inline(always)]
+    pub fn write_back_fence(&self) {
+        self.window.write_back_fence();
+    }
+
     /// Asks the cache for the line at `offset` in a state to be written. A hint: any offset will do.
     #[inline(always)]
     pub fn prefetch_for_write(&self, offset: usize) {
@@ -151,5 +165,14 @@ impl OwnSpan {
     #[inline]
     pub(crate) fn address(&self, offset: usize, len: usize) -> *mut u8 {
         self.window.at(offset, len, 1)
+    }
+}
+
+impl PeerSpan {
+    /// Drops what this node's caches hold of `len` bytes at `offset`, where the memory's [`Coherence`](super::Coherence) asks for
+    /// it, so that what is loaded from here on is what the peer has written back.
+    #[inline(always)]
+    pub fn invalidate(&self, offset: usize, len: usize) {
+        self.window.invalidate(offset, len);
     }
 }

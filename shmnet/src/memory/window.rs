@@ -134,6 +134,15 @@ impl Window {
         copy::prefetch_write(self.base.as_ptr().wrapping_add(offset));
     }
 
+    #[inline(always)]
+    pub(super) fn write_back(&self, _offset: usize, _len: usize) {}
+
+    #[inline(always)]
+    pub(super) fn write_back_fence(&self) {}
+
+    #[inline(always)]
+    pub(super) fn invalidate(&self, _offset: usize, _len: usize) {}
+
     /// The address of `len` bytes at `offset`, checked against the window and `align` (a power of two).
     #[inline(always)]
     pub(super) fn at(&self, offset: usize, len: usize, align: usize) -> *mut u8 {
