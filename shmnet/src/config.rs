@@ -23,6 +23,17 @@ pub enum Backing {
     },
 }
 
+/// Whether the processors of the nodes keep their caches coherent on the shared memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CoherenceMode {
+    /// They do, as on one host.
+    #[default]
+    Hardware,
+    /// They do not, as on memory of a pool that several hosts map: lines are written back after they were written, and
+    /// invalidated before they are read.
+    Flush,
+}
+
 /// How soon a silent node is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -74,6 +85,8 @@ pub struct FabricConfig {
     pub node_id: NodeId,
     /// The shared memory.
     pub backing: Backing,
+    /// Whether the memory is coherent; the same on all nodes.
+    pub coherence: CoherenceMode,
     /// How many node ids the segment has room for; the same on all nodes.
     pub max_nodes: u16,
     /// Size of the first ring of each pair, in slots and buffers; the same on all nodes. [`DEFAULT_GEOMETRY`] suits most.

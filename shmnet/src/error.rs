@@ -90,6 +90,18 @@ pub enum JoinError {
         /// Bytes that are free.
         free: u64,
     },
+    /// The memory is divided into arenas that are too small.
+    #[error(
+        "{place} gives each node {room} bytes and an arena needs {needed}; enlarge the memory or lower max-nodes"
+    )]
+    ArenaTooSmall {
+        /// The backing.
+        place: String,
+        /// Bytes that the arena needs at once.
+        needed: u64,
+        /// Bytes that each arena has.
+        room: u64,
+    },
     /// The budget is less than a node needs to begin.
     #[error("a budget of {budget} bytes is less than the {needed} bytes that an arena needs; raise it")]
     BudgetTooSmall {

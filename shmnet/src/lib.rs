@@ -50,7 +50,9 @@ mod node;
 mod sigbus;
 
 #[cfg(not(loom))]
-pub use crate::config::{Backing, DEFAULT_GEOMETRY, FabricConfig, MAX_RING_SLOTS, NetworkParameters, Timing};
+pub use crate::config::{
+    Backing, CoherenceMode, DEFAULT_GEOMETRY, FabricConfig, MAX_RING_SLOTS, NetworkParameters, Timing,
+};
 #[cfg(not(loom))]
 pub use crate::error::{JoinError, TransmitError};
 #[cfg(not(loom))]

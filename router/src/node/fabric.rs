@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use isthmus_shmnet::{
-    Backing, DEFAULT_GEOMETRY, Event, Fabric, FabricConfig as JoinConfig, Facts, JoinError,
+    Backing, CoherenceMode, DEFAULT_GEOMETRY, Event, Fabric, FabricConfig as JoinConfig, Facts, JoinError,
     NetworkParameters, NodeId, Timing,
 };
 use tokio::sync::mpsc;
@@ -60,6 +60,7 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
     Ok(JoinConfig {
         node_id,
         backing: backing(&settings.segment)?,
+        coherence: CoherenceMode::Hardware,
         max_nodes: settings.max_nodes,
         geometry: DEFAULT_GEOMETRY,
         timing: Timing::default(),

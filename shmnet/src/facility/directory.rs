@@ -26,6 +26,7 @@ use super::{Facility, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
 use crate::error::JoinError;
 use crate::layout::PeerArena;
 use crate::liveness::word_is_dead;
+use crate::memory::Coherence;
 use crate::node::NodeId;
 
 /// See the module.
@@ -33,10 +34,11 @@ use crate::node::NodeId;
 pub(super) struct Directory {
     path: PathBuf,
     fd: OwnedFd,
+    coherence: Coherence,
 }
 
 impl Directory {
-    pub(super) fn open(path: PathBuf) -> Result<Self, JoinError> {
+    pub(super) fn open(path: PathBuf, coherence: Coherence) -> Result<Self, JoinError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(fd) => fd,
@@ -52,7 +54,7 @@ impl Directory {
                 ),
             }
         }
-        Ok(Self { path, fd })
+        Ok(Self { path, fd, coherence })
     }
 
     fn error(&self, errno: Errno) -> JoinError {
@@ -150,7 +152,7 @@ impl Facility for Directory {
         let fd = openat(&self.fd, &name, flags, MODE).map_err(|errno| self.error(errno))?;
         let made = ftruncate(&fd, len)
             .map_err(|errno| self.error(errno))
-            .and_then(|()| map_own(fd, len, allocate, self));
+            .and_then(|()| map_own(fd, len, allocate, self.coherence.clone(), self));
         if made.is_err() {
             let _ = unlinkat(&self.fd, &name, AtFlags::empty());
         }
@@ -195,7 +197,7 @@ impl Facility for Directory {
     fn open(&self, node: NodeId) -> io::Result<Option<PeerFile>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         match openat(&self.fd, arena_name(node), flags, Mode::empty()) {
-            Ok(fd) => map_peer(fd),
+            Ok(fd) => map_peer(fd, self.coherence.clone()),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno.into()),
         }

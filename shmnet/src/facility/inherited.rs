@@ -15,6 +15,7 @@ use rustix::net::SocketAddrUnix;
 use super::{Facility, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
 use crate::error::JoinError;
 use crate::layout::PeerArena;
+use crate::memory::Coherence;
 use crate::node::NodeId;
 
 /// See the module.
@@ -22,11 +23,12 @@ use crate::node::NodeId;
 pub(super) struct Inherited {
     arenas: Vec<(NodeId, OwnedFd)>,
     name: String,
+    coherence: Coherence,
 }
 
 impl Inherited {
-    pub(super) fn new(arenas: Vec<(NodeId, OwnedFd)>, name: String) -> Self {
-        Self { arenas, name }
+    pub(super) fn new(arenas: Vec<(NodeId, OwnedFd)>, name: String, coherence: Coherence) -> Self {
+        Self { arenas, name, coherence }
     }
 
     fn arena(&self, node: NodeId) -> Option<&OwnedFd> {
@@ -86,7 +88,7 @@ impl Facility for Inherited {
             }
             size => size,
         };
-        map_own(fd, len, allocate, self)
+        map_own(fd, len, allocate, self.coherence.clone(), self)
     }
 
     fn show(&self, _node: NodeId) -> Result<(), JoinError> {
@@ -110,7 +112,7 @@ impl Facility for Inherited {
 
     fn open(&self, node: NodeId) -> io::Result<Option<PeerFile>> {
         match self.reopen(node, OFlags::RDONLY) {
-            Ok(fd) => map_peer(fd),
+            Ok(fd) => map_peer(fd, self.coherence.clone()),
             Err(JoinError::System { error, .. }) => Err(error),
             Err(_) => Ok(None),
         }

@@ -14,9 +14,9 @@ use rustix::fs::{FallocateFlags, fallocate, fstat};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
-use crate::config::Backing;
+use crate::config::{Backing, CoherenceMode, Timing};
 use crate::error::JoinError;
-use crate::memory::Mapping;
+use crate::memory::{Coherence, Mapping};
 use crate::node::NodeId;
 
 /// Where the memory of a segment comes from.
@@ -56,6 +56,63 @@ pub(crate) trait Facility: Debug + Send + Sync {
 
     /// Whether the next incarnation of a node writes to the same memory as the one before.
     fn reuses_memory(&self) -> bool;
+
+    /// How a node that sleeps is woken.
+    fn wakes(&self) -> Wakes {
+        Wakes::Sockets
+    }
+
+    /// How the death of a node's process is noticed.
+    fn liveness(&self) -> Liveness {
+        Liveness::Futex
+    }
+
+    /// The bytes of every arena, where it is not for the nodes to choose.
+    fn arena_room(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// How a node that sleeps is woken: what the backing has besides memory.
+#[allow(dead_code, reason = "for the backings that follow")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wakes {
+    /// By an eventfd that was passed over a socket: all nodes are on one host.
+    Sockets,
+    /// By nothing but memory: transmitters raise their activity lines, and the sleeper looks at them.
+    Activity,
+}
+
+/// How the death of a node's process is noticed.
+#[allow(dead_code, reason = "for the backings that follow")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    /// The kernel marks the robust futex in its arena: all nodes run on one kernel. The heartbeat counts too.
+    Futex,
+    /// By its heartbeat alone. The liveness word of an arena means nothing, and nobody waits on it.
+    Heartbeat,
+}
+
+/// What a facility has to know of the node that uses it.
+#[allow(dead_code, reason = "for the backings that follow")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// How many node ids the segment has room for.
+    pub(crate) max_nodes: u16,
+    /// This node's heartbeat and timeouts.
+    pub(crate) timing: Timing,
+    /// What was configured for the coherence of the memory.
+    pub(crate) coherence: CoherenceMode,
+}
+
+impl Terms {
+    /// The coherence of mappings of memory that all nodes reach by themselves.
+    fn coherence(&self) -> Coherence {
+        match self.coherence {
+            CoherenceMode::Hardware => Coherence::Hardware,
+            CoherenceMode::Flush => Coherence::Flush,
+        }
+    }
 }
 
 /// A node id held by this process; given back when dropped.
@@ -77,19 +134,30 @@ pub(crate) struct Stamp {
     inode: u64,
 }
 
-/// This node's arena file.
+/// This node's arena: a file, or a part of one.
 #[derive(Debug)]
 pub(crate) struct OwnFile {
-    fd: OwnedFd,
+    room: Room,
     place: String,
     pub(crate) mapping: Arc<Mapping>,
     pub(crate) len: u64,
 }
 
+/// What is behind the pages of an arena.
+#[allow(dead_code, reason = "for the backings that follow")]
+#[derive(Debug)]
+pub(crate) enum Room {
+    /// Memory that a file system gives when it is asked for it. The arena begins at an offset of the file.
+    File { fd: OwnedFd, begin: u64 },
+    /// Memory that is there.
+    Fixed,
+}
+
 impl OwnFile {
     /// Makes sure that a range has memory behind it.
     pub(crate) fn allocate(&self, offset: u64, len: u64) -> Result<(), NoRoom> {
-        match fallocate(&self.fd, FallocateFlags::empty(), offset, len) {
+        let Room::File { fd, begin } = &self.room else { return Ok(()) };
+        match fallocate(fd, FallocateFlags::empty(), begin + offset, len) {
             Ok(()) => Ok(()),
             // A file system that cannot allocate ahead; it is not memory-backed, and was warned about.
             Err(Errno::OPNOTSUPP) => Ok(()),
@@ -129,10 +197,12 @@ pub(crate) struct PeerFile {
 }
 
 /// Makes the facility for a backing.
-pub(crate) fn facility(backing: Backing) -> Result<Arc<dyn Facility>, JoinError> {
+pub(crate) fn facility(backing: Backing, terms: Terms) -> Result<Arc<dyn Facility>, JoinError> {
     Ok(match backing {
-        Backing::Directory(path) => Arc::new(directory::Directory::open(path)?),
-        Backing::Inherited { arenas, name } => Arc::new(inherited::Inherited::new(arenas, name)),
+        Backing::Directory(path) => Arc::new(directory::Directory::open(path, terms.coherence())?),
+        Backing::Inherited { arenas, name } => {
+            Arc::new(inherited::Inherited::new(arenas, name, terms.coherence()))
+        }
     })
 }
 
@@ -140,25 +210,32 @@ pub(crate) fn facility(backing: Backing) -> Result<Arc<dyn Facility>, JoinError>
 const MAX_ARENA: u64 = 64 << 30;
 
 /// Maps a peer's arena as long as its file is now.
-fn map_peer(fd: OwnedFd) -> io::Result<Option<PeerFile>> {
+fn map_peer(fd: OwnedFd, coherence: Coherence) -> io::Result<Option<PeerFile>> {
     let stat = fstat(&fd)?;
     let len = u64::try_from(stat.st_size).unwrap_or(0);
     if len == 0 || len > MAX_ARENA || !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
         return Ok(None);
     }
     let len = usize::try_from(len).map_err(io::Error::other)?;
-    let mapping = Mapping::read_only(&fd, 0, len)?;
+    let mapping = Mapping::read_only_with(&fd, 0, len, coherence)?;
     Ok(Some(PeerFile { mapping, stamp: Stamp { device: stat.st_dev, inode: stat.st_ino } }))
 }
 
 /// Maps this node's arena after its length is set and its beginning allocated.
-fn map_own(fd: OwnedFd, len: u64, allocate: u64, facility: &dyn Facility) -> Result<OwnFile, JoinError> {
+fn map_own(
+    fd: OwnedFd,
+    len: u64,
+    allocate: u64,
+    coherence: Coherence,
+    facility: &dyn Facility,
+) -> Result<OwnFile, JoinError> {
     // The file is as long as the arena may ever grow, so that peers map it once; memory is behind it only where it was allocated.
     let mapped = usize::try_from(len)
         .map_err(io::Error::other)
-        .and_then(|len| Mapping::read_write(&fd, 0, len))
+        .and_then(|len| Mapping::read_write_with(&fd, 0, len, coherence))
         .map_err(JoinError::system("mapping the arena"))?;
-    let file = OwnFile { fd, place: facility.place(), mapping: mapped, len };
+    let room = Room::File { fd, begin: 0 };
+    let file = OwnFile { room, place: facility.place(), mapping: mapped, len };
     file.allocate(0, allocate).map_err(|no_room| no_room.into_join_error(facility))?;
     Ok(file)
 }

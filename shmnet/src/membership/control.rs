@@ -22,11 +22,11 @@ use super::survey;
 use crate::config::{FabricConfig, Timing};
 use crate::doorbell::Bell;
 use crate::doorbell::attention::Sleeper;
-use crate::doorbell::link::{Link, Said, Speaker};
+use crate::doorbell::link::{Link, Listener, Said, Speaker};
 use crate::error::JoinError;
 use crate::event::{EventKind, FailureReason};
 use crate::fabric::handover::{Beginning, Giver, GroupGauge, Handover, Reply};
-use crate::facility::{self, IdLock};
+use crate::facility::{self, IdLock, Terms};
 use crate::facts::Facts;
 use crate::group::GroupEndpoint;
 use crate::layout::{Chunk, Layout, State};
@@ -94,6 +94,7 @@ impl Control {
         let FabricConfig {
             node_id: me,
             backing,
+            coherence,
             max_nodes,
             geometry,
             timing,
@@ -111,10 +112,10 @@ impl Control {
             value: max_nodes.to_string(),
             allowed: "1 to 254",
         })?;
-        let facility = facility::facility(backing)?;
         let cpu_quota = quota::is_limited();
         let timing =
             if cpu_quota { Timing { failed: timing.failed.max(QUOTA_FAILED), ..timing } } else { timing };
+        let facility = facility::facility(backing, Terms { max_nodes, timing, coherence })?;
         let setup = Setup {
             me,
             facility,
@@ -271,7 +272,7 @@ impl Control {
     fn wait(&self, timeout: Duration) {
         let mut fds = vec![PollFd::from_borrowed_fd(self.seams.waker.as_fd(), PollFlags::IN)];
         if let Some(life) = &self.life {
-            fds.push(PollFd::from_borrowed_fd(life.listener.as_fd(), PollFlags::IN));
+            fds.extend(life.listener.as_ref().map(|it| PollFd::from_borrowed_fd(it.as_fd(), PollFlags::IN)));
         }
         let links = self.peers.values().filter_map(|peer| peer.link.as_ref());
         for link in links.chain(self.callers.iter().map(|caller| &caller.link)) {
@@ -461,7 +462,7 @@ impl Control {
     fn accept_callers(&mut self) {
         let Some(life) = &self.life else { return };
         let me = Speaker { node: self.setup.me, incarnation: life.incarnation };
-        while let Some(link) = life.listener.accept() {
+        while let Some(link) = life.listener.as_ref().and_then(Listener::accept) {
             if self.callers.len() < MAX_CALLERS && link.pass(me, &self.seams.bell).is_ok() {
                 self.callers.push(Caller { link, node: None });
             }

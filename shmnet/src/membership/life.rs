@@ -7,9 +7,9 @@ use super::notice::{Notice, Notifier};
 use crate::config::{MAX_RING_SLOTS, NetworkParameters, Timing};
 use crate::doorbell::link::Listener;
 use crate::error::JoinError;
-use crate::facility::{Facility, OwnFile};
+use crate::facility::{Facility, Liveness, OwnFile, Wakes};
 use crate::facts::Facts;
-use crate::layout::{Chunk, Heap, Identity, Layout, OwnArena, PeerArena, State, StateWord};
+use crate::layout::{Chunk, Heap, Identity, Layout, OwnArena, PAGE, PeerArena, State, StateWord};
 use crate::liveness::heartbeat::{BeatClock, Beating, Heartbeat};
 use crate::liveness::holder::Holder;
 use crate::liveness::roster::Roster;
@@ -40,17 +40,25 @@ pub(super) struct Setup {
 #[derive(Debug)]
 pub(super) struct Life {
     _heartbeat: Heartbeat,
-    _watcher: Watcher,
-    _holder: Holder,
+    _watcher: Option<Watcher>,
+    holder: Option<Holder>,
     pub(super) incarnation: u64,
     pub(super) arena: OwnArena,
     pub(super) roster: Arc<Roster>,
-    pub(super) listener: Listener,
+    /// Where callers are heard, if the backing has sockets.
+    pub(super) listener: Option<Listener>,
     pub(super) file: OwnFile,
     heap: Heap,
     identity: Identity,
     /// Peers can find the arena.
     pub(super) shown: bool,
+}
+
+impl Setup {
+    /// Whether a liveness word says that its node lives, or says nothing at all.
+    pub(super) fn may_live(&self, word: u32) -> bool {
+        self.facility.liveness() == Liveness::Heartbeat || word_is_held(word)
+    }
 }
 
 impl Life {
@@ -62,7 +70,7 @@ impl Life {
         facts: &Facts,
     ) -> Result<Self, JoinError> {
         let Setup { me, facility, layout, .. } = setup;
-        let rings = 2 * setup.geometry.bytes().next_multiple_of(crate::layout::PAGE) * peers.max(1);
+        let rings = 2 * setup.geometry.bytes().next_multiple_of(PAGE) * peers.max(1);
         let needed = (layout.heap + rings) as u64;
         let len = arena_len(setup, needed)?;
         let file = facility.create(*me, len, needed)?;
@@ -84,22 +92,21 @@ impl Life {
         };
         arena.initialise(&identity, facts);
 
+        let by_futex = facility.liveness() == Liveness::Futex;
         let line = arena.liveness().map_err(span)?;
-        let holder = Holder::start(Arc::clone(&file.mapping), line)
+        let holder = by_futex
+            .then(|| Holder::start(Arc::clone(&file.mapping), line))
+            .transpose()
             .map_err(JoinError::system("holding the liveness word"))?;
         let roster = Arc::new(Roster::default());
         let heartbeat = start_heartbeat(setup, incarnation, &arena, &roster)?;
-        let watcher = start_watcher(setup, &roster)?;
-        facility.clear_doorbell(*me);
-        let listener = facility
-            .doorbell(*me)
-            .and_then(|address| Listener::bind(&address))
-            .map_err(JoinError::system("listening for doorbells"))?;
+        let watcher = by_futex.then(|| start_watcher(setup, &roster)).transpose()?;
+        let listener = (facility.wakes() == Wakes::Sockets).then(|| listen(setup)).transpose()?;
         let heap = Heap::new(layout.heap as u64, file.len);
         Ok(Self {
             _heartbeat: heartbeat,
             _watcher: watcher,
-            _holder: holder,
+            holder,
             incarnation,
             arena,
             roster,
@@ -153,11 +160,12 @@ impl Life {
     /// Whether the header is what this node made it: nobody else is to write here, but whoever may write the file can.
     pub(super) fn is_intact(&self) -> bool {
         let span = self.file.mapping.peer();
+        let held = |word| self.holder.is_none() || word_is_held(word);
         let state = StateWord { incarnation: self.incarnation, state: State::Active };
         !self.file.mapping.is_quarantined()
             && PeerArena::identity_of(&span).as_ref() == Ok(&self.identity)
             && PeerArena::state_of(&span) == Some(state)
-            && PeerArena::liveness_of(&span).is_some_and(word_is_held)
+            && PeerArena::liveness_of(&span).is_some_and(held)
     }
 
     /// Bytes of the heap in use.
@@ -174,15 +182,30 @@ pub(super) fn larger(geometry: Geometry) -> Option<Geometry> {
 
 /// How long the arena may grow.
 fn arena_len(setup: &Setup, needed: u64) -> Result<u64, JoinError> {
-    let len = match setup.budget {
-        Some(budget) if budget < needed => return Err(JoinError::BudgetTooSmall { budget, needed }),
-        Some(budget) => budget,
-        None => {
+    let room = setup.facility.arena_room();
+    if let Some(free) = room.filter(|room| *room < needed) {
+        return Err(JoinError::ArenaTooSmall { place: setup.facility.place(), needed, room: free });
+    }
+    let len = match (setup.budget, room) {
+        (Some(budget), _) if budget < needed => return Err(JoinError::BudgetTooSmall { budget, needed }),
+        (Some(budget), Some(room)) => return Ok(budget.next_multiple_of(PAGE as u64).min(room)),
+        (Some(budget), None) => budget,
+        (None, Some(room)) => return Ok(room),
+        (None, None) => {
             let free = setup.facility.free().map_err(JoinError::system("asking for free memory"))?;
             (free / 8).min(DEFAULT_BUDGET).max(needed)
         }
     };
-    Ok(len.next_multiple_of(crate::layout::PAGE as u64))
+    Ok(len.next_multiple_of(PAGE as u64))
+}
+
+fn listen(setup: &Setup) -> Result<Listener, JoinError> {
+    setup.facility.clear_doorbell(setup.me);
+    setup
+        .facility
+        .doorbell(setup.me)
+        .and_then(|address| Listener::bind(&address))
+        .map_err(JoinError::system("listening for doorbells"))
 }
 
 fn start_heartbeat(

@@ -15,11 +15,11 @@ use crate::doorbell::link::{Link, Speaker};
 use crate::error::JoinError;
 use crate::event::{EventKind, FailureReason};
 use crate::fabric::handover::{Handover, Meeting, RingGauge};
-use crate::facility::PeerFile;
+use crate::facility::{PeerFile, Wakes};
 use crate::facts::Facts;
 use crate::group::Start;
 use crate::layout::{DirectoryEntry, Identity, PeerArena, State};
-use crate::liveness::{word_is_dead, word_is_held};
+use crate::liveness::word_is_dead;
 use crate::memory::{PeerSpan, SpanError};
 use crate::node::{Network, NodeId};
 use crate::ring::{Geometry, Limits, Receiver, RingKey, Transmitter};
@@ -82,7 +82,7 @@ impl Control {
         };
         let takes_part = matches!(word.state, State::Joining | State::Active);
         let closed = self.closed.get(&node).copied().unwrap_or(0);
-        if !takes_part || !word_is_held(liveness) || word.incarnation <= closed {
+        if !takes_part || !self.setup.may_live(liveness) || word.incarnation <= closed {
             return;
         }
         if self.has_closed_us(node, &span) || !self.refutations.may_be_met(Instant::now(), node) {
@@ -333,7 +333,7 @@ impl Control {
     /// Connects to the peer's doorbell, which is also how it learns of this node.
     fn call(&mut self, node: NodeId) {
         let (Some(life), Some(peer)) = (&self.life, self.peers.get_mut(&node)) else { return };
-        if peer.link.is_some() {
+        if peer.link.is_some() || self.setup.facility.wakes() != Wakes::Sockets {
             return;
         }
         let called = self.setup.facility.doorbell(node).and_then(|address| Link::connect(&address));
@@ -368,7 +368,7 @@ impl Control {
         peer.link = None;
         let (incarnation, word) = (peer.incarnation, peer.arena.liveness_word());
         self.look(node);
-        if !word_is_held(word) && self.is_current(node, incarnation) {
+        if !self.setup.may_live(word) && self.is_current(node, incarnation) {
             let marked = word_is_dead(word);
             self.fail(node, if marked { FailureReason::ProcessDeath } else { FailureReason::HungUp });
         }

@@ -8,7 +8,6 @@ use crate::config::Timing;
 use crate::error::JoinError;
 use crate::facility::PeerFile;
 use crate::layout::{PeerArena, State};
-use crate::liveness::word_is_held;
 use crate::node::NodeId;
 use crate::sigbus;
 
@@ -33,7 +32,7 @@ pub(super) fn survey(setup: &Setup) -> Result<Survey, JoinError> {
             continue;
         }
         found.remembered = found.remembered.max(closed(&file, setup.me));
-        if !is_member(&file) {
+        if !is_member(setup, &file) {
             continue;
         }
         let identity = PeerArena::identity_of(&file.mapping.peer());
@@ -54,7 +53,7 @@ pub(super) fn await_closing(setup: &Setup, live: &[NodeId], former: u64) -> Resu
     for peer in live {
         let Ok(Some(file)) = setup.facility.open(*peer) else { continue };
         sigbus::guard(&file.mapping).map_err(JoinError::system("guarding memory"))?;
-        while closed(&file, setup.me) < former && is_member(&file) {
+        while closed(&file, setup.me) < former && is_member(setup, &file) {
             if Instant::now() >= give_up {
                 return Err(JoinError::StillOpen { peer: *peer, incarnation: former });
             }
@@ -68,17 +67,18 @@ pub(super) fn await_closing(setup: &Setup, live: &[NodeId], former: u64) -> Resu
 pub(super) fn accusation(setup: &Setup, node: NodeId, incarnation: u64) -> Option<Timing> {
     let file = setup.facility.open(node).ok()??;
     sigbus::guard(&file.mapping).ok()?;
-    let accuses = is_member(&file) && PeerArena::closed_of(&file.mapping.peer(), setup.me)? >= incarnation;
+    let accuses =
+        is_member(setup, &file) && PeerArena::closed_of(&file.mapping.peer(), setup.me)? >= incarnation;
     let identity = PeerArena::identity_of(&file.mapping.peer()).ok()?;
     (accuses && identity.node == node).then_some(identity.timing)
 }
 
 /// Whether a node says that it takes part, and its process lives.
-fn is_member(file: &PeerFile) -> bool {
+fn is_member(setup: &Setup, file: &PeerFile) -> bool {
     let span = file.mapping.peer();
     let state = PeerArena::state_of(&span).map(|word| word.state);
     matches!(state, Some(State::Joining | State::Active))
-        && PeerArena::liveness_of(&span).is_some_and(word_is_held)
+        && PeerArena::liveness_of(&span).is_some_and(|word| setup.may_live(word))
 }
 
 fn own_former(file: &PeerFile) -> u64 {

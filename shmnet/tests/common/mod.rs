@@ -17,8 +17,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
-    Backing, Cast, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts, Metadata, Network,
-    NetworkParameters, NodeId, Timing,
+    Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts,
+    Metadata, Network, NetworkParameters, NodeId, Timing,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -71,6 +71,7 @@ pub fn config(directory: &Path, id: u8) -> FabricConfig {
     FabricConfig {
         node_id: node(id),
         backing: Backing::Directory(directory.to_owned()),
+        coherence: CoherenceMode::Hardware,
         max_nodes: 64,
         geometry: DEFAULT_GEOMETRY,
         // The machine that runs the tests may be busy: only the tests about lateness are about lateness.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
-    Backing, Cast, DEFAULT_GEOMETRY, FabricConfig, Facts, NetworkParameters, NodeId, Timing,
+    Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, FabricConfig, Facts, NetworkParameters, NodeId, Timing,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -43,6 +43,7 @@ impl Folder {
         Fabric::join(FabricConfig {
             node_id: node(id),
             backing: Backing::Directory(self.0.clone()),
+            coherence: CoherenceMode::Hardware,
             max_nodes: 8,
             geometry: DEFAULT_GEOMETRY,
             timing: Timing { failed: Duration::from_secs(10), ..Timing::default() },
