@@ -190,6 +190,9 @@ pub enum TransmitError {
     /// The ring to the node is full.
     #[error("ring full")]
     RingFull,
+    /// A multicast frame that no other member takes.
+    #[error("no member takes this multicast address")]
+    NoListener,
     /// The frame is longer than the ring or the group's slots carry.
     #[error("frame too long")]
     TooLong,
@@ -213,6 +216,7 @@ impl TransmitError {
         match self {
             Self::NoSuchNode => "no-such-node",
             Self::RingFull => "ring-full",
+            Self::NoListener => "multicast-no-listener",
             Self::TooLong => "too-long",
             Self::Empty => "empty",
             Self::BadMetadata => "bad-metadata",

@@ -45,6 +45,8 @@ mod liveness;
 #[cfg(not(loom))]
 mod membership;
 #[cfg(not(loom))]
+mod multicast;
+#[cfg(not(loom))]
 mod node;
 #[cfg(not(loom))]
 mod sigbus;
@@ -69,6 +71,8 @@ pub use crate::facts::{Facts, SteeringEpoch};
 pub use crate::layout::ABI_VERSION;
 #[cfg(not(loom))]
 pub use crate::membership::active::{ActiveNode, ActiveNodes, NodeState};
+#[cfg(not(loom))]
+pub use crate::multicast::MulticastFilter;
 #[cfg(not(loom))]
 pub use crate::node::{Cast, Network, NodeId, mac_address, node_of_mac};
 #[cfg(not(loom))]

@@ -13,6 +13,7 @@ use crate::doorbell::attention::{self, Sleeper};
 use crate::error::TransmitError;
 use crate::liveness::heartbeat::BeatClock;
 use crate::membership::notice::{Notice, Notifier};
+use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId, mac_address};
 use crate::ring::Metadata;
 
@@ -60,6 +61,8 @@ pub struct Endpoint {
     sleeper: Option<Sleeper>,
     groups: Option<Box<[GroupEnds; 2]>>,
     members: Vec<u16>,
+    /// The multicast frames that this node takes, in every incarnation.
+    takes: MulticastFilter,
     peers: Vec<Option<Box<Ends>>>,
     /// Indices of `peers` that have a ring to receive from.
     order: Vec<usize>,
@@ -102,6 +105,7 @@ impl Endpoint {
             sleeper: None,
             groups: None,
             members: Vec::with_capacity(parts.max_nodes),
+            takes: MulticastFilter::all(),
             peers: (0..parts.max_nodes).map(|_| None).collect(),
             order: Vec::with_capacity(parts.max_nodes),
             cursor: 0,
@@ -381,8 +385,8 @@ impl Endpoint {
                 Handover::Meet(meeting) => {
                     let index = meeting.node.index();
                     if let Some(groups) = &mut self.groups {
-                        for (ends, area) in groups.iter_mut().zip(&meeting.groups) {
-                            ends.attach(&meeting, area);
+                        for (kind, ends) in groups.iter_mut().enumerate() {
+                            ends.attach(&meeting, kind);
                         }
                     }
                     if let Some(place) = self.peers.get_mut(index) {
@@ -407,7 +411,18 @@ impl Endpoint {
                         ends.set_bell(bell);
                     }
                 }
-                Handover::Members(members) => self.set_members(members),
+                Handover::Members { members, wanted } => {
+                    self.set_members(members);
+                    if let Some([_, multicast]) = self.groups.as_deref_mut() {
+                        multicast.set_wanted(wanted);
+                    }
+                }
+                Handover::Takes(filter) => {
+                    if let Some([_, multicast]) = self.groups.as_deref_mut() {
+                        multicast.set_taken(filter.clone());
+                    }
+                    self.takes = filter;
+                }
                 Handover::Forget { node, incarnation } => self.forget(node, incarnation),
             }
         }
@@ -421,10 +436,11 @@ impl Endpoint {
         self.sleeper = Some(beginning.sleeper);
         let [broadcast, multicast] = beginning.groups;
         let [broadcast_gauge, multicast_gauge] = beginning.group_gauges;
-        self.groups = Some(Box::new([
-            GroupEnds::new(broadcast, broadcast_gauge),
-            GroupEnds::new(multicast, multicast_gauge),
-        ]));
+        let mut multicast = GroupEnds::new(multicast, multicast_gauge);
+        multicast.set_taken(self.takes.clone());
+        // Nobody is met yet.
+        multicast.set_wanted(MulticastFilter::none());
+        self.groups = Some(Box::new([GroupEnds::new(broadcast, broadcast_gauge), multicast]));
     }
 
     fn end(&mut self) {

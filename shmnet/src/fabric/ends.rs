@@ -12,6 +12,7 @@ use crate::error::TransmitError;
 use crate::group::{GroupEndpoint, GroupRole, GroupSendError};
 use crate::membership::notice::Notifier;
 use crate::memory::PeerSpan;
+use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 use crate::ring::{Metadata, Receiver, SendError, Transmitter};
 use crate::sync::Ordering;
@@ -254,10 +255,18 @@ pub(super) struct GroupEnds {
     /// A frame that was found when this node was about to sleep, and its length and source.
     stash: Vec<u8>,
     stashed: Option<(usize, u16)>,
+    /// What this node takes, and what any other member takes.
+    taken: MulticastFilter,
+    wanted: MulticastFilter,
+    filtered: u64,
+    unwanted: u64,
 }
 
 /// How long a frame waits for the owner's order. An owner that works needs microseconds.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How many frames that this node does not take are passed over in one call.
+const FILTERED_AT_ONCE: u32 = 64;
 
 /// What a turn of duties brought.
 pub(super) struct Duties {
@@ -281,12 +290,18 @@ impl GroupEnds {
             looked: Instant::now(),
             stash,
             stashed: None,
+            taken: MulticastFilter::all(),
+            wanted: MulticastFilter::all(),
+            filtered: 0,
+            unwanted: 0,
         }
     }
 
-    pub(super) fn attach(&mut self, meeting: &Meeting, area: &PeerSpan) {
+    /// `kind` is 0 for broadcast and 1 for multicast.
+    pub(super) fn attach(&mut self, meeting: &Meeting, kind: usize) {
         let id = u16::from(meeting.node.get());
-        if let Err(error) = self.group.attach_peer(id, meeting.incarnation, area.clone(), meeting.start) {
+        let (area, start) = (meeting.groups[kind].clone(), meeting.starts[kind]);
+        if let Err(error) = self.group.attach_peer(id, meeting.incarnation, area, start) {
             // The peer's frames to the group are lost to us, and nothing else.
             tracing::warn!(node = id, %error, "cannot attach to a group area");
         }
@@ -299,11 +314,25 @@ impl GroupEnds {
         }
     }
 
+    /// This node takes only these frames.
+    pub(super) fn set_taken(&mut self, filter: MulticastFilter) {
+        self.taken = filter;
+    }
+
+    /// Only these frames are taken by anybody else.
+    pub(super) fn set_wanted(&mut self, filter: MulticastFilter) {
+        self.wanted = filter;
+    }
+
     pub(super) fn set_members(&mut self, members: &[u16]) {
         self.group.set_active(members);
     }
 
     pub(super) fn send(&mut self, frame: &[u8]) -> Result<(), TransmitError> {
+        if !self.wanted.takes(frame) {
+            self.unwanted += 1;
+            return Err(TransmitError::NoListener);
+        }
         self.group.send(frame).map_err(|error| match error {
             GroupSendError::Empty => TransmitError::Empty,
             GroupSendError::TooLong { .. } => TransmitError::TooLong,
@@ -320,17 +349,30 @@ impl GroupEnds {
             room.copy_from_slice(&self.stash[..len]);
             return Some((len, source));
         }
-        let delivered = self.group.receive(into)?;
-        Some((delivered.len, delivered.source))
+        for _ in 0..FILTERED_AT_ONCE {
+            let delivered = self.group.receive(into)?;
+            if self.taken.takes(&into[..delivered.len]) {
+                return Some((delivered.len, delivered.source));
+            }
+            self.filtered += 1;
+        }
+        None
     }
 
     /// Whether a frame can be received. It is copied here: only receiving tells for sure.
     pub(super) fn is_ready(&mut self) -> bool {
-        if self.stashed.is_none() {
-            self.stashed =
-                self.group.receive(&mut self.stash).map(|delivered| (delivered.len, delivered.source));
+        for _ in 0..FILTERED_AT_ONCE {
+            if self.stashed.is_some() {
+                return true;
+            }
+            let Some(delivered) = self.group.receive(&mut self.stash) else { return false };
+            if self.taken.takes(&self.stash[..delivered.len]) {
+                self.stashed = Some((delivered.len, delivered.source));
+            } else {
+                self.filtered += 1;
+            }
         }
-        self.stashed.is_some()
+        true
     }
 
     pub(super) fn is_owner(&self) -> bool {
@@ -371,6 +413,8 @@ impl GroupEnds {
         self.gauge.ordered.store(counters.ordered, Relaxed);
         self.gauge.lost.store(counters.received.lost, Relaxed);
         self.gauge.overwritten.store(counters.overwritten, Relaxed);
+        self.gauge.filtered.store(self.filtered, Relaxed);
+        self.gauge.unwanted.store(self.unwanted, Relaxed);
         for lag in self.group.lag() {
             if let Some(place) =
                 NodeId::new(lag.reader as u8).and_then(|node| self.gauge.lag.get(node.index()))

@@ -10,6 +10,7 @@ use crate::doorbell::Bell;
 use crate::doorbell::attention::{Sleeper, Waker};
 use crate::group::{GroupEndpoint, Start};
 use crate::memory::PeerSpan;
+use crate::multicast::MulticastFilter;
 use crate::node::NodeId;
 use crate::ring;
 
@@ -33,8 +34,10 @@ pub(crate) enum Handover {
     Receiver { node: NodeId, incarnation: u64, ring: Box<ring::Receiver>, gauge: Arc<RingGauge> },
     /// The bell of a peer.
     Bell { node: NodeId, incarnation: u64, bell: Arc<Bell> },
-    /// The members of the network's groups.
-    Members(Vec<u16>),
+    /// The members of the network's groups, and the multicast frames that any of them takes.
+    Members { members: Vec<u16>, wanted: MulticastFilter },
+    /// The multicast frames that this node takes.
+    Takes(MulticastFilter),
     /// A peer's incarnation was closed.
     Forget { node: NodeId, incarnation: u64 },
 }
@@ -57,7 +60,8 @@ pub(crate) struct Meeting {
     pub(crate) closed: PeerSpan,
     /// Broadcast and multicast.
     pub(crate) groups: [PeerSpan; 2],
-    pub(crate) start: Start,
+    /// Where to begin in each.
+    pub(crate) starts: [Start; 2],
 }
 
 /// From an endpoint to the control thread.
@@ -147,6 +151,10 @@ pub(crate) struct GroupGauge {
     pub(crate) ordered: AtomicU64,
     pub(crate) lost: AtomicU64,
     pub(crate) overwritten: AtomicU64,
+    /// Frames that came and that this node does not take.
+    pub(crate) filtered: AtomicU64,
+    /// Frames that were not sent since nobody takes them.
+    pub(crate) unwanted: AtomicU64,
     /// For each reader by node index: lane slots not yet acknowledged, plus one; 0 if it is not attached.
     pub(crate) lag: Box<[AtomicU64]>,
 }
@@ -161,6 +169,8 @@ impl GroupGauge {
             ordered: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             overwritten: AtomicU64::new(0),
+            filtered: AtomicU64::new(0),
+            unwanted: AtomicU64::new(0),
             lag: (0..max_nodes).map(|_| AtomicU64::new(0)).collect(),
         }
     }

@@ -22,6 +22,7 @@ use crate::membership::active::ActiveNodes;
 use crate::membership::control::{Control, Seams};
 use crate::membership::notice::{Notice, Notifier};
 use crate::membership::shared::Shared;
+use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 
 /// A node's membership of a segment. Clones are handles to the same; dropping the last one leaves.
@@ -127,6 +128,12 @@ impl Fabric {
     /// Publishes what this node says about itself.
     pub fn publish_facts(&self, facts: Facts) {
         self.inner.notifier.tell(Notice::Facts(facts));
+    }
+
+    /// From now on this node takes these multicast frames of a network, and no others. Peers learn of it at once: what nobody
+    /// takes is not even sent. A node that has not called this takes every multicast frame. Broadcast frames go to all.
+    pub fn subscribe(&self, network: Network, filter: MulticastFilter) {
+        self.inner.notifier.tell(Notice::Multicast(network, filter));
     }
 
     /// From now on this node requires other parameters of nodes that join, and says so in its arena. Those that it is

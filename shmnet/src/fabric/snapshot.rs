@@ -7,6 +7,7 @@ use crate::facts::Facts;
 use crate::group::GroupGeometry;
 use crate::layout::ABI_VERSION;
 use crate::membership::active::NodeState;
+use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId};
 
 /// Everything at one moment. Values written by peers are what the peers say.
@@ -90,6 +91,8 @@ pub struct NodeSnapshot {
     pub silence: Duration,
     /// Its doorbell is at hand.
     pub doorbell: bool,
+    /// The multicast addresses that it takes, on the LSM and on the GSM.
+    pub multicast: [MulticastFilter; 2],
     /// What it says about itself.
     pub facts: Facts,
 }
@@ -152,6 +155,10 @@ pub struct GroupSnapshot {
     pub lost: u64,
     /// Frames of this node that were overwritten before every member had read them.
     pub overwritten: u64,
+    /// Frames that came to an address that this node does not take.
+    pub filtered: u64,
+    /// Frames that this node did not send since no member takes them.
+    pub unwanted: u64,
     /// For each reader, how many slots of this node's lane it has not yet read.
     pub lag: Vec<(NodeId, u64)>,
 }

@@ -14,8 +14,17 @@ use super::{GroupError, GroupGeometry, GroupSendError};
 pub enum Start {
     /// With the next frame that the source sends: for a joiner, which was not a member before.
     Next,
+    /// With the frame of this sequence, or with what the source still keeps after it: for a joiner that has looked at
+    /// [`next_sequence`] before it was announced, so that it gets every frame that is sent once it is.
+    At(u64),
     /// With the oldest frame that the source keeps: for a member, when a joiner has announced itself.
     Oldest,
+}
+
+/// The sequence of the next frame that the owner of a group area sends.
+#[must_use]
+pub fn next_sequence(area: &PeerSpan, geometry: GroupGeometry) -> u64 {
+    LaneView::new(area.clone(), geometry, 0).bounds().1
 }
 
 /// Whether a node orders the group's frames.
@@ -154,6 +163,7 @@ impl GroupEndpoint {
         let (tail, head) = lane.bounds();
         let next = match start {
             Start::Next => head,
+            Start::At(seq) => seq.clamp(tail, head),
             Start::Oldest => tail,
         };
         self.reader.attach(id, incarnation, lane.clone(), next);

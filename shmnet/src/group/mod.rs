@@ -40,7 +40,7 @@ mod layout;
 mod order;
 mod reader;
 
-pub use self::endpoint::{GroupCounters, GroupEndpoint, GroupRole, Lag, Start};
+pub use self::endpoint::{GroupCounters, GroupEndpoint, GroupRole, Lag, Start, next_sequence};
 pub use self::layout::{GroupGeometry, GroupGeometryError};
 pub use self::order::Claim;
 pub use self::reader::{Delivered, ReaderCounters};

@@ -27,7 +27,7 @@ pub(crate) use self::peer::PeerArena;
 pub(crate) use self::wire::{DirectoryEntry, GEOMETRY_FIELDS, Identity, Malformed, State, StateWord};
 
 /// The version of the layout; nodes of different versions do not share a segment.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// The first eight bytes of an arena: `ISTHMUS` and a zero byte.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ISTHMUS\0");
@@ -48,6 +48,8 @@ pub(crate) mod at {
     pub(crate) const SUBSCRIPTIONS: usize = 0x480;
     /// The count of changes to what peers read: not with the heartbeat, which another thread writes.
     pub(crate) const CHANGES: usize = 0x500;
+    /// One guarded record per network: the multicast addresses that the node takes.
+    pub(crate) const MULTICAST: usize = 0x580;
     /// The guarded facts.
     pub(crate) const FACTS: usize = 0x800;
     /// One 64-bit word per node id, 256 of them: the last incarnation of that node that this node closed.
@@ -58,6 +60,8 @@ pub(crate) mod at {
     pub(crate) const TABLES: usize = 0x2c00;
 }
 
+/// Bytes of a network's multicast filter: two lines.
+pub(crate) const MULTICAST_STRIDE: usize = 2 * LINE;
 /// Bytes of a directory entry: one line.
 pub(crate) const DIRECTORY_STRIDE: usize = LINE;
 /// Bytes of a read pointer's line.
@@ -134,6 +138,10 @@ impl Layout {
 
     pub(crate) fn closed(node: NodeId) -> usize {
         at::CLOSED + usize::from(node.get()) * 8
+    }
+
+    pub(crate) fn multicast(network: Network) -> usize {
+        at::MULTICAST + network.index() * MULTICAST_STRIDE
     }
 
     /// `kind` is 0 for broadcast and 1 for multicast.

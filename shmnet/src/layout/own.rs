@@ -2,10 +2,11 @@
 
 use zerocopy::{FromZeros, IntoBytes};
 
-use super::wire::{FactsWire, IdentityWire, SteeringWire};
+use super::wire::{FactsWire, IdentityWire, MulticastWire, SteeringWire};
 use super::{DirectoryEntry, Identity, Layout, State, StateWord, at, guarded};
 use crate::facts::Facts;
 use crate::memory::{LINE, OwnSpan, SpanError};
+use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 use crate::sync::Ordering;
 
@@ -29,12 +30,15 @@ impl OwnArena {
     /// Clears what a former incarnation left, then writes the identity and [`State::Joining`].
     pub(crate) fn initialise(&self, identity: &Identity, facts: &Facts) {
         self.span.store_u64(at::STATE, 0, Ordering::SeqCst);
-        self.span.zero(at::HEARTBEAT, at::FACTS - at::HEARTBEAT);
-        // The guards of facts and steering go on rising, so that no reader mixes two incarnations' records.
+        self.span.zero(at::HEARTBEAT, at::MULTICAST - at::HEARTBEAT);
+        // The guards of multicast, facts and steering go on rising, so that no reader mixes two incarnations' records.
         self.span.zero(at::CLOSED, at::STEERING - at::CLOSED);
         self.span.zero(at::TABLES, self.layout.heap - at::TABLES);
         self.span.copy_in(at::IDENTITY, identity.to_wire().as_bytes());
         self.publish_facts(facts);
+        for network in Network::ALL {
+            self.publish_multicast(network, &MulticastFilter::all());
+        }
         self.set_state(identity.incarnation, State::Joining);
     }
 
@@ -64,6 +68,11 @@ impl OwnArena {
     pub(crate) fn publish_facts(&self, facts: &Facts) {
         guarded::write(&self.span, at::FACTS, FactsWire::from_facts(facts).as_bytes());
         guarded::write(&self.span, at::STEERING, SteeringWire::from_epochs(&facts.steering).as_bytes());
+    }
+
+    /// Says which multicast addresses this node takes on a network.
+    pub(crate) fn publish_multicast(&self, network: Network, filter: &MulticastFilter) {
+        guarded::write(&self.span, Layout::multicast(network), MulticastWire::from_filter(filter).as_bytes());
     }
 
     pub(crate) fn close(&self, node: NodeId, incarnation: u64) {

@@ -2,10 +2,11 @@
 
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use super::wire::{DirectoryWire, FactsWire, IdentityWire, SteeringWire};
+use super::wire::{DirectoryWire, FactsWire, IdentityWire, MulticastWire, SteeringWire};
 use super::{DirectoryEntry, Identity, Layout, Malformed, StateWord, at, guarded};
 use crate::facts::Facts;
 use crate::memory::{LINE, PeerSpan, SpanError};
+use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 use crate::sync::Ordering;
 
@@ -72,6 +73,13 @@ impl PeerArena {
     /// Whether the peer reads a network's group rings.
     pub(crate) fn is_subscribed(&self, network: Network) -> bool {
         self.span.load_u64(at::SUBSCRIPTIONS, Ordering::Acquire) >> network.index() & 1 == 1
+    }
+
+    /// The multicast addresses that the peer takes on a network; `None` while they cannot be read whole.
+    pub(crate) fn multicast(&self, network: Network) -> Option<MulticastFilter> {
+        let mut wire = MulticastWire::new_zeroed();
+        guarded::read(&self.span, Layout::multicast(network), wire.as_mut_bytes())?;
+        Some(wire.to_filter())
     }
 
     /// The word of the last incarnation of a node that this peer has closed.

@@ -9,6 +9,7 @@ use super::*;
 use crate::config::{DEFAULT_GEOMETRY, NetworkParameters, Timing};
 use crate::facts::{Facts, SteeringEpoch};
 use crate::memory::Mapping;
+use crate::multicast::MulticastFilter;
 
 fn layout() -> Layout {
     Layout::new(64).unwrap()
@@ -73,6 +74,18 @@ fn a_peer_reads_what_the_owner_published() {
     own.beat();
     own.changed();
     assert_eq!((peer.heartbeat(), peer.changes()), (1, 1));
+    assert_eq!(peer.multicast(Network::Lsm), Some(MulticastFilter::all()), "until the node says otherwise");
+    let mdns = MulticastFilter::of([[1, 0, 0x5e, 0, 0, 251], [1, 0, 0x5e, 0, 0, 5]]);
+    own.publish_multicast(Network::Gsm, &mdns);
+    assert_eq!(peer.multicast(Network::Lsm), Some(MulticastFilter::all()));
+    assert_eq!(peer.multicast(Network::Gsm), Some(mdns));
+    let group = |last| [1, 0, 0x5e, 0, 1, last];
+    let most = MulticastFilter::of((0..MulticastFilter::MAX_PUBLISHED as u8).map(group));
+    own.publish_multicast(Network::Gsm, &most);
+    assert_eq!(peer.multicast(Network::Gsm), Some(most));
+    let more = MulticastFilter::of((0..=MulticastFilter::MAX_PUBLISHED as u8).map(group));
+    own.publish_multicast(Network::Gsm, &more);
+    assert_eq!(peer.multicast(Network::Gsm), Some(MulticastFilter::all()), "more than there is room for");
     own.set_subscriptions(2);
     assert!(!peer.is_subscribed(Network::Lsm) && peer.is_subscribed(Network::Gsm));
 }
@@ -146,6 +159,8 @@ fn the_documented_offsets_are_those_of_the_code() {
         (at::ATTENTION + LINE, "attention GSM"),
         (at::SUBSCRIPTIONS, "subscriptions"),
         (at::CHANGES, "changes"),
+        (at::MULTICAST, "multicast LSM"),
+        (at::MULTICAST + MULTICAST_STRIDE, "multicast GSM"),
         (at::FACTS, "facts"),
         (at::CLOSED, "closed"),
         (at::STEERING, "steering"),

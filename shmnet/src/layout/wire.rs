@@ -14,6 +14,7 @@ use super::{ABI_VERSION, MAGIC, at};
 use crate::config::{NetworkParameters, Timing};
 use crate::facts::{Facts, SteeringEpoch};
 use crate::memory::LINE;
+use crate::multicast::MulticastFilter;
 use crate::node::NodeId;
 
 /// What a node is doing, as it says.
@@ -129,6 +130,17 @@ pub(super) struct EpochWire {
     pub(super) members: [U64; 4],
     /// By node id; 0 for those that are no members.
     pub(super) weights: [U16; 256],
+}
+
+/// The multicast addresses that the node takes on a network, sorted.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(super) struct MulticastWire {
+    /// 1: all of them.
+    pub(super) all: u8,
+    pub(super) count: u8,
+    pub(super) reserved: [u8; 6],
+    pub(super) groups: [[u8; 6]; MulticastFilter::MAX_PUBLISHED],
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -323,6 +335,29 @@ impl FactsWire {
     }
 }
 
+impl MulticastWire {
+    /// More addresses than there is room for are published as all.
+    pub(super) fn from_filter(filter: &MulticastFilter) -> Self {
+        let mut wire = Self::new_zeroed();
+        let groups = filter.groups();
+        if filter.takes_all() || groups.len() > wire.groups.len() {
+            wire.all = 1;
+        } else {
+            wire.count = groups.len() as u8;
+            wire.groups[..groups.len()].copy_from_slice(groups);
+        }
+        wire
+    }
+
+    /// What the bytes say. If they contradict themselves the node gets everything: that harms nobody else.
+    pub(super) fn to_filter(self) -> MulticastFilter {
+        match self.groups.get(..self.count.into()) {
+            Some(groups) if self.all == 0 => MulticastFilter::of(groups.iter().copied()),
+            _ => MulticastFilter::all(),
+        }
+    }
+}
+
 impl SteeringWire {
     pub(super) fn from_epochs(epochs: &[SteeringEpoch]) -> Self {
         let mut wire = Self::new_zeroed();
@@ -442,6 +477,9 @@ const _: () = {
     assert!(size_of::<SteeringWire>() == Facts::MAX_EPOCHS * size_of::<EpochWire>());
     assert!(size_of::<DirectoryWire>() == 40);
     assert!(at::IDENTITY + size_of::<IdentityWire>() <= at::STATE);
+    assert!(size_of::<MulticastWire>() == 248);
+    assert!(super::guarded::GUARD + size_of::<MulticastWire>() <= super::MULTICAST_STRIDE);
+    assert!(at::MULTICAST + 2 * super::MULTICAST_STRIDE <= at::FACTS);
     assert!(at::FACTS + super::guarded::GUARD + size_of::<FactsWire>() <= at::CLOSED);
     assert!(at::CLOSED + 256 * 8 <= at::STEERING);
     assert!(at::STEERING.is_multiple_of(LINE));

@@ -32,6 +32,7 @@ use crate::group::GroupEndpoint;
 use crate::layout::{Chunk, Layout, State};
 use crate::liveness::heartbeat::{BeatClock, Pulse};
 use crate::liveness::quota;
+use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId};
 
 /// What connects the control thread with the rest of the process.
@@ -70,6 +71,8 @@ pub(crate) struct Control {
     /// Which networks' groups this node reads: both, until it drops an endpoint. From the first on, so that no peer gives up
     /// a frame for which this node was not yet waited.
     reads: [bool; 2],
+    /// The multicast addresses that this node takes: all, until it says which.
+    pub(super) multicast: [MulticastFilter; 2],
     callers: Vec<Caller>,
     retry: bool,
 }
@@ -144,6 +147,7 @@ impl Control {
             unforgotten: Vec::new(),
             group_gauges: [None, None],
             reads: [true; 2],
+            multicast: [MulticastFilter::all(), MulticastFilter::all()],
             callers: Vec::new(),
             retry: false,
         };
@@ -183,6 +187,7 @@ impl Control {
             life.arena.close(*node, *incarnation);
         }
         self.life = Some(life);
+        Network::ALL.into_iter().for_each(|network| self.filter_multicast(network));
         self.subscribe();
         let entered = self.show(&survey.live);
         if entered.is_err() {
@@ -300,6 +305,12 @@ impl Control {
             Notice::EndpointDropped(network) => {
                 self.reads[network.index()] = false;
                 self.subscribe();
+            }
+            Notice::Multicast(network, filter) => {
+                self.multicast[network.index()] = filter;
+                self.filter_multicast(network);
+                self.tell_peers();
+                self.take_picture();
             }
             Notice::Facts(facts) => {
                 self.facts = facts;
@@ -449,6 +460,15 @@ impl Control {
         }
     }
 
+    /// Says in the arena which multicast addresses this node takes, and has the endpoint take no others.
+    fn filter_multicast(&self, network: Network) {
+        let filter = &self.multicast[network.index()];
+        if let Some(life) = &self.life {
+            life.arena.publish_multicast(network, filter);
+        }
+        self.seams.givers[network.index()].give(Handover::Takes(filter.clone()));
+    }
+
     /// Makes peers look at this node's arena.
     pub(super) fn tell_peers(&self) {
         let Some(life) = &self.life else { return };
@@ -586,8 +606,10 @@ impl Control {
         }
         for network in Network::ALL {
             let subscribed = self.peers.values().filter(|peer| peer.subscribed[network.index()]);
+            let wanted =
+                MulticastFilter::union(subscribed.clone().map(|peer| &peer.multicast[network.index()]));
             let members = subscribed.map(|peer| u16::from(peer.node.get())).collect();
-            self.seams.givers[network.index()].give(Handover::Members(members));
+            self.seams.givers[network.index()].give(Handover::Members { members, wanted });
         }
         self.publish();
     }

@@ -17,10 +17,11 @@ use crate::event::{EventKind, FailureReason};
 use crate::fabric::handover::{Handover, Meeting, RingGauge};
 use crate::facility::{PeerFile, Wakes};
 use crate::facts::Facts;
-use crate::group::Start;
+use crate::group::{Start, next_sequence};
 use crate::layout::{DirectoryEntry, Identity, PeerArena, State};
 use crate::liveness::word_is_dead;
 use crate::memory::{PeerSpan, SpanError};
+use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 use crate::ring::{Geometry, Limits, Receiver, RingKey, Transmitter};
 use crate::sigbus;
@@ -124,18 +125,21 @@ impl Control {
         let arena = PeerArena::new(file.mapping.peer(), self.setup.layout)?;
         let incarnation = identity.incarnation;
         for network in Network::ALL {
+            let groups = [arena.group(network, 0)?, arena.group(network, 1)?];
             let meeting = Meeting {
                 node,
                 incarnation,
                 waker: Waker::new(arena.attention(network)?),
                 closed: arena.closed_word(self.setup.me)?,
-                groups: [arena.group(network, 0)?, arena.group(network, 1)?],
-                start: self.start_with(&arena),
+                starts: groups.each_ref().map(|area| self.start_with(&arena, area)),
+                groups,
             };
             self.seams.givers[network.index()].give(Handover::Meet(Box::new(meeting)));
         }
         let (facts_sequence, facts) = arena.facts().unwrap_or(([0; 2], Facts::default()));
         let subscribed = Network::ALL.map(|network| arena.is_subscribed(network));
+        let multicast =
+            Network::ALL.map(|network| arena.multicast(network).unwrap_or_else(MulticastFilter::all));
         let peer = Peer {
             node,
             incarnation,
@@ -148,6 +152,7 @@ impl Control {
             facts,
             facts_sequence,
             subscribed,
+            multicast,
             to: [None, None],
             from: [None, None],
             link: None,
@@ -162,10 +167,14 @@ impl Control {
         Ok(())
     }
 
-    /// A joiner begins with the next frame of each lane. A member hears a joiner from its first frame on.
-    fn start_with(&self, peer: &PeerArena) -> Start {
+    /// A joiner begins with the next frame of each lane, that is, with the next one as it is now, before the joiner is announced,
+    /// and not when its data thread comes to look. A member hears a joiner from its first frame on.
+    fn start_with(&self, peer: &PeerArena, area: &PeerSpan) -> Start {
         let joining = self.life.as_ref().is_some_and(|life| !life.shown);
-        if joining && peer.state().state == State::Active { Start::Next } else { Start::Oldest }
+        match joining && peer.state().state == State::Active {
+            true => Start::At(next_sequence(area, self.setup.layout.group)),
+            false => Start::Oldest,
+        }
     }
 
     /// Connects to what the peer allocated, allocates what it lacks, and takes note of what it says.
@@ -379,6 +388,14 @@ impl Control {
         let Some(peer) = self.peers.get_mut(&node) else { return false };
         let subscribed = Network::ALL.map(|network| peer.arena.is_subscribed(network));
         let mut news = std::mem::replace(&mut peer.subscribed, subscribed) != subscribed;
+        for network in Network::ALL {
+            if let Some(filter) = peer.arena.multicast(network)
+                && filter != peer.multicast[network.index()]
+            {
+                peer.multicast[network.index()] = filter;
+                news = true;
+            }
+        }
         if let Some((sequence, facts)) = peer.arena.facts()
             && sequence != peer.facts_sequence
         {

@@ -9,6 +9,7 @@ use crate::fabric::handover::Reply;
 use crate::fabric::snapshot::Snapshot;
 use crate::facts::Facts;
 use crate::liveness::heartbeat::Pulse;
+use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 
 /// One message.
@@ -24,6 +25,8 @@ pub(crate) enum Notice {
     Reply(Network, Reply),
     /// The user dropped an endpoint.
     EndpointDropped(Network),
+    /// The user takes other multicast addresses on a network.
+    Multicast(Network, MulticastFilter),
     /// The user has new facts.
     Facts(Facts),
     /// The user requires other parameters.

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::layout::{Chunk, DirectoryEntry, Identity, PeerArena};
 use crate::liveness::roster::Watched;
 use crate::memory::Mapping;
+use crate::multicast::MulticastFilter;
 use crate::node::NodeId;
 use crate::ring::Geometry;
 
@@ -28,6 +29,8 @@ pub(super) struct Peer {
     pub(super) facts: Facts,
     pub(super) facts_sequence: [u64; 2],
     pub(super) subscribed: [bool; 2],
+    /// The multicast addresses that it takes.
+    pub(super) multicast: [MulticastFilter; 2],
     /// Our rings to the peer.
     pub(super) to: [Option<RingTo>; 2],
     /// The peer's rings to us.

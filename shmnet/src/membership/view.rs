@@ -67,6 +67,7 @@ impl Control {
             arena_bytes: life.file.len,
             silence: self.setup.clock.age(),
             doorbell: true,
+            multicast: self.multicast.clone(),
             facts: self.facts.clone(),
         });
         nodes.sort_by_key(|node| node.id);
@@ -92,6 +93,8 @@ impl Control {
                     received: gauge.received.load(Relaxed),
                     lost: gauge.lost.load(Relaxed),
                     overwritten: gauge.overwritten.load(Relaxed),
+                    filtered: gauge.filtered.load(Relaxed),
+                    unwanted: gauge.unwanted.load(Relaxed),
                     lag: lag.collect(),
                 });
             }
@@ -123,6 +126,7 @@ fn node_snapshot(peer: &Peer) -> NodeSnapshot {
         arena_bytes: peer.arena.bytes() as u64,
         silence: Duration::from_micros(peer.silence.load(Relaxed)),
         doorbell: peer.bell.is_some(),
+        multicast: peer.multicast.clone(),
         facts: peer.facts.clone(),
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
     Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts,
-    Metadata, Network, NetworkParameters, NodeId, Timing,
+    Metadata, MulticastFilter, Network, NetworkParameters, NodeId, Timing,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -236,6 +236,26 @@ impl Node {
         });
     }
 
+    /// Asks for snapshots until one has a line as wanted.
+    pub fn await_snapshot(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
+        let give_up = Instant::now() + DEADLINE;
+        loop {
+            let mark = self.mark();
+            self.say("snapshot");
+            self.await_line_after(mark, "show a snapshot", |line| line.starts_with("snapshot"));
+            let lines = self.lines();
+            if lines[mark..].iter().any(|line| wanted(line)) {
+                return;
+            }
+            assert!(
+                Instant::now() < give_up,
+                "node {} was to {what}:\n{}",
+                self.id,
+                lines[mark..].join("\n")
+            );
+        }
+    }
+
     /// The incarnation of a node in the last table.
     pub fn incarnation_of(&self, id: u8) -> u64 {
         let lines = self.lines();
@@ -272,7 +292,7 @@ const DEADLINE: Duration = Duration::from_secs(40);
 ///
 /// Options: `takeover`, `fast` (default timing), `cost=N` (of the LSM), `budget=N`, `slots=N`.
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
-/// `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
+/// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
 pub fn child() {
     let Ok(directory) = std::env::var("ISTHMUS_TEST_DIRECTORY") else { return };
     let id: u8 = std::env::var("ISTHMUS_TEST_NODE").unwrap().parse().unwrap();
@@ -407,6 +427,22 @@ impl Driver {
                 }
                 println!("@ sent {kind}");
             }
+            ["takes", network, groups @ ..] => {
+                let groups = groups.iter().map(|mac| mac.as_bytes().try_into().unwrap());
+                let network = self.endpoint(network).network();
+                self.fabric.subscribe(network, MulticastFilter::of(groups));
+            }
+            ["group", network, mac, first, count] => {
+                let first: u32 = first.parse().unwrap();
+                for number in first..first + count.parse::<u32>().unwrap() {
+                    let frame = format!("{mac} n{number}");
+                    let endpoint = self.endpoint(network);
+                    let sent =
+                        endpoint.transmit(Destination::Multicast, frame.as_bytes(), Metadata::default());
+                    println!("@ sent {sent:?} to {mac}");
+                    endpoint.flush();
+                }
+            }
             ["accept"] => {
                 self.fabric.publish_facts(Facts { accepting: true, weight: 7, ..Facts::default() });
             }
@@ -441,9 +477,23 @@ impl Driver {
                 }
                 for group in &snapshot.groups {
                     println!(
-                        "@ group {} {:?} owner {:?} lag {:?}",
-                        group.network, group.cast, group.owner, group.lag
+                        "@ group {} {:?} owner {:?} lag {:?} lost {} filtered {} unwanted {}",
+                        group.network,
+                        group.cast,
+                        group.owner,
+                        group.lag,
+                        group.lost,
+                        group.filtered,
+                        group.unwanted
                     );
+                }
+                for node in &snapshot.nodes {
+                    let names = |network: usize| {
+                        let groups = node.multicast[network].groups().iter();
+                        let names: Vec<_> = groups.map(|mac| String::from_utf8_lossy(mac)).collect();
+                        if node.multicast[network].takes_all() { "all".into() } else { names.join(" ") }
+                    };
+                    println!("@ takes {} lsm [{}] gsm [{}]", node.id, names(0), names(1));
                 }
                 println!("@ snapshot used {} budget {}", snapshot.bytes_used, snapshot.bytes_budget);
             }
