@@ -6,6 +6,7 @@
 //! | [`routes`] | the kernel's routes into the cluster and to the outside |
 //! | [`guard`] | keeps the kernel from acting on frames that a packet port takes |
 //! | [`monitor`] | link state, MTU and addresses as they change |
+//! | [`multicast`] | the multicast groups that programs have joined on the adapters |
 //!
 //! All of it is control: it runs in tokio and never on the packet path.
 
@@ -13,6 +14,7 @@ pub mod adapter;
 mod error;
 pub mod guard;
 pub mod monitor;
+pub mod multicast;
 pub mod routes;
 mod settings;
 

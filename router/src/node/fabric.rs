@@ -1,17 +1,22 @@
 //! Joins the segment as the configuration says.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 use isthmus_shmnet::{
     Backing, CoherenceMode, DEFAULT_GEOMETRY, Event, Fabric, FabricConfig as JoinConfig, Facts, JoinError,
-    NetworkParameters, NodeId, Timing,
+    MulticastFilter, Network, NetworkParameters, NodeId, Timing,
 };
 use tokio::sync::mpsc;
 
 use super::NodeError;
 use crate::config::model::{FabricConfig, NetworkConfig, SegmentConfig};
 use crate::config::{Code, Config, Diagnostic};
+use crate::forward::wire::multicast_mac;
+
+/// All OSPF routers; all OSPF designated routers.
+const OSPF_GROUPS: [Ipv4Addr; 2] = [Ipv4Addr::new(224, 0, 0, 5), Ipv4Addr::new(224, 0, 0, 6)];
 
 /// Point-to-multipoint, as the networks' type is published to the peers.
 const POINT_TO_MULTIPOINT: u8 = 4;
@@ -31,6 +36,7 @@ pub struct Joined {
 pub fn join(config: &Config) -> Result<Option<Joined>, NodeError> {
     let Some(settings) = &config.fabric else { return Ok(None) };
     let fabric = Fabric::join(join_config(config, settings)?).map_err(|error| refusal(&error))?;
+    take_groups(&fabric, [&[], &[]]);
     let (sender, events) = mpsc::unbounded_channel();
     let source = fabric.events();
     std::thread::Builder::new()
@@ -45,6 +51,14 @@ pub fn join(config: &Config) -> Result<Option<Joined>, NodeError> {
         })
         .map_err(NodeError::system("watch the fabric's events"))?;
     Ok(Some(Joined { fabric, events }))
+}
+
+/// Takes OSPF's groups on both networks, and those that the kernel has joined on each.
+pub fn take_groups(fabric: &Fabric, joined: [&[[u8; 6]]; 2]) {
+    for (network, joined) in Network::ALL.into_iter().zip(joined) {
+        let groups = OSPF_GROUPS.map(multicast_mac).into_iter().chain(joined.iter().copied());
+        fabric.subscribe(network, MulticastFilter::of(groups));
+    }
 }
 
 fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, NodeError> {

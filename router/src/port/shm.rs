@@ -85,6 +85,7 @@ impl Port for ShmPort {
         self.endpoint.transmit(to, frame, Metadata::default()).map_err(|error| match error {
             TransmitError::NoSuchNode => DropReason::NoSuchNode,
             TransmitError::RingFull => DropReason::RingFull,
+            TransmitError::NoListener => DropReason::MulticastNoListener,
             TransmitError::TooLong => DropReason::TooLong,
             TransmitError::NotMember => DropReason::NoCarrier,
             _ => DropReason::TransmitError,
