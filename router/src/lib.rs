@@ -23,6 +23,7 @@
 //! | [`ospf_driver`] | the OSPF engine's clock, packets and configuration |
 //! | [`node`] | a running node, from start to end |
 //! | [`demo`] | a cluster on one machine |
+//! | [`bench`] | what the shared memory does on a machine |
 //! | [`config`] | the configuration file: parsing, validation, diagnostics |
 //! | [`init`] | the first process of a container or of a virtual machine |
 //! | [`service`] | what a service manager is told |
@@ -30,6 +31,7 @@
 //! | [`cli`] | the command line, a client of the REST API |
 //! | [`logging`] | log lines to standard error |
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;

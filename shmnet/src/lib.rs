@@ -13,6 +13,8 @@
 //!          layout/ memory/ sync                 what is where in an arena; checked access; atomics or their model
 //! ```
 //!
+//! [`inspect`] reads a segment without being in it.
+//!
 //! Two rules make it work. Every 128-byte line of the segment has exactly one writer, so a crash leaves nothing half
 //! done in anyone else's memory and no atomic read-modify-write between nodes is needed. And nothing that is read from a
 //! peer's arena is trusted: it is loaded once, checked, then used; a hostile peer can lose its own packets and nothing
@@ -38,6 +40,10 @@ mod fabric;
 mod facility;
 #[cfg(not(loom))]
 mod facts;
+#[cfg(not(loom))]
+pub mod format;
+#[cfg(not(loom))]
+pub mod inspect;
 #[cfg(not(loom))]
 mod layout;
 #[cfg(not(loom))]

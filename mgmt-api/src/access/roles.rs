@@ -114,6 +114,7 @@ const TABLE: &[(&str, &str, Needed)] = &[
     ("DELETE", "/api/v1/routing/static-routes/{prefix}", ADMIN),
     ("GET", "/api/v1/shm", VIEWER),
     ("GET", "/api/v1/shm/nodes", VIEWER),
+    ("GET", "/api/v1/shm/events", VIEWER),
     ("GET", "/api/v1/shm/rings", VIEWER),
     ("GET", "/api/v1/steering", VIEWER),
     ("GET", "/api/v1/system", VIEWER),

@@ -11,7 +11,7 @@ use crate::app::AppState;
 use crate::backend::Backend;
 use crate::error::{ApiError, ProblemKind};
 use crate::extract::ApiQuery;
-use crate::model::{Counters, Drops, Events};
+use crate::model::{Counters, Drops, Event, Events};
 use crate::openapi::{Api, get};
 
 /// Adds the resources.
@@ -54,11 +54,16 @@ pub(crate) async fn events<B: Backend>(
     State(state): State<AppState<B>>,
     ApiQuery(query): ApiQuery<EventsQuery>,
 ) -> Json<Events> {
-    let mut events = state.backend.events();
-    events.event.retain(|event| query.event_type.as_ref().is_none_or(|wanted| event.event_type == *wanted));
-    let surplus = events.event.len().saturating_sub(query.limit.unwrap_or(usize::MAX));
+    let wanted = |event: &Event| query.event_type.as_ref().is_none_or(|wanted| event.event_type == *wanted);
+    Json(newest(state.backend.events(), query.limit, wanted))
+}
+
+/// The newest `limit` events of those wanted, still with the oldest first.
+pub(super) fn newest(mut events: Events, limit: Option<usize>, wanted: impl Fn(&Event) -> bool) -> Events {
+    events.event.retain(wanted);
+    let surplus = events.event.len().saturating_sub(limit.unwrap_or(usize::MAX));
     events.event.drain(..surplus);
-    Json(events)
+    events
 }
 
 pub(crate) async fn metrics<B: Backend>(State(state): State<AppState<B>>) -> Result<Response, ApiError> {

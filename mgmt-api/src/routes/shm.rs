@@ -2,15 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::AppState;
 use crate::backend::Backend;
 use crate::configure::part::{CommonAddressPart, CommonAddresses, FabricPart};
 use crate::error::{ApiError, ProblemKind};
-use crate::model::{Shm, ShmNodes, ShmRings, Steering};
+use crate::extract::ApiQuery;
+use crate::model::{Events, Shm, ShmNodes, ShmRings, Steering};
 use crate::openapi::{Api, SchemaSource, delete, get, patch, put};
 
+use super::observe::newest;
 use super::write;
 
 /// Adds the resources.
@@ -33,6 +37,12 @@ pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
         get(rings, "The rings with both pointers, and the broadcast and multicast rings.")
             .answers::<ShmRings>("The list.")
             .refuses(absent),
+    )
+    .at(
+        "/shm/events",
+        get(events, "What happened in the shared memory lately.")
+            .query::<ShmEventsQuery>()
+            .answers::<Events>("The oldest first."),
     )
     .at(
         "/steering",
@@ -90,6 +100,21 @@ pub(crate) async fn nodes<B: Backend>(State(state): State<AppState<B>>) -> Resul
 
 pub(crate) async fn rings<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<ShmRings>, ApiError> {
     state.backend.shm_rings().map(Json).ok_or_else(no_fabric)
+}
+
+/// How many are asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ShmEventsQuery {
+    /// The last so many of them.
+    limit: Option<usize>,
+}
+
+pub(crate) async fn events<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiQuery(query): ApiQuery<ShmEventsQuery>,
+) -> Json<Events> {
+    Json(newest(state.backend.events(), query.limit, |event| event.event_type.starts_with("shm-")))
 }
 
 pub(crate) async fn steering<B: Backend>(

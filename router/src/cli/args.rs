@@ -1,8 +1,10 @@
 //! The commands, their options and their help.
 
 mod config;
+mod memory;
 
 pub use config::{ApplyArgs, ConfigAction};
+pub use memory::{BenchAction, BenchShmArgs, DumpArgs, FormatArgs, ShmAction, ShowShm};
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -163,7 +165,7 @@ Examples:
 Exit code 1 if a check has failed, or the node was not ready in time.")]
     Status(StatusArgs),
     /// Show what the node is, has and knows.
-    #[command(infer_subcommands = true)]
+    #[command(infer_subcommands = true, alias = "sh")]
     Show {
         /// What to show.
         #[command(subcommand)]
@@ -220,6 +222,20 @@ Examples:
 
 Connects again when the connection breaks, and goes on where it ended.")]
     Monitor(MonitorArgs),
+    /// Look at shared memory, or prepare it, without a node.
+    #[command(infer_subcommands = true)]
+    Shm {
+        /// What to do.
+        #[command(subcommand)]
+        action: ShmAction,
+    },
+    /// Measure this machine, without a node.
+    #[command(infer_subcommands = true)]
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        action: BenchAction,
+    },
     /// Make tokens for the management plane, without a node.
     #[command(infer_subcommands = true)]
     Token {
@@ -345,7 +361,8 @@ Examples:
         after_help = "\
 Examples:
   isthmus show shm
-  isthmus show shm rings               pointers, occupancy, and the broadcast and multicast rings"
+  isthmus show shm rings               pointers, occupancy, and the broadcast and multicast rings
+  isthmus show shm events              who came, went, failed and was refused"
     )]
     Shm {
         /// A part of it.
@@ -394,17 +411,6 @@ Examples:
         #[command(subcommand)]
         part: Option<ShowOspf>,
     },
-}
-
-/// A part of the shared memory.
-#[derive(Debug, Subcommand)]
-pub enum ShowShm {
-    /// Nodes, with what they publish about themselves.
-    #[command(after_help = "Example:\n  isthmus show shm nodes")]
-    Nodes,
-    /// Rings, with both pointers.
-    #[command(after_help = "Example:\n  isthmus show shm rings -o wide")]
-    Rings,
 }
 
 /// A part of OSPF.

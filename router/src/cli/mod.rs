@@ -10,12 +10,13 @@
 //! | `table`, `text` | columns, and how values are written in them |
 //! | `render` | each resource for people |
 //! | [`mod@reference`] | the page of the documentation made from the help |
-//! | `show`, `status`, `config`, `tools`, `monitor` | what the commands do |
+//! | `show`, `status`, `config`, `tools`, `monitor`, `memory` | what the commands do |
 
 pub mod args;
 pub mod client;
 mod config;
 pub mod error;
+mod memory;
 mod monitor;
 mod output;
 pub mod reference;
@@ -82,6 +83,8 @@ fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
         Question::Check(check) => tools::check(&check, &mut output),
         Question::Schema => tools::schema(&mut output),
         Question::Token { action } => token::token(&action, &mut output),
+        Question::Shm { action } => memory::shm(&action, &mut output),
+        Question::Bench { action } => memory::bench(&action, &mut output),
         Question::Version => tools::version(&mut output),
         Question::Status(options) => status::status(connect, &options, &mut output),
         Question::Show { what } => show::show(&connect()?, &what, &mut output),

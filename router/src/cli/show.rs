@@ -33,6 +33,10 @@ pub(super) fn show(client: &Client, what: &Show, output: &mut Output) -> Result<
         Show::Shm { part: Some(ShowShm::Rings) } => {
             drop(output.show::<ShmRings>(client, "/api/v1/shm/rings")?);
         }
+        Show::Shm { part: Some(ShowShm::Events { limit }) } => {
+            let limit = limit.map(|limit| ("limit", limit.to_string()));
+            drop(output.show::<Events>(client, &with_query("/api/v1/shm/events", [limit]))?);
+        }
         Show::Steering => drop(output.show::<Steering>(client, "/api/v1/steering")?),
         Show::Counters => drop(output.show::<Counters>(client, "/api/v1/counters")?),
         Show::Drops => drop(output.show::<Drops>(client, "/api/v1/counters/drops")?),

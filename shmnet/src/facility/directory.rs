@@ -31,14 +31,14 @@ use crate::node::NodeId;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
     fd: OwnedFd,
     coherence: Coherence,
 }
 
 impl Directory {
-    pub(super) fn open(path: PathBuf, coherence: Coherence) -> Result<Self, JoinError> {
+    pub(crate) fn open(path: PathBuf, coherence: Coherence) -> Result<Self, JoinError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(fd) => fd,
@@ -102,6 +102,21 @@ impl Directory {
         openat(&self.fd, lock_name(node), OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
             .map(|fd| Holder::read(&File::from(fd)))
             .unwrap_or_default()
+    }
+
+    /// The ids with an arena whose holders live.
+    pub(crate) fn held_ids(&self) -> io::Result<Vec<NodeId>> {
+        let present = self.present()?.into_iter().map(|(node, _)| node);
+        Ok(present.filter(|node| matches!(self.try_lock(*node), Ok(None))).collect())
+    }
+
+    /// Removes all arenas; returns how many there were. The lock files stay: they know the last incarnations.
+    pub(crate) fn clear(&self) -> io::Result<usize> {
+        let present = self.present()?;
+        for (node, _) in &present {
+            self.remove(*node);
+        }
+        Ok(present.len())
     }
 
     /// Whether the kernel has marked the node's process dead; its lock is then about to be given back.

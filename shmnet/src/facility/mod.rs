@@ -5,6 +5,8 @@
 mod directory;
 mod inherited;
 
+pub(crate) use self::directory::Directory;
+
 use std::fmt::Debug;
 use std::io;
 use std::os::fd::OwnedFd;

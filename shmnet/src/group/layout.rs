@@ -167,7 +167,7 @@ impl GroupGeometry {
     }
 }
 
-const LOW_48: u64 = (1 << 48) - 1;
+pub(super) const LOW_48: u64 = (1 << 48) - 1;
 
 /// A word of 48 bits, and 16 bits that tell what it belongs to.
 pub(super) fn tagged(tag: u64, value: u64) -> u64 {

@@ -39,11 +39,15 @@ mod lane;
 mod layout;
 mod order;
 mod reader;
+#[cfg(not(loom))]
+mod words;
 
 pub use self::endpoint::{GroupCounters, GroupEndpoint, GroupRole, Lag, Start, next_sequence};
 pub use self::layout::{GroupGeometry, GroupGeometryError};
 pub use self::order::Claim;
 pub use self::reader::{Delivered, ReaderCounters};
+#[cfg(not(loom))]
+pub(crate) use self::words::{AreaWords, offset};
 
 use crate::memory::SpanError;
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{ABI_VERSION, MAGIC, at};
+use super::{ABI_VERSION, Layout, MAGIC, at};
 use crate::config::{NetworkParameters, Timing};
 use crate::facts::{Facts, SteeringEpoch};
 use crate::memory::LINE;
 use crate::multicast::MulticastFilter;
 use crate::node::NodeId;
+use crate::ring::Geometry;
 
 /// What a node is doing, as it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +197,13 @@ impl IdentityWire {
 }
 
 impl Identity {
+    /// The layout by which the owner has written its tables, if it is one that this program makes.
+    pub(crate) fn layout(&self) -> Option<Layout> {
+        let layout = Layout::new(u16::try_from(self.geometry[0]).ok()?)?;
+        let geometry = Geometry::new(self.geometry[1] as u32, self.geometry[2] as u32).ok()?;
+        (layout.geometry_words(geometry) == self.geometry).then_some(layout)
+    }
+
     pub(super) fn to_wire(&self) -> IdentityWire {
         let mut geometry = [U64::ZERO; 15];
         for (word, value) in geometry.iter_mut().zip(self.geometry) {

@@ -53,6 +53,18 @@ pub(crate) fn write_pointer(ring: &PeerSpan) -> u64 {
     layout::pointer_parts(ring.load_u64(layout::WRITE_POINTER, Ordering::Relaxed)).1
 }
 
+/// The tag and the position of a pointer word.
+#[cfg(not(loom))]
+pub(crate) fn pointer_parts(word: u64) -> (u32, u64) {
+    layout::pointer_parts(word)
+}
+
+/// The geometry of the ring of a key, from its header, if it is one within limits.
+#[cfg(not(loom))]
+pub(crate) fn geometry(ring: &PeerSpan, key: RingKey, limits: Limits) -> Result<Geometry, SetupError> {
+    layout::read_header(ring, key, limits)
+}
+
 /// The read pointer that a receiver has published in its line, in slots modulo 2^40.
 #[cfg(not(loom))]
 pub(crate) fn read_pointer(line: &PeerSpan) -> u64 {

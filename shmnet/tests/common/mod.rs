@@ -288,6 +288,15 @@ impl Drop for Node {
 /// Long enough for any machine that works at all.
 const DEADLINE: Duration = Duration::from_secs(40);
 
+/// Waits until something is so.
+pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let give_up = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < give_up, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The body of the test `child`: a node that does as it is told.
 ///
 /// Options: `takeover`, `fast` (default timing), `cost=N` (of the LSM), `budget=N`, `slots=N`.
