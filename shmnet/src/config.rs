@@ -1,6 +1,7 @@
 //! Configuration: what a node brings to a segment, and what it wants of it.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +22,25 @@ pub enum Backing {
         /// Distinguishes this segment from others in the names of its doorbell sockets.
         name: String,
     },
+    /// No shared memory at all: what each node writes is carried to the others' copies of it. Takes the feature `libfabric`.
+    Reflected(ReflectedMemory),
 }
+
+/// Memory that is reflected between hosts over libfabric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReflectedMemory {
+    /// The provider, by its libfabric name: `tcp`, `verbs`, ...
+    pub provider: String,
+    /// The address of this host that the peers call, and that data goes by.
+    pub listen: SocketAddr,
+    /// Where the other nodes listen. This node may be among them.
+    pub peers: BTreeMap<NodeId, SocketAddr>,
+    /// Bytes of the window that each peer writes to: a power of two. [`DEFAULT_WINDOW`] suits most.
+    pub window: u32,
+}
+
+/// The usual window of a peer: more than the rings from it hold when they have not grown, so that they are what limits it.
+pub const DEFAULT_WINDOW: u32 = 4 << 20;
 
 /// Whether the processors of the nodes keep their caches coherent on the shared memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -149,6 +149,14 @@ pub enum JoinError {
         /// The directory.
         path: PathBuf,
     },
+    /// The program was built without a facility.
+    #[error("this program was built without {what}; build it with `--features {feature}`")]
+    NotBuilt {
+        /// The facility.
+        what: &'static str,
+        /// The cargo feature that it takes.
+        feature: &'static str,
+    },
     /// The inherited memory has no file for a node.
     #[error("no inherited memory for node {node}; the parent must pass one file per node id")]
     NotInherited {

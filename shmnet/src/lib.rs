@@ -59,7 +59,8 @@ mod sigbus;
 
 #[cfg(not(loom))]
 pub use crate::config::{
-    Backing, CoherenceMode, DEFAULT_GEOMETRY, FabricConfig, MAX_RING_SLOTS, NetworkParameters, Timing,
+    Backing, CoherenceMode, DEFAULT_GEOMETRY, DEFAULT_WINDOW, FabricConfig, MAX_RING_SLOTS,
+    NetworkParameters, ReflectedMemory, Timing,
 };
 #[cfg(not(loom))]
 pub use crate::error::{JoinError, TransmitError};

@@ -1,8 +1,11 @@
 //! Facilities: where arenas come from, how a node id is held, and where a node's doorbell is found.
 //!
-//! [`directory`] keeps one file per node in a directory; [`inherited`] uses files that a parent process passed.
+//! [`directory`] keeps one file per node in a directory; [`inherited`] uses files that a parent process passed; `distributed`,
+//! where it was built in, carries the arenas between hosts that share no memory.
 
 mod directory;
+#[cfg(feature = "libfabric")]
+mod distributed;
 mod inherited;
 
 pub(crate) use self::directory::Directory;
@@ -17,6 +20,7 @@ use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
 use crate::config::{Backing, CoherenceMode, Timing};
+use crate::doorbell::Bell;
 use crate::error::JoinError;
 use crate::memory::{Coherence, Mapping};
 use crate::node::NodeId;
@@ -68,6 +72,14 @@ pub(crate) trait Facility: Debug + Send + Sync {
     fn liveness(&self) -> Liveness {
         Liveness::Futex
     }
+
+    /// Says that a part of this node's arena, in whole pages, is about to be written: a ring for the peer that reads it, or
+    /// what all peers read.
+    fn reserve(&self, _offset: u64, _len: u64, _reader: Option<NodeId>) {}
+
+    /// The bells of this node's data thread and control thread, before anything else is asked: for a facility that knows by
+    /// itself when something has come.
+    fn bells(&self, _data: &Arc<Bell>, _control: &Arc<Bell>) {}
 
     /// The bytes of every arena, where it is not for the nodes to choose.
     fn arena_room(&self) -> Option<u64> {
@@ -204,6 +216,12 @@ pub(crate) fn facility(backing: Backing, terms: Terms) -> Result<Arc<dyn Facilit
         Backing::Directory(path) => Arc::new(directory::Directory::open(path, terms.coherence())?),
         Backing::Inherited { arenas, name } => {
             Arc::new(inherited::Inherited::new(arenas, name, terms.coherence()))
+        }
+        #[cfg(feature = "libfabric")]
+        Backing::Reflected(memory) => Arc::new(distributed::Distributed::open(memory, terms)?),
+        #[cfg(not(feature = "libfabric"))]
+        Backing::Reflected(_) => {
+            return Err(JoinError::NotBuilt { what: "reflected memory", feature: "libfabric" });
         }
     })
 }

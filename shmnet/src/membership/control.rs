@@ -119,6 +119,7 @@ impl Control {
         let timing =
             if cpu_quota { Timing { failed: timing.failed.max(QUOTA_FAILED), ..timing } } else { timing };
         let facility = facility::facility(backing, Terms { max_nodes, timing, coherence })?;
+        facility.bells(&seams.bell, &seams.waker);
         let setup = Setup {
             me,
             facility,

@@ -74,6 +74,7 @@ impl Life {
         let needed = (layout.heap + rings) as u64;
         let len = arena_len(setup, needed)?;
         let file = facility.create(*me, len, needed)?;
+        facility.reserve(0, layout.heap as u64, None);
         let span = |error: crate::memory::SpanError| JoinError::System {
             what: "laying out the arena",
             error: std::io::Error::other(error),
@@ -118,8 +119,13 @@ impl Life {
         })
     }
 
-    /// Memory for a ring, with pages behind it.
-    pub(super) fn take(&mut self, setup: &Setup, bytes: usize) -> Result<(Chunk, OwnSpan), JoinError> {
+    /// Memory for a ring that a peer will read, with pages behind it.
+    pub(super) fn take(
+        &mut self,
+        setup: &Setup,
+        bytes: usize,
+        reader: NodeId,
+    ) -> Result<(Chunk, OwnSpan), JoinError> {
         let Some(chunk) = self.heap.take(bytes as u64) else {
             return Err(JoinError::NoRoom {
                 place: format!("the arena in {}", self.file.place()),
@@ -138,7 +144,10 @@ impl Life {
                 })
             });
         match taken {
-            Ok(span) => Ok((chunk, span)),
+            Ok(span) => {
+                setup.facility.reserve(chunk.offset, chunk.len, Some(reader));
+                Ok((chunk, span))
+            }
             Err(error) => {
                 self.heap.give(chunk);
                 Err(error)

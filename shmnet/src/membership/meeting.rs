@@ -291,7 +291,7 @@ impl Control {
         geometry: Geometry,
     ) -> Result<(), JoinError> {
         let (Some(life), Some(peer)) = (&mut self.life, self.peers.get_mut(&node)) else { return Ok(()) };
-        let (chunk, memory) = life.take(&self.setup, geometry.bytes())?;
+        let (chunk, memory) = life.take(&self.setup, geometry.bytes(), node)?;
         let key = RingKey { tx_incarnation: life.incarnation, rx_incarnation: peer.incarnation, epoch };
         let made = peer.arena.read_pointer(self.setup.me, network).map_err(std::io::Error::other).and_then(
             |pointer| Transmitter::new(memory, pointer, key, geometry).map_err(std::io::Error::other),

@@ -1,0 +1,245 @@
+//! The progress thread: it alone moves data, in both directions.
+//!
+//! The engine makes progress only when it is called, so this thread calls it: all the time while there is traffic; else it
+//! sleeps on the descriptors of the endpoints and control connections and on the bell of the staging queue.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::arena::Arena;
+use super::inbound::{Inbound, News};
+use super::outbound::Outbound;
+use super::staging::Staging;
+use crate::doorbell::Bell;
+
+/// What the thread is asked for.
+pub(super) enum Command {
+    /// A session to a peer.
+    Outbound(Box<Outbound>),
+    /// A session from a peer.
+    Inbound(Box<Inbound>),
+    /// This node's arena, or that it has none any more.
+    Carry(Option<Arc<Arena>>),
+    /// Answer when what was staged so far was taken over by all sessions.
+    Drain(Sender<()>),
+    /// Answer when the peers have read all that they were sent.
+    Deliver(Sender<()>),
+}
+
+/// Whom to ring for what arrives.
+#[derive(Debug, Default)]
+pub(super) struct Bells {
+    /// The data thread's, for frames.
+    pub(super) data: Option<Arc<Bell>>,
+    /// The control thread's, for members.
+    pub(super) control: Option<Arc<Bell>>,
+}
+
+/// See the module.
+pub(super) struct Progress {
+    staging: Arc<Staging>,
+    commands: Receiver<Command>,
+    stop: Arc<AtomicBool>,
+    bells: Bells,
+    /// The offset in an arena from which on there are frames.
+    frames_from: u64,
+    inbound: Vec<Inbound>,
+    outbound: Vec<Outbound>,
+    arena: Option<Arc<Arena>>,
+    draining: Vec<(u32, Sender<()>)>,
+    delivering: Vec<Sender<()>>,
+}
+
+impl Progress {
+    pub(super) fn new(
+        staging: Arc<Staging>,
+        commands: Receiver<Command>,
+        stop: Arc<AtomicBool>,
+        bells: Bells,
+        frames_from: u64,
+    ) -> Self {
+        Self {
+            staging,
+            commands,
+            stop,
+            bells,
+            frames_from,
+            inbound: Vec::new(),
+            outbound: Vec::new(),
+            arena: None,
+            draining: Vec::new(),
+            delivering: Vec::new(),
+        }
+    }
+
+    /// Runs until it is told to stop.
+    pub(super) fn run(mut self) {
+        let mut idle_since: Option<Instant> = None;
+        // The control connections are looked at when this thread has slept, and now and then.
+        let mut round = 0_u32;
+        while !self.stop.load(Ordering::Relaxed) {
+            let hear = idle_since.is_some() || round.is_multiple_of(HEAR_EVERY);
+            round = round.wrapping_add(1);
+            self.obey();
+            let worked = self.receive(hear) | self.drain() | self.transmit(hear);
+            self.answer();
+            if worked {
+                idle_since = None;
+            } else if idle_since.get_or_insert_with(Instant::now).elapsed() >= SPIN {
+                self.sleep();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Outbound(mut session) => {
+                    tracing::info!(node = session.node.get(), "this node's memory is reflected to a peer");
+                    session.carry(self.arena.clone());
+                    self.outbound.retain(|other| other.node != session.node);
+                    self.outbound.push(*session);
+                }
+                Command::Inbound(session) => {
+                    tracing::info!(node = session.node.get(), "a peer reflects its memory to this node");
+                    self.inbound.retain(|other| other.node != session.node);
+                    self.inbound.push(*session);
+                }
+                Command::Carry(arena) => {
+                    self.outbound.iter_mut().for_each(|session| session.carry(arena.clone()));
+                    self.arena = arena;
+                }
+                Command::Drain(answer) => self.draining.push((self.staging.taken(), answer)),
+                Command::Deliver(answer) => self.delivering.push(answer),
+            }
+        }
+    }
+
+    fn answer(&mut self) {
+        let given = self.staging.given();
+        self.draining.retain(|(until, answer)| {
+            // Both counts wrap.
+            let done = given.wrapping_sub(*until) as i32 >= 0;
+            if done {
+                // Whoever asked may have given up waiting.
+                let _ = answer.send(());
+            }
+            !done
+        });
+        if self.outbound.iter().all(|session| session.is_delivered()) {
+            for answer in self.delivering.drain(..) {
+                let _ = answer.send(());
+            }
+        }
+    }
+
+    /// Applies what the peers have written.
+    fn receive(&mut self, hear: bool) -> bool {
+        let mut news = News::default();
+        self.inbound.retain_mut(|session| match session.drive(hear, self.frames_from) {
+            Ok(found) => {
+                news.add(found);
+                true
+            }
+            Err(error) => {
+                tracing::info!(node = session.node.get(), %error, "a peer's memory is reflected no more");
+                news.membership = true;
+                false
+            }
+        });
+        if let Some(bell) = self.bells.data.as_ref().filter(|_| news.frames) {
+            bell.ring();
+        }
+        if let Some(bell) = self.bells.control.as_ref().filter(|_| news.membership) {
+            bell.ring();
+        }
+        news.any
+    }
+
+    /// Hands staged ranges to the sessions, until there are no more or one has no room.
+    fn drain(&mut self) -> bool {
+        for count in 0..AT_ONCE {
+            let Some(range) = self.staging.peek() else { return count > 0 };
+            // All or none: a range must not go to one peer twice.
+            if !self.outbound.iter_mut().fold(true, |all, session| session.has_room(range) & all) {
+                return count > 0;
+            }
+            self.outbound.iter_mut().for_each(|session| session.take(range, &self.staging));
+            self.staging.pop(range);
+        }
+        true
+    }
+
+    fn transmit(&mut self, hear: bool) -> bool {
+        let mut any = false;
+        let staging = &self.staging;
+        self.outbound.retain_mut(|session| {
+            for _ in 0..PIECES {
+                if !session.catch_up(staging) {
+                    break;
+                }
+                any = true;
+            }
+            match session.drive(hear) {
+                Ok(moved) => {
+                    any |= moved;
+                    true
+                }
+                Err(error) => {
+                    tracing::info!(node = session.node.get(), %error, "this node's memory is reflected to a peer no more");
+                    false
+                }
+            }
+        });
+        any
+    }
+
+    /// Sleeps until anything can be done.
+    fn sleep(&mut self) {
+        let pressing = self.outbound.iter().any(|session| session.is_pressing())
+            || !self.draining.is_empty()
+            || !self.delivering.is_empty();
+        let may_wait = self.inbound.iter_mut().all(|session| session.may_wait())
+            && self.outbound.iter_mut().all(|session| session.may_wait())
+            && self.staging.lie_down();
+        if may_wait && !self.stop.load(Ordering::Relaxed) {
+            let mut fds = vec![PollFd::from_borrowed_fd(self.staging.bell().as_fd(), PollFlags::IN)];
+            for fd in self.inbound.iter().flat_map(|session| session.fds()) {
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            }
+            for fd in self.outbound.iter().flat_map(|session| session.fds()) {
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            }
+            let time = if pressing { PRESSING } else { LONGEST_SLEEP };
+            let time = Timespec { tv_sec: 0, tv_nsec: time.as_nanos() as i64 };
+            // Interrupted or not, everything is looked at next.
+            let _ = poll(&mut fds, Some(&time));
+        }
+        self.staging.get_up();
+    }
+}
+
+/// How long the thread looks again and again before it sleeps.
+const SPIN: Duration = Duration::from_micros(20);
+
+/// A look at the control connections every so many rounds.
+const HEAR_EVERY: u32 = 256;
+
+/// Staged ranges handed over before anything else is looked at.
+const AT_ONCE: usize = 512;
+
+/// Pieces of what was there before, sent before anything else is looked at.
+const PIECES: usize = 64;
+
+/// How long it sleeps while the engine has no room.
+const PRESSING: Duration = Duration::from_micros(200);
+
+/// How long it sleeps at most; nothing that matters waits for it.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
