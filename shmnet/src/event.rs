@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use crate::node::{Cast, Network, NodeId};
+use crate::quarantine::QuarantineCause;
 
 /// Something that happened to a node of the segment, as this node saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,13 @@ pub enum EventKind {
     Failed {
         /// How it was found.
         reason: FailureReason,
+    },
+    /// What the node wrote cannot be: its incarnation is not believed any more, and fails at once.
+    Quarantined {
+        /// The kind of evidence.
+        cause: QuarantineCause,
+        /// What exactly was found.
+        why: String,
     },
     /// The node left by its own will.
     Left,

@@ -55,6 +55,8 @@ mod multicast;
 #[cfg(not(loom))]
 mod node;
 #[cfg(not(loom))]
+mod quarantine;
+#[cfg(not(loom))]
 mod sigbus;
 
 #[cfg(not(loom))]
@@ -82,5 +84,7 @@ pub use crate::membership::active::{ActiveNode, ActiveNodes, NodeState};
 pub use crate::multicast::MulticastFilter;
 #[cfg(not(loom))]
 pub use crate::node::{Cast, Network, NodeId, mac_address, node_of_mac};
+#[cfg(not(loom))]
+pub use crate::quarantine::{Quarantine, QuarantineCause};
 #[cfg(not(loom))]
 pub use crate::ring::{Geometry, Metadata};

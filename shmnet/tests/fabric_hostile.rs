@@ -48,8 +48,11 @@ fn a_peer_whose_file_is_cut_short_is_quarantined_and_others_live_on() {
     }
     OpenOptions::new().write(true).open(segment.arena(3)).unwrap().set_len(0).unwrap();
     for node in [&first, &second] {
-        node.await_line("close it", |line| line.contains(" 3/1 Failed"));
+        node.await_line("quarantine it", |line| line.contains(" 3/1 Quarantined { cause: MemoryLost"));
+        node.await_line("close it", |line| line.contains(" 3/1 Failed { reason: Quarantined }"));
     }
+    first.say("snapshot");
+    first.await_line("remember it", |line| line.starts_with("quarantine 3/1 memory-lost "));
     still_work(&mut first, &mut second, "alive");
     // The victim noticed that its own memory was taken, and came back with a new arena.
     third.await_line("rejoin", |line| line.contains("Rejoined"));

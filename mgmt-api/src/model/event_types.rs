@@ -152,6 +152,12 @@ event_types! {
         "incarnation": "which of its lives",
         "reason": "how that was found",
     }
+    ShmQuarantined = "shm-quarantined": "What a node wrote to the segment cannot be: it is not believed any more." {
+        "node-id": "which node",
+        "incarnation": "which of its lives",
+        "cause": "the kind of evidence",
+        "reason": "what exactly was found",
+    }
     ShmLeft = "shm-left": "A node has left in order." {
         "node-id": "which node",
         "incarnation": "which of its lives",

@@ -44,7 +44,7 @@ pub use routing::{
 };
 pub use shm::{
     GroupKind, LinkState, Network, NodeState, RingGeometry, Shm, ShmFacts, ShmGroupReader, ShmGroupRing,
-    ShmLink, ShmNode, ShmNodes, ShmRing, ShmRings,
+    ShmLink, ShmNode, ShmNodes, ShmQuarantine, ShmQuarantineCount, ShmRing, ShmRings,
 };
 pub use steering::{Steering, SteeringEpoch, SteeringMember};
 pub use system::{Check, CheckStatus, Health, Readiness, Role, StackKind, System, SystemAddress};

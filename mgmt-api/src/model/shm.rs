@@ -37,6 +37,39 @@ pub struct Shm {
     pub node: Vec<ShmNode>,
     /// What this node has to each other node on each network.
     pub link: Vec<ShmLink>,
+    /// The last nodes that were not believed any more, the oldest first.
+    #[serde(default)]
+    pub quarantine: Vec<ShmQuarantine>,
+    /// How many there were since the start, for each cause that there was.
+    #[serde(default)]
+    pub quarantine_count: Vec<ShmQuarantineCount>,
+}
+
+/// A node's incarnation that was cut off because of what it wrote. A higher one is met like any other node's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmQuarantine {
+    /// The node.
+    pub node_id: u8,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// The kind of evidence: `memory-lost`, `state`, `identity`, `record`, `directory`, `ring-header`, `slot`,
+    /// `read-pointer`, `group` or `accusation`.
+    pub cause: String,
+    /// What exactly was found.
+    pub reason: String,
+    /// Seconds since it was found.
+    pub age: f64,
+}
+
+/// How many incarnations of nodes were cut off for a cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmQuarantineCount {
+    /// The kind of evidence.
+    pub cause: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// `/shm/nodes`.
@@ -66,6 +99,9 @@ pub struct ShmNode {
     /// What it publishes about itself; absent until it was read once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<ShmFacts>,
+    /// Why it is quarantined; absent unless it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<String>,
 }
 
 /// How a node is seen.

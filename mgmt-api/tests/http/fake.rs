@@ -444,8 +444,11 @@ impl Backend for FakeNode {
                 state: NodeState::Active,
                 heartbeat_age: 0.004,
                 facts: Some(facts),
+                quarantined: None,
             }],
             link: vec![ShmLink { network: Network::Lsm, peer: 3, peer_incarnation: 1, state: LinkState::Up }],
+            quarantine: Vec::new(),
+            quarantine_count: Vec::new(),
         })
     }
 

@@ -301,6 +301,11 @@ fn describe(kind: &EventKind) -> (EventType, String, Value) {
         EventKind::Failed { reason } => {
             (Type::ShmFailed, format!("has failed: {}", reason.name()), json!({ "reason": reason.name() }))
         }
+        EventKind::Quarantined { cause, why } => (
+            Type::ShmQuarantined,
+            format!("is quarantined ({}): {why}", cause.name()),
+            json!({ "cause": cause.name(), "reason": why }),
+        ),
         EventKind::Left => (Type::ShmLeft, "has left".to_owned(), json!({})),
         EventKind::FactsChanged => (Type::ShmFactsChanged, "publishes new facts".to_owned(), json!({})),
         EventKind::OwnerChanged { network, cast, generation } => {

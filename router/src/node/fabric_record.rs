@@ -17,12 +17,14 @@ struct Inner {
     rejoins: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Record {
     incarnation: u64,
     suspicions: u64,
     failures: u64,
     gone: Option<(NodeState, Instant)>,
+    /// Why it was quarantined, until it returns.
+    quarantined: Option<String>,
 }
 
 impl FabricRecord {
@@ -41,18 +43,24 @@ impl FabricRecord {
         }
         let node = inner.nodes.entry(event.node.get()).or_default();
         node.incarnation = node.incarnation.max(event.incarnation);
-        match event.kind {
+        match &event.kind {
             EventKind::Suspected => node.suspicions += 1,
             EventKind::Failed { reason } => {
                 node.failures += 1;
-                let state = match reason {
+                let state = match *reason {
                     FailureReason::Quarantined | FailureReason::ClosedUs => NodeState::Quarantined,
                     _ => NodeState::Failed,
                 };
                 node.gone = Some((state, Instant::now()));
             }
+            EventKind::Quarantined { cause, why } => {
+                node.quarantined = Some(format!("{}: {why}", cause.name()));
+            }
             EventKind::Left => node.gone = Some((NodeState::Left, Instant::now())),
-            EventKind::Announced | EventKind::Connected { .. } | EventKind::Recovered => node.gone = None,
+            EventKind::Announced | EventKind::Connected { .. } | EventKind::Recovered => {
+                node.gone = None;
+                node.quarantined = None;
+            }
             _ => {}
         }
     }
@@ -71,6 +79,7 @@ impl FabricRecord {
                     state,
                     heartbeat_age: since.elapsed().as_secs_f64(),
                     facts: None,
+                    quarantined: record.quarantined.clone().filter(|_| state == NodeState::Quarantined),
                 })
             })
             .collect()
@@ -100,7 +109,7 @@ impl FabricRecord {
 mod tests {
     use std::time::SystemTime;
 
-    use isthmus_shmnet::NodeId;
+    use isthmus_shmnet::{NodeId, QuarantineCause};
 
     use super::*;
 
@@ -127,8 +136,12 @@ mod tests {
         assert_eq!(states(&record), [(2, NodeState::Failed), (3, NodeState::Left)]);
         record.note(&event(2, 2, EventKind::Announced));
         assert_eq!(states(&record), [(3, NodeState::Left)]);
+        let (cause, why) = (QuarantineCause::Slot, "slot 0 says that it holds 0 bytes".to_owned());
+        record.note(&event(2, 2, EventKind::Quarantined { cause, why }));
         record.note(&event(2, 2, EventKind::Failed { reason: FailureReason::Quarantined }));
         assert_eq!(states(&record), [(2, NodeState::Quarantined), (3, NodeState::Left)]);
+        let quarantined = record.gone(&[])[0].quarantined.clone();
+        assert_eq!(quarantined.as_deref(), Some("slot: slot 0 says that it holds 0 bytes"));
         assert_eq!(record.gone(&[])[0].incarnation, 2);
         let mut measurements = Measurements::default();
         record.measure(&mut measurements);

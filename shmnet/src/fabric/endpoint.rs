@@ -15,6 +15,7 @@ use crate::liveness::heartbeat::BeatClock;
 use crate::membership::notice::{Notice, Notifier};
 use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId, mac_address};
+use crate::quarantine::QuarantineCause;
 use crate::ring::Metadata;
 
 /// Where a frame goes.
@@ -208,8 +209,8 @@ impl Endpoint {
                     self.next_peer();
                     dry += 1;
                 }
-                Heard::Fault(why) => {
-                    self.report_broken(index, why);
+                Heard::Fault(cause, why) => {
+                    self.report_broken(index, cause, why);
                     self.order.remove(self.cursor);
                 }
             }
@@ -367,11 +368,20 @@ impl Endpoint {
         }
     }
 
-    fn report_broken(&mut self, index: usize, why: String) {
+    fn report_broken(&mut self, index: usize, cause: QuarantineCause, why: String) {
         if let Some(ends) = &self.peers[index] {
-            let reply = Reply::Broken { node: ends.node, incarnation: ends.incarnation, why };
+            let (node, incarnation) = (ends.node, ends.incarnation);
+            let reply = Reply::Broken { node, incarnation, cause, why };
             self.notifier.reply(self.network, reply);
         }
+    }
+
+    /// A peer announces rings faster than it can use them up.
+    #[cold]
+    fn report_excess(&self, node: NodeId, incarnation: u64) {
+        let why = "it replaces rings that were never used".to_owned();
+        let cause = QuarantineCause::Directory;
+        self.notifier.reply(self.network, Reply::Broken { node, incarnation, cause, why });
     }
 
     /// Takes what the control thread has handed over, in order.
@@ -400,7 +410,10 @@ impl Endpoint {
                 }
                 Handover::Receiver { node, incarnation, ring, gauge } => {
                     if let Some(ends) = self.ends(node, incarnation) {
-                        ends.add_receiver(*ring, gauge);
+                        if !ends.add_receiver(*ring, gauge) {
+                            self.report_excess(node, incarnation);
+                            continue;
+                        }
                         if !self.order.contains(&node.index()) {
                             self.order.push(node.index());
                         }

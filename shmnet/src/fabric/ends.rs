@@ -14,14 +14,15 @@ use crate::membership::notice::Notifier;
 use crate::memory::PeerSpan;
 use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
-use crate::ring::{Metadata, Receiver, SendError, Transmitter};
+use crate::quarantine::QuarantineCause;
+use crate::ring::{Metadata, Receiver, RingFault, SendError, Transmitter};
 use crate::sync::Ordering;
 
 /// What a look at a ring gave.
 pub(super) enum Heard {
     Frame(usize, Metadata),
     Nothing,
-    Fault(String),
+    Fault(QuarantineCause, String),
 }
 
 /// The rings to and from one peer on one network.
@@ -86,12 +87,17 @@ impl Ends {
         self.retiring = self.transmitter.replace(new);
     }
 
-    pub(super) fn add_receiver(&mut self, ring: Receiver, gauge: Arc<RingGauge>) {
+    /// `false` if the peer has announced more rings than an honest one does, which makes a third only when the first is
+    /// read to its end.
+    pub(super) fn add_receiver(&mut self, ring: Receiver, gauge: Arc<RingGauge>) -> bool {
         if self.receiver.is_none() {
             self.receiver = Some((ring, gauge));
-        } else {
+        } else if self.next_receivers.len() < NEXT_RECEIVERS {
             self.next_receivers.push_back((ring, gauge));
+        } else {
+            return false;
         }
+        true
     }
 
     pub(super) fn set_bell(&mut self, bell: Arc<Bell>) {
@@ -141,7 +147,11 @@ impl Ends {
                 Err(fault) => {
                     gauge.faults.store(1, Relaxed);
                     self.receiver = None;
-                    return Heard::Fault(fault.to_string());
+                    let cause = match fault {
+                        RingFault::Quarantined => QuarantineCause::MemoryLost,
+                        _ => QuarantineCause::Slot,
+                    };
+                    return Heard::Fault(cause, fault.to_string());
                 }
             }
         }
@@ -166,7 +176,8 @@ impl Ends {
                 && let Some(fault) = end.ring.fault()
             {
                 end.broken = true;
-                notifier.reply(network, Reply::Broken { node, incarnation, why: fault.to_string() });
+                let (cause, why) = (QuarantineCause::ReadPointer, fault.to_string());
+                notifier.reply(network, Reply::Broken { node, incarnation, cause, why });
             }
             let in_use = end.is_read();
             if end.pressure >= PRESSURE && !end.asked && self.retiring.is_none() && in_use {
@@ -234,6 +245,9 @@ fn publish_receiver(ring: &Receiver, gauge: &RingGauge) {
     gauge.too_long.store(counters.too_long, Relaxed);
     gauge.faults.store(counters.faults, Relaxed);
 }
+
+/// How many rings may wait to take over. One would do; the others are for news that are taken late.
+const NEXT_RECEIVERS: usize = 8;
 
 /// In how many turns a ring must have been full before a larger one is asked for.
 const PRESSURE: u32 = 16;

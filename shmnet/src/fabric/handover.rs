@@ -12,6 +12,7 @@ use crate::group::{GroupEndpoint, Start};
 use crate::memory::PeerSpan;
 use crate::multicast::MulticastFilter;
 use crate::node::NodeId;
+use crate::quarantine::QuarantineCause;
 use crate::ring;
 
 /// From the control thread to one network's endpoint.
@@ -68,7 +69,7 @@ pub(crate) struct Meeting {
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// A peer broke the rules of a ring.
-    Broken { node: NodeId, incarnation: u64, why: String },
+    Broken { node: NodeId, incarnation: u64, cause: QuarantineCause, why: String },
     /// The ring to a peer stays full.
     Full { node: NodeId, incarnation: u64, epoch: u32 },
     /// A replaced ring was read to its end: its memory is free.

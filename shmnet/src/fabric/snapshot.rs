@@ -9,6 +9,7 @@ use crate::layout::ABI_VERSION;
 use crate::membership::active::NodeState;
 use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId};
+use crate::quarantine::{Quarantine, QuarantineCause};
 
 /// Everything at one moment. Values written by peers are what the peers say.
 #[derive(Clone, Debug)]
@@ -43,6 +44,10 @@ pub struct Snapshot {
     pub rings: Vec<RingSnapshot>,
     /// The broadcast and multicast rings.
     pub groups: Vec<GroupSnapshot>,
+    /// The last peers' incarnations that were not believed any more, the oldest first.
+    pub quarantines: Vec<Quarantine>,
+    /// How many there were since this node's start, for every cause.
+    pub quarantine_counts: Vec<(QuarantineCause, u64)>,
 }
 
 impl Snapshot {
@@ -64,6 +69,8 @@ impl Snapshot {
             nodes: Vec::new(),
             rings: Vec::new(),
             groups: Vec::new(),
+            quarantines: Vec::new(),
+            quarantine_counts: Vec::new(),
         }
     }
 }

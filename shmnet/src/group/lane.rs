@@ -99,7 +99,7 @@ impl Lane {
 }
 
 /// Sequences stay below this, which no honest source reaches: sums with them cannot overflow.
-const SEQUENCES: u64 = 1 << 47;
+pub(super) const SEQUENCES: u64 = 1 << 47;
 
 /// What a lane slot says of its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

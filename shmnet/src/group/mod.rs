@@ -35,6 +35,8 @@
 //! There is no clock in here: [`GroupEndpoint::poll_owner_duties`] and [`GroupEndpoint::receive`] are called by a worker.
 
 mod endpoint;
+#[cfg(not(loom))]
+mod inspection;
 mod lane;
 mod layout;
 mod order;
@@ -43,6 +45,8 @@ mod reader;
 mod words;
 
 pub use self::endpoint::{GroupCounters, GroupEndpoint, GroupRole, Lag, Start, next_sequence};
+#[cfg(not(loom))]
+pub(crate) use self::inspection::{Onlooker, contradiction};
 pub use self::layout::{GroupGeometry, GroupGeometryError};
 pub use self::order::Claim;
 pub use self::reader::{Delivered, ReaderCounters};

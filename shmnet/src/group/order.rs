@@ -17,7 +17,7 @@ pub struct Claim {
 }
 
 /// Generations stay below this: a peer that claims more is not followed, since nobody could ever claim more.
-const GENERATIONS: u64 = 1 << 40;
+pub(super) const GENERATIONS: u64 = 1 << 40;
 
 impl Claim {
     pub(super) fn beats(self, other: Option<Self>) -> bool {

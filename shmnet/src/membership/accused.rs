@@ -8,6 +8,7 @@ use super::survey;
 use crate::config::Timing;
 use crate::event::{EventKind, FailureReason};
 use crate::node::NodeId;
+use crate::quarantine::QuarantineCause;
 
 impl Control {
     /// A node has closed this node's incarnation: it is right, or it is broken with.
@@ -34,6 +35,9 @@ impl Control {
             ?verdict,
             "a peer has closed this node's incarnation without cause; only its own rings are given up"
         );
+        let (peer, why) = (self.peers.get(&by), format!("it closed incarnation {incarnation} of this node"));
+        let theirs = peer.map_or(0, |peer| peer.incarnation);
+        self.remember_quarantine(by, theirs, QuarantineCause::Accusation, why);
         self.fail(by, FailureReason::ClosedUs);
         if verdict == Verdict::Ignore {
             let why = "it closed this node's incarnations without cause, time and again".to_owned();

@@ -34,6 +34,7 @@ use crate::liveness::heartbeat::{BeatClock, Pulse};
 use crate::liveness::quota;
 use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId};
+use crate::quarantine::Quarantines;
 
 /// What connects the control thread with the rest of the process.
 pub(crate) struct Seams {
@@ -67,6 +68,7 @@ pub(crate) struct Control {
     pub(super) accusers: BTreeSet<NodeId>,
     /// Rings of closed incarnations that an endpoint may still use.
     pub(super) unforgotten: Vec<Unforgotten>,
+    pub(super) quarantines: Quarantines,
     pub(super) group_gauges: [Option<[Arc<GroupGauge>; 2]>; 2],
     /// Which networks' groups this node reads: both, until it drops an endpoint. From the first on, so that no peer gives up
     /// a frame for which this node was not yet waited.
@@ -146,6 +148,7 @@ impl Control {
             refutations: Refutations::default(),
             accusers: BTreeSet::new(),
             unforgotten: Vec::new(),
+            quarantines: Quarantines::default(),
             group_gauges: [None, None],
             reads: [true; 2],
             multicast: [MulticastFilter::all(), MulticastFilter::all()],
@@ -360,10 +363,9 @@ impl Control {
 
     fn on_reply(&mut self, network: Network, reply: Reply) {
         match reply {
-            Reply::Broken { node, incarnation, why } => {
+            Reply::Broken { node, incarnation, cause, why } => {
                 if self.is_current(node, incarnation) {
-                    tracing::warn!(node = node.get(), %network, why, "a peer broke the rules of a ring");
-                    self.fail(node, FailureReason::Quarantined);
+                    self.quarantine(node, cause, format!("{network}: {why}"));
                 }
             }
             Reply::Full { node, incarnation, epoch } => {
@@ -559,6 +561,7 @@ impl Control {
             return;
         }
         self.look_at_segment();
+        self.inspect_peers();
     }
 
     /// Meets whoever is new, and looks at everybody else.

@@ -9,6 +9,7 @@ use super::control::{Control, Unforgotten};
 use super::life::larger;
 use super::notice::Notice;
 use super::peer::{Peer, RingFrom, RingTo};
+use super::survey::HIGHEST_INCARNATION;
 use crate::doorbell::Bell;
 use crate::doorbell::attention::Waker;
 use crate::doorbell::link::{Link, Speaker};
@@ -23,6 +24,7 @@ use crate::liveness::word_is_dead;
 use crate::memory::{PeerSpan, SpanError};
 use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
+use crate::quarantine::QuarantineCause;
 use crate::ring::{Geometry, Limits, Receiver, RingKey, Transmitter};
 use crate::sigbus;
 
@@ -34,7 +36,8 @@ impl Control {
             return;
         };
         if peer.arena.is_quarantined() {
-            self.fail(node, FailureReason::Quarantined);
+            let why = "its file was cut short, or its memory could not be had";
+            self.quarantine(node, QuarantineCause::MemoryLost, why.to_owned());
             return;
         }
         let state = peer.arena.state();
@@ -45,12 +48,19 @@ impl Control {
         match state.state {
             State::Left => self.part(node, EventKind::Left),
             State::Joining | State::Active => self.attend(node),
-            State::Empty => self.fail(node, FailureReason::Quarantined),
+            State::Empty => {
+                let why = "its state word means nothing".to_owned();
+                self.quarantine(node, QuarantineCause::State, why);
+            }
         }
     }
 
     /// Another incarnation of a node is there, whose end nobody told of.
     pub(super) fn replaced(&mut self, node: NodeId) {
+        if let Some(why) = self.impossible_successor(node) {
+            self.quarantine(node, QuarantineCause::State, why);
+            return;
+        }
         let left = self.peers.get(&node).is_some_and(|peer| peer.arena.state().state == State::Left);
         if left {
             self.part(node, EventKind::Left);
@@ -83,7 +93,8 @@ impl Control {
         };
         let takes_part = matches!(word.state, State::Joining | State::Active);
         let closed = self.closed.get(&node).copied().unwrap_or(0);
-        if !takes_part || !self.setup.may_live(liveness) || word.incarnation <= closed {
+        let plausible = word.incarnation > closed && word.incarnation < HIGHEST_INCARNATION;
+        if !takes_part || !self.setup.may_live(liveness) || !plausible {
             return;
         }
         if self.has_closed_us(node, &span) || !self.refutations.may_be_met(Instant::now(), node) {
@@ -158,6 +169,7 @@ impl Control {
             link: None,
             bell: None,
             complained: false,
+            unreadable: 0,
         };
         self.peers.insert(node, peer);
         self.accusers.remove(&node);
@@ -214,16 +226,15 @@ impl Control {
             epoch: entry.epoch,
         };
         let Some(memory) = peer.arena.heap(&entry) else {
-            tracing::warn!(node = node.get(), ?entry, "a ring that does not lie in its owner's heap");
-            self.fail(node, FailureReason::Quarantined);
+            let why = format!("a ring that does not lie in its heap: {entry:?}");
+            self.quarantine(node, QuarantineCause::Directory, why);
             return true;
         };
         let Ok(pointer) = life.arena.read_pointer(node, network) else { return false };
         let ring = match Receiver::new(memory, pointer, key, Limits::default()) {
             Ok(ring) => ring,
             Err(error) => {
-                tracing::warn!(node = node.get(), %error, "a ring that cannot be attached to");
-                self.fail(node, FailureReason::Quarantined);
+                self.quarantine(node, QuarantineCause::RingHeader, error.to_string());
                 return true;
             }
         };

@@ -12,6 +12,7 @@ mod accused;
 pub(crate) mod active;
 mod agree;
 pub(crate) mod control;
+mod inspection;
 mod life;
 pub(crate) mod log;
 mod meeting;

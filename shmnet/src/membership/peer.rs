@@ -40,6 +40,8 @@ pub(super) struct Peer {
     pub(super) bell: Option<Arc<Bell>>,
     /// The ring that could not be allocated was complained about.
     pub(super) complained: bool,
+    /// How many looks in a row have found a guarded record unreadable.
+    pub(super) unreadable: u32,
 }
 
 /// A ring of ours.

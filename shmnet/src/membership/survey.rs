@@ -91,7 +91,7 @@ fn closed(file: &PeerFile, me: NodeId) -> u64 {
 
 /// A number that no honest history reaches would leave no room for the next one.
 fn plausible(incarnation: u64) -> u64 {
-    if incarnation < 1 << 48 { incarnation } else { 0 }
+    if incarnation < HIGHEST_INCARNATION { incarnation } else { 0 }
 }
 
 /// Whether a heart is seen to beat within a time.
@@ -107,6 +107,9 @@ fn beats(file: &PeerFile, within: Duration) -> bool {
     }
     false
 }
+
+/// Incarnations stay below this; whoever says another is not believed.
+pub(super) const HIGHEST_INCARNATION: u64 = 1 << 48;
 
 /// Beyond the failure timeout, the time that peers get to close a dead incarnation.
 const CLOSING: Duration = Duration::from_secs(2);

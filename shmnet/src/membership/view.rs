@@ -42,6 +42,8 @@ impl Control {
             cpu_quota: setup.cpu_quota,
             bytes_free: setup.facility.free().unwrap_or(0),
             abi_version: ABI_VERSION,
+            quarantines: self.quarantines.recent(),
+            quarantine_counts: self.quarantines.counts(),
             ..Snapshot::empty(setup.me)
         };
         let Some(life) = &self.life else { return snapshot };

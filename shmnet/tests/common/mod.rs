@@ -504,6 +504,14 @@ impl Driver {
                     };
                     println!("@ takes {} lsm [{}] gsm [{}]", node.id, names(0), names(1));
                 }
+                for quarantine in &snapshot.quarantines {
+                    let (node, incarnation) = (quarantine.node, quarantine.incarnation);
+                    println!(
+                        "@ quarantine {node}/{incarnation} {} {}",
+                        quarantine.cause.name(),
+                        quarantine.why
+                    );
+                }
                 println!("@ snapshot used {} budget {}", snapshot.bytes_used, snapshot.bytes_budget);
             }
             other => panic!("unknown command {other:?}"),

@@ -1,6 +1,8 @@
 //! The shared memory and the common address.
 
-use isthmus_mgmt_api::model::{Shm, ShmGroupRing, ShmNode, ShmNodes, ShmRing, ShmRings, Steering};
+use isthmus_mgmt_api::model::{
+    Shm, ShmGroupRing, ShmNode, ShmNodes, ShmQuarantine, ShmRing, ShmRings, Steering,
+};
 
 use super::Render;
 use crate::cli::output::Style;
@@ -34,7 +36,9 @@ impl Render for Shm {
                 word(link.state),
             ]);
         }
-        format!("{memory}\n{}\n{}", nodes(&self.node, style), links.finish("no links"))
+        let quarantined =
+            if self.quarantine.is_empty() { String::new() } else { quarantines(&self.quarantine) };
+        format!("{memory}\n{}\n{}{quarantined}", nodes(&self.node, style), links.finish("no links"))
     }
 }
 
@@ -42,6 +46,21 @@ impl Render for ShmNodes {
     fn render(&self, style: Style) -> String {
         format!("active: {}\n\n{}", list(&self.active), nodes(&self.node, style))
     }
+}
+
+/// Those that are not believed any more, and why.
+fn quarantines(quarantines: &[ShmQuarantine]) -> String {
+    let mut table = Table::new(&["Quarantined", ">Incarnation", ">Ago", "Cause", "Reason"]);
+    for quarantine in quarantines {
+        table.row([
+            quarantine.node_id.to_string(),
+            quarantine.incarnation.to_string(),
+            format!("{:.0} s", quarantine.age),
+            quarantine.cause.clone(),
+            quarantine.reason.clone(),
+        ]);
+    }
+    format!("\n{}", table.finish("none"))
 }
 
 fn nodes(nodes: &[ShmNode], style: Style) -> String {

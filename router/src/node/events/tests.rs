@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use futures_util::{FutureExt as _, StreamExt as _};
 use isthmus_ospf::types::{InterfaceId, RouterId};
 use isthmus_ospf::view::NeighborState;
-use isthmus_shmnet::{FailureReason, NodeId};
+use isthmus_shmnet::{FailureReason, NodeId, QuarantineCause};
 
 use super::*;
 
@@ -113,6 +113,7 @@ fn every_member_of_an_event_is_in_the_reference() {
         EventKind::Suspected,
         EventKind::Recovered,
         EventKind::Failed { reason: FailureReason::HeartbeatLost },
+        EventKind::Quarantined { cause: QuarantineCause::Slot, why: why.clone() },
         EventKind::Left,
         EventKind::FactsChanged,
         EventKind::OwnerChanged { network, cast: Cast::Broadcast, generation: 3 },

@@ -2,9 +2,10 @@
 
 use isthmus_mgmt_api::model::{
     GroupKind, LinkState, Network, NodeState, RingGeometry, Role, Shm, ShmFacts, ShmGroupReader,
-    ShmGroupRing, ShmLink, ShmNode, ShmRing, ShmRings, Steering, SteeringEpoch, SteeringMember,
+    ShmGroupRing, ShmLink, ShmNode, ShmQuarantine, ShmQuarantineCount, ShmRing, ShmRings, Steering,
+    SteeringEpoch, SteeringMember,
 };
-use isthmus_shmnet::{Cast, Network as FabricNetwork, NodeState as FabricNodeState, Snapshot};
+use isthmus_shmnet::{Cast, Network as FabricNetwork, NodeState as FabricNodeState, Quarantine, Snapshot};
 
 use super::super::shared::Shared;
 
@@ -29,6 +30,8 @@ pub(super) fn shm(shared: &Shared) -> Option<Shm> {
         active: shared.fabric.as_ref()?.active_nodes().nodes.iter().map(|node| node.id.get()).collect(),
         node,
         link: links(&snapshot),
+        quarantine: quarantines(&snapshot),
+        quarantine_count: quarantine_counts(&snapshot),
     })
 }
 
@@ -55,7 +58,26 @@ fn nodes(snapshot: &Snapshot) -> Vec<ShmNode> {
                 draining: node.facts.draining,
                 steering_epoch: node.facts.steering.last().map_or(0, |epoch| epoch.number),
             }),
+            quarantined: None,
         })
+        .collect()
+}
+
+fn quarantines(snapshot: &Snapshot) -> Vec<ShmQuarantine> {
+    let model = |quarantine: &Quarantine| ShmQuarantine {
+        node_id: quarantine.node.get(),
+        incarnation: quarantine.incarnation,
+        cause: quarantine.cause.name().to_owned(),
+        reason: quarantine.why.clone(),
+        age: quarantine.age.as_secs_f64(),
+    };
+    snapshot.quarantines.iter().map(model).collect()
+}
+
+fn quarantine_counts(snapshot: &Snapshot) -> Vec<ShmQuarantineCount> {
+    let counts = snapshot.quarantine_counts.iter().filter(|(_, count)| *count > 0);
+    counts
+        .map(|(cause, count)| ShmQuarantineCount { cause: cause.name().to_owned(), count: *count })
         .collect()
 }
 
