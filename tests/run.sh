@@ -11,10 +11,10 @@ cd "$(dirname "$0")/.."
 
 packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux
           chromium fonts-dejavu-core python3-venv prometheus openssl
-          buildah qemu-system-x86 xorriso grub-common grub-pc-bin e2fsprogs binutils systemd)
+          g++ buildah qemu-system-x86 xorriso grub-common grub-pc-bin e2fsprogs binutils systemd)
 commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
           sysctl setpriv chromium prlimit prometheus promtool openssl
-          buildah qemu-system-x86_64 xorriso grub-mkrescue /usr/lib/grub/i386-pc/moddep.lst mke2fs readelf systemd-analyze)
+          c++ buildah qemu-system-x86_64 xorriso grub-mkrescue /usr/lib/grub/i386-pc/moddep.lst mke2fs readelf systemd-analyze)
 policy=/usr/sbin/policy-rc.d
 
 sudo=()
@@ -86,6 +86,12 @@ unit_tests() {
     say "model tests of the rings and the groups (loom)"
     RUSTFLAGS="--cfg loom" cargo test --target-dir target/loom --release -p isthmus-shmnet \
         --test loom_ring --test loom_group
+    say "unit tests of the shared memory under AddressSanitizer"
+    # Stable carries the sanitizer's runtime; only the flag wants leave.
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --target-dir target/asan \
+        --target x86_64-unknown-linux-gnu -p isthmus-shmnet --lib
+    say "fuzzers of what is read from peers, 15 s each"
+    fuzz/run.sh 15
     cargo test -p isthmus-tests --lib --test arrows --test licences --test docs_links \
         --test observability
 }

@@ -40,6 +40,8 @@ mod fabric;
 mod facility;
 #[cfg(not(loom))]
 mod facts;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(not(loom))]
 pub mod format;
 #[cfg(not(loom))]

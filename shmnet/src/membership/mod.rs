@@ -10,7 +10,7 @@
 
 mod accused;
 pub(crate) mod active;
-mod agree;
+pub(crate) mod agree;
 pub(crate) mod control;
 mod inspection;
 mod life;
