@@ -40,10 +40,10 @@ mod fabric;
 mod facility;
 #[cfg(not(loom))]
 mod facts;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 #[cfg(not(loom))]
 pub mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(not(loom))]
 pub mod inspect;
 #[cfg(not(loom))]

@@ -31,6 +31,7 @@ pub(crate) fn contradiction(
     geometry: GroupGeometry,
     onlooker: Onlooker<'_>,
 ) -> Option<String> {
+    area.invalidate(0, geometry.reader_position());
     header(area, incarnation, geometry)
         .or_else(|| lane(area, geometry))
         .or_else(|| claims(area, geometry))
