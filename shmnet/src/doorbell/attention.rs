@@ -34,6 +34,9 @@ impl Sleeper {
     pub(crate) fn lie_down(&mut self) {
         self.count |= 1;
         self.line.store_u64(0, self.count, Ordering::Relaxed);
+        // Where memory is not coherent: the word is in memory before the rings are looked at.
+        self.line.write_back(0, 8);
+        self.line.write_back_fence();
         fence(Ordering::SeqCst);
     }
 
@@ -42,6 +45,7 @@ impl Sleeper {
         if self.count & 1 == 1 {
             self.count = self.count.wrapping_add(1);
             self.line.store_u64(0, self.count, Ordering::Relaxed);
+            self.line.write_back(0, 8);
         }
     }
 }
@@ -60,6 +64,7 @@ impl Waker {
 
     /// To be called after publishing and a full fence ([`published`]): whether the peer must be rung now.
     pub(crate) fn must_ring(&mut self) -> bool {
+        self.line.invalidate(0, 8);
         let count = self.line.load_u64(0, Ordering::Relaxed);
         if count & 1 == 0 || count == self.rung {
             return false;

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::coherence::Upkeep;
+#[cfg(test)]
+use super::simulated::Cache;
 use super::{Coherence, OwnSpan, PeerSpan, SpanError, Window};
 
 /// A shared mapping of a file descriptor (`MAP_SHARED`), read-only or read-write.
@@ -15,9 +18,13 @@ use super::{Coherence, OwnSpan, PeerSpan, SpanError, Window};
 /// handler of that signal which mapping an address belongs to; what it then marks with
 /// [`quarantine`](Self::quarantine) is a mapping whose content is not to be used any more.
 pub struct Mapping {
+    /// In front of the map, since it ends before the bytes are gone.
+    #[cfg(test)]
+    simulated: Option<Cache>,
     map: MmapRaw,
     writable: bool,
     coherence: Coherence,
+    upkeep: Upkeep,
     quarantined: AtomicBool,
 }
 
@@ -33,7 +40,7 @@ impl Mapping {
     /// As [`read_write`](Self::read_write), for memory of the given coherence.
     ///
     /// # Errors
-    /// As [`read_write`](Self::read_write).
+    /// As [`read_write`](Self::read_write); `Unsupported` on a processor that cannot [flush](super::NoFlush).
     pub fn read_write_with(
         fd: impl AsFd,
         file_offset: u64,
@@ -41,7 +48,7 @@ impl Mapping {
         coherence: Coherence,
     ) -> io::Result<Arc<Self>> {
         let map = options(file_offset, len)?.map_raw(&fd.as_fd())?;
-        Ok(Arc::new(Self { map, writable: true, coherence, quarantined: AtomicBool::new(false) }))
+        Self::new(map, true, coherence)
     }
 
     /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the page size) for reading only.
@@ -55,7 +62,7 @@ impl Mapping {
     /// As [`read_only`](Self::read_only), for memory of the given coherence.
     ///
     /// # Errors
-    /// As [`read_only`](Self::read_only).
+    /// As [`read_only`](Self::read_only); `Unsupported` on a processor that cannot [flush](super::NoFlush).
     pub fn read_only_with(
         fd: impl AsFd,
         file_offset: u64,
@@ -63,7 +70,44 @@ impl Mapping {
         coherence: Coherence,
     ) -> io::Result<Arc<Self>> {
         let map = options(file_offset, len)?.map_raw_read_only(&fd.as_fd())?;
-        Ok(Arc::new(Self { map, writable: false, coherence, quarantined: AtomicBool::new(false) }))
+        Self::new(map, false, coherence)
+    }
+
+    fn new(map: MmapRaw, writable: bool, coherence: Coherence) -> io::Result<Arc<Self>> {
+        let upkeep =
+            coherence.upkeep().map_err(|refused| io::Error::new(io::ErrorKind::Unsupported, refused))?;
+        Ok(Arc::new(Self {
+            map,
+            writable,
+            coherence,
+            upkeep,
+            #[cfg(test)]
+            simulated: None,
+            quarantined: AtomicBool::new(false),
+        }))
+    }
+
+    /// A node's cache of an arena of simulated memory; its content is what that node sees.
+    #[cfg(test)]
+    pub(super) fn simulated(len: usize, writable: bool, cache: Cache) -> io::Result<Arc<Self>> {
+        let map = MmapOptions::new().len(len).map_anon()?.into();
+        Ok(Arc::new(Self {
+            map,
+            writable,
+            coherence: Coherence::Flush,
+            upkeep: Upkeep::Simulate,
+            simulated: Some(cache),
+            quarantined: AtomicBool::new(false),
+        }))
+    }
+
+    #[cfg(test)]
+    pub(super) fn cache(&self) -> Option<&Cache> {
+        self.simulated.as_ref()
+    }
+
+    pub(super) fn upkeep(&self) -> Upkeep {
+        self.upkeep
     }
 
     /// Makes `len` bytes of zeroed memory without a name and maps them twice: once for their owner, who may write,
@@ -72,9 +116,20 @@ impl Mapping {
     /// # Errors
     /// What `memfd_create`, `ftruncate` or `mmap` return.
     pub fn anonymous(len: usize) -> io::Result<(Arc<Self>, Arc<Self>)> {
+        Self::anonymous_with(len, Coherence::Hardware)
+    }
+
+    /// As [`anonymous`](Self::anonymous), for memory of the given coherence.
+    ///
+    /// # Errors
+    /// As [`anonymous`](Self::anonymous); `Unsupported` on a processor that cannot [flush](super::NoFlush).
+    pub fn anonymous_with(len: usize, coherence: Coherence) -> io::Result<(Arc<Self>, Arc<Self>)> {
         let fd = rustix::fs::memfd_create("isthmus-anonymous", rustix::fs::MemfdFlags::CLOEXEC)?;
         rustix::fs::ftruncate(&fd, len as u64)?;
-        Ok((Self::read_write(&fd, 0, len)?, Self::read_only(&fd, 0, len)?))
+        Ok((
+            Self::read_write_with(&fd, 0, len, coherence.clone())?,
+            Self::read_only_with(&fd, 0, len, coherence)?,
+        ))
     }
 
     /// The address of the first byte.

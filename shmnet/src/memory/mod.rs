@@ -34,17 +34,21 @@ mod span;
 mod coherence;
 #[cfg(not(loom))]
 mod copy;
+#[cfg(not(loom))]
+mod flush;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod interrupt;
 #[cfg(not(loom))]
 mod mapping;
 #[cfg(loom)]
 mod model;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod simulated;
 #[cfg(not(loom))]
 mod window;
 
 #[cfg(not(loom))]
-pub use self::coherence::{Coherence, Reflector};
+pub use self::coherence::{Coherence, NoFlush, Reflector};
 #[cfg(not(loom))]
 pub use self::mapping::Mapping;
 #[cfg(loom)]

@@ -125,6 +125,15 @@ impl Window {
 
     pub(super) fn invalidate(&self, _offset: usize, _len: usize) {}
 
+    pub(super) fn invalidate_unfenced(&self, _offset: usize, _len: usize) {}
+
+    pub(super) fn invalidate_fence(&self) {}
+
+    /// Modelled memory is coherent.
+    pub(super) fn is_coherent(&self) -> bool {
+        true
+    }
+
     fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset + 8 <= self.len.next_multiple_of(8), "access outside of a span");
         &self.mapping.words[(self.base + offset) / 8]

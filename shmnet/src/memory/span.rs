@@ -46,6 +46,13 @@ macro_rules! reading {
                 self.len() == 0
             }
 
+            /// Whether the hardware keeps the memory coherent, so that nothing has to be written back or invalidated.
+            #[inline(always)]
+            #[must_use]
+            pub fn is_coherent(&self) -> bool {
+                self.window.is_coherent()
+            }
+
             /// The mapping that the span was cut from.
             #[must_use]
             pub fn mapping(&self) -> &Arc<Mapping> {
@@ -136,12 +143,14 @@ impl OwnSpan {
     /// [`Coherence`](super::Coherence) asks for. They are there before anything that is stored after the next
     /// [`write_back_fence`](Self::write_back_fence).
     #[inline(always)]
+    #[cfg_attr(test, track_caller)]
     pub fn write_back(&self, offset: usize, len: usize) {
         self.window.write_back(offset, len);
     }
 
     /// Orders what was [written back](Self::write_back) before what is stored from here on.
     #[inline(always)]
+    #[cfg_attr(test, track_caller)]
     pub fn write_back_fence(&self) {
         self.window.write_back_fence();
     }
@@ -164,15 +173,31 @@ impl OwnSpan {
     #[cfg(not(loom))]
     #[inline]
     pub(crate) fn address(&self, offset: usize, len: usize) -> *mut u8 {
-        self.window.at(offset, len, 1)
+        self.window.address(offset, len)
     }
 }
 
 impl PeerSpan {
     /// Drops what this node's caches hold of `len` bytes at `offset`, where the memory's [`Coherence`](super::Coherence) asks for
-    /// it, so that what is loaded from here on is what the peer has written back.
+    /// it, so that what is loaded from here on is what the peer has written back. It is done after all loads before.
     #[inline(always)]
+    #[cfg_attr(test, track_caller)]
     pub fn invalidate(&self, offset: usize, len: usize) {
         self.window.invalidate(offset, len);
+    }
+
+    /// As [`invalidate`](Self::invalidate), for one of several ranges: with an [`invalidate_fence`](Self::invalidate_fence) before
+    /// the first, and one after the last, before which nothing of them is to be loaded.
+    #[inline(always)]
+    #[cfg_attr(test, track_caller)]
+    pub fn invalidate_unfenced(&self, offset: usize, len: usize) {
+        self.window.invalidate_unfenced(offset, len);
+    }
+
+    /// Orders invalidations after the loads before, and before the loads from here on.
+    #[inline(always)]
+    #[cfg_attr(test, track_caller)]
+    pub fn invalidate_fence(&self) {
+        self.window.invalidate_fence();
     }
 }

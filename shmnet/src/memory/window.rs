@@ -6,7 +6,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::{Mapping, SpanError, copy};
+use super::coherence::Upkeep;
+use super::{Coherence, Mapping, SpanError, copy, flush};
 
 /// `len` bytes from `base`, which lie within `mapping` for as long as this lives.
 #[derive(Clone)]
@@ -14,6 +15,8 @@ pub(super) struct Window {
     mapping: Arc<Mapping>,
     base: NonNull<u8>,
     len: usize,
+    /// The mapping's, at hand.
+    upkeep: Upkeep,
 }
 
 // SAFETY: `base` points into `mapping`, which is kept alive and is itself `Send`; no access depends on the thread.
@@ -24,8 +27,8 @@ unsafe impl Sync for Window {}
 impl Window {
     pub(super) fn whole(mapping: Arc<Mapping>) -> Self {
         let base = NonNull::new(mapping.as_mut_ptr()).unwrap_or(NonNull::dangling());
-        let len = mapping.len();
-        Self { mapping, base, len }
+        let (len, upkeep) = (mapping.len(), mapping.upkeep());
+        Self { mapping, base, len, upkeep }
     }
 
     pub(super) fn sub(&self, offset: usize, len: usize) -> Result<Self, SpanError> {
@@ -34,7 +37,7 @@ impl Window {
         }
         // SAFETY: `offset` is at most the length of the window, so the result is in it or one past its end.
         let base = unsafe { self.base.add(offset) };
-        Ok(Self { mapping: Arc::clone(&self.mapping), base, len })
+        Ok(Self { mapping: Arc::clone(&self.mapping), base, len, upkeep: self.upkeep })
     }
 
     pub(super) fn mapping(&self) -> &Arc<Mapping> {
@@ -52,7 +55,7 @@ impl Window {
     #[inline(always)]
     pub(super) fn load_u64(&self, offset: usize, order: Ordering) -> u64 {
         #[cfg(test)]
-        super::interrupt::access();
+        self.before_load(offset, 8);
         let word = self.at(offset, 8, 8).cast::<u64>();
         // SAFETY: `at` checked bounds and alignment; the mapping outlives the call; other writers use atomic stores or
         // are other processes.
@@ -62,7 +65,7 @@ impl Window {
     #[inline(always)]
     pub(super) fn load_u32(&self, offset: usize, order: Ordering) -> u32 {
         #[cfg(test)]
-        super::interrupt::access();
+        self.before_load(offset, 4);
         let word = self.at(offset, 4, 4).cast::<u32>();
         // SAFETY: as in `load_u64`.
         u32::from_le(unsafe { AtomicU32::from_ptr(word) }.load(order))
@@ -72,7 +75,7 @@ impl Window {
     #[inline(always)]
     pub(super) fn store_u64(&self, offset: usize, value: u64, order: Ordering) {
         #[cfg(test)]
-        if super::interrupt::access() {
+        if !self.before_store(offset, 8) {
             return;
         }
         let word = self.at(offset, 8, 8).cast::<u64>();
@@ -84,7 +87,7 @@ impl Window {
     #[inline(always)]
     pub(super) fn store_u32(&self, offset: usize, value: u32, order: Ordering) {
         #[cfg(test)]
-        if super::interrupt::access() {
+        if !self.before_store(offset, 4) {
             return;
         }
         let word = self.at(offset, 4, 4).cast::<u32>();
@@ -96,7 +99,7 @@ impl Window {
     #[inline]
     pub(super) fn copy_in(&self, offset: usize, from: &[u8]) {
         #[cfg(test)]
-        if super::interrupt::access() {
+        if !self.before_store(offset, from.len()) {
             return;
         }
         let to = self.at(offset, from.len(), 1);
@@ -107,7 +110,7 @@ impl Window {
     #[inline]
     pub(super) fn copy_out(&self, offset: usize, into: &mut [u8]) {
         #[cfg(test)]
-        super::interrupt::access();
+        self.before_load(offset, into.len());
         let from = self.at(offset, into.len(), 1);
         // SAFETY: `at` checked the source; `into` is local memory, which no mapping of shared memory overlaps.
         unsafe { copy::copy(from, into.as_mut_ptr(), into.len()) };
@@ -116,7 +119,7 @@ impl Window {
     /// Only for windows of writable mappings.
     pub(super) fn zero(&self, offset: usize, len: usize) {
         #[cfg(test)]
-        if super::interrupt::access() {
+        if !self.before_store(offset, len) {
             return;
         }
         let to = self.at(offset, len, 1);
@@ -134,14 +137,133 @@ impl Window {
         copy::prefetch_write(self.base.as_ptr().wrapping_add(offset));
     }
 
+    /// Whether the hardware keeps the memory coherent.
     #[inline(always)]
-    pub(super) fn write_back(&self, _offset: usize, _len: usize) {}
+    pub(super) fn is_coherent(&self) -> bool {
+        self.upkeep == Upkeep::None
+    }
 
     #[inline(always)]
-    pub(super) fn write_back_fence(&self) {}
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn write_back(&self, offset: usize, len: usize) {
+        match self.upkeep {
+            Upkeep::None => {}
+            // SAFETY: `at` checked that the bytes lie in the window, which is mapped.
+            Upkeep::Flush(flusher) => unsafe { flusher.write_back(self.at(offset, len, 1), len) },
+            Upkeep::Reflect => self.reflect(offset, len),
+            #[cfg(test)]
+            Upkeep::Simulate => self.simulate(|cache| cache.write_back(self.place(offset), len)),
+        }
+    }
+
+    #[cold]
+    fn reflect(&self, offset: usize, len: usize) {
+        let place = self.at(offset, len, 1).addr() - self.mapping.base().addr();
+        if let Coherence::Reflected(reflector) = self.mapping.coherence() {
+            reflector.publish(place, len);
+        }
+    }
 
     #[inline(always)]
-    pub(super) fn invalidate(&self, _offset: usize, _len: usize) {}
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn write_back_fence(&self) {
+        match self.upkeep {
+            // A reflector keeps the order in which it is given ranges.
+            Upkeep::None | Upkeep::Reflect => {}
+            Upkeep::Flush(_) => flush::write_back_fence(),
+            #[cfg(test)]
+            Upkeep::Simulate => self.simulate(|cache| cache.write_back_fence()),
+        }
+    }
+
+    #[inline(always)]
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn invalidate_unfenced(&self, offset: usize, len: usize) {
+        match self.upkeep {
+            // What a reflector's engine writes here it writes to coherent memory.
+            Upkeep::None | Upkeep::Reflect => {}
+            // SAFETY: `at` checked that the bytes lie in the window, which is mapped.
+            Upkeep::Flush(flusher) => unsafe { flusher.drop(self.at(offset, len, 1), len) },
+            #[cfg(test)]
+            Upkeep::Simulate => self.simulate(|cache| cache.invalidate(self.place(offset), len)),
+        }
+    }
+
+    #[inline(always)]
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn invalidate_fence(&self) {
+        match self.upkeep {
+            Upkeep::None | Upkeep::Reflect => {}
+            Upkeep::Flush(_) => flush::drop_fence(),
+            #[cfg(test)]
+            Upkeep::Simulate => self.simulate(|cache| cache.invalidate_fence()),
+        }
+    }
+
+    #[inline(always)]
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn invalidate(&self, offset: usize, len: usize) {
+        if !self.is_coherent() {
+            self.invalidate_fence();
+            self.invalidate_unfenced(offset, len);
+            self.invalidate_fence();
+        }
+    }
+
+    /// The address of `len` bytes at `offset`, which the caller is going to write to without telling when.
+    ///
+    /// Only for windows of writable mappings.
+    #[inline]
+    pub(super) fn address(&self, offset: usize, len: usize) -> *mut u8 {
+        let address = self.at(offset, len, 1);
+        #[cfg(test)]
+        if let Some(cache) = self.mapping.cache() {
+            cache.lend(self.place(offset), len);
+        }
+        address
+    }
+
+    #[cfg(test)]
+    fn before_load(&self, offset: usize, len: usize) {
+        super::interrupt::access();
+        self.at(offset, len, 1);
+        if let Some(cache) = self.mapping.cache() {
+            cache.before_load(self.place(offset), len);
+        }
+    }
+
+    /// `false` if the store is not to happen.
+    #[cfg(test)]
+    fn before_store(&self, offset: usize, len: usize) -> bool {
+        if super::interrupt::access() {
+            return false;
+        }
+        self.at(offset, len, 1);
+        if let Some(cache) = self.mapping.cache() {
+            cache.before_store(self.place(offset), len);
+        }
+        true
+    }
+
+    /// Upkeep of simulated memory, which a dead node does not do, and before which others may run.
+    #[cfg(test)]
+    #[track_caller]
+    fn simulate(&self, upkeep: impl FnOnce(&super::simulated::Cache)) {
+        if super::interrupt::access() {
+            return;
+        }
+        if let Some(cache) = self.mapping.cache()
+            && !cache.skips(std::panic::Location::caller())
+        {
+            upkeep(cache);
+        }
+    }
+
+    /// An offset of the window as one of the mapping.
+    #[cfg(test)]
+    fn place(&self, offset: usize) -> usize {
+        self.base.as_ptr().addr() - self.mapping.base().addr() + offset
+    }
 
     /// The address of `len` bytes at `offset`, checked against the window and `align` (a power of two).
     #[inline(always)]

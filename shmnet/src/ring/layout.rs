@@ -183,6 +183,24 @@ impl Geometry {
         if quarter < PUBLISH_EVERY { quarter } else { PUBLISH_EVERY }
     }
 
+    /// Offset of a position's slot among the slots.
+    #[inline(always)]
+    pub(super) const fn slot(self, position: u64) -> usize {
+        (position & self.mask()) as usize * LINE
+    }
+
+    /// Offset of a position's buffer among the buffers.
+    #[inline(always)]
+    pub(super) const fn buffer_at(self, position: u64) -> usize {
+        (position & self.mask()) as usize * self.buffer as usize
+    }
+
+    /// The lap of a position.
+    #[inline(always)]
+    pub(super) const fn lap(self, position: u64) -> u32 {
+        ((position >> self.shift()) + 1) as u32
+    }
+
     fn word(self) -> u64 {
         u64::from(self.slots) << 32 | u64::from(self.buffer)
     }
@@ -214,6 +232,7 @@ pub(super) fn write_header(own: &OwnSpan, key: RingKey, geometry: Geometry) {
 /// Loads a ring's header once and checks it.
 pub(super) fn read_header(peer: &PeerSpan, key: RingKey, limits: Limits) -> Result<Geometry, SetupError> {
     let header = peer.sub_aligned(0, SLOTS, LINE)?;
+    header.invalidate(0, SLOTS);
     let words: [u64; HEADER_WORDS] = std::array::from_fn(|index| header.load_u64(index * 8, Relaxed));
     let [magic, geometry, tx_incarnation, rx_incarnation, epoch, found] = words;
     if magic != MAGIC {

@@ -16,12 +16,20 @@
 //! few slots and whenever the receiver runs dry. The read pointer word carries a tag of the ring's key, so that a word that was
 //! written for another ring is ignored.
 //!
+//! # Memory that is not coherent
+//!
+//! The transmitter sends what it writes on its way to memory at once, but keeps the words of frames until the end of a burst: one
+//! fence, then the words of all. The receiver drops the lines of several slots at a time from its caches and loads their words;
+//! then it drops the lines of the payload of those that are published, which may have been fetched, stale, at any time before, and
+//! reads them ([`ahead`]). Where memory is coherent none of this happens.
+//!
 //! # Distrust
 //!
 //! The receiver copies the geometry once and checks everything else that it loads: lap, length, flags, every link of a chain,
 //! the offload metadata. The transmitter checks that the read pointer only advances, and never past what was written. A
 //! violation is a fault that sticks: the ring is not used again, and a new one takes its place.
 
+mod ahead;
 mod layout;
 mod metadata;
 mod receiver;
@@ -50,6 +58,7 @@ pub(crate) fn write_pointer(ring: &PeerSpan) -> u64 {
     if ring.len() < layout::SLOTS {
         return 0;
     }
+    ring.invalidate(layout::WRITE_POINTER, 8);
     layout::pointer_parts(ring.load_u64(layout::WRITE_POINTER, Ordering::Relaxed)).1
 }
 
@@ -68,6 +77,7 @@ pub(crate) fn geometry(ring: &PeerSpan, key: RingKey, limits: Limits) -> Result<
 /// The read pointer that a receiver has published in its line, in slots modulo 2^40.
 #[cfg(not(loom))]
 pub(crate) fn read_pointer(line: &PeerSpan) -> u64 {
+    line.invalidate(0, 8);
     layout::pointer_parts(line.load_u64(0, Ordering::Relaxed)).1
 }
 
@@ -103,3 +113,7 @@ pub enum SetupError {
     #[error("ring geometry: {0}")]
     Geometry(#[from] GeometryError),
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a simulation fails by panicking")]
+mod simulation;

@@ -3,6 +3,7 @@
 use crate::memory::{LINE, OwnSpan, PeerSpan};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
+use super::ahead::Ahead;
 use super::layout::{
     CACHE_LINE, FETCH_LIMIT, FLAG_BUFFERED, FLAG_CONTINUATION, FLAG_METADATA, FLAG_MORE, FLAGS, INLINE,
     METADATA, PAYLOAD, SLOTS, SlotWord, pointer_word, read_header,
@@ -21,6 +22,8 @@ pub struct Receiver {
     read: u64,
     /// The read pointer as last published.
     published: u64,
+    /// What was seen of the next slots; only where memory is not coherent.
+    ahead: Option<Box<Ahead>>,
     fault: Option<RingFault>,
     counters: ReceiverCounters,
 }
@@ -114,6 +117,8 @@ impl Receiver {
         let read_pointer = read_pointer.sub_aligned(0, 8, 8)?;
         let tag = key.tag();
         read_pointer.store_u64(0, pointer_word(tag, 0), Release);
+        read_pointer.write_back(0, 8);
+        let ahead = (!slots.is_coherent()).then(|| Box::new(Ahead::new()));
         Ok(Self {
             slots,
             buffers,
@@ -122,6 +127,7 @@ impl Receiver {
             geometry,
             read: 0,
             published: 0,
+            ahead,
             fault: None,
             counters: ReceiverCounters::default(),
         })
@@ -151,6 +157,10 @@ impl Receiver {
     /// Whether a frame can be received; also `true` if the ring has a fault to report. Only a look at the next slot's word.
     #[must_use]
     pub fn is_ready(&self) -> bool {
+        if self.ahead.as_ref().is_some_and(|ahead| ahead.get(self.read).is_some()) {
+            return true;
+        }
+        self.slots.invalidate(self.slot(self.read), METADATA);
         let lap = SlotWord::unpack(self.slots.load_u64(self.slot(self.read), Acquire)).lap;
         lap != self.lap(self.read).wrapping_sub(1)
     }
@@ -161,6 +171,7 @@ impl Receiver {
             self.published = self.read;
             // Pairs with the transmitter's acquiring load: the copies out of these slots are done.
             self.read_pointer.store_u64(0, pointer_word(self.tag, self.read), Release);
+            self.read_pointer.write_back(0, 8);
         }
     }
 
@@ -188,10 +199,7 @@ impl Receiver {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        // The second half of the line travels beside the first, not after it.
-        self.slots.prefetch(self.slot(self.read) + CACHE_LINE);
-        // Pairs with the transmitter's release of the word: what it wrote before is visible with it.
-        let word = SlotWord::unpack(self.slots.load_u64(self.slot(self.read), Acquire));
+        let word = SlotWord::unpack(self.word());
         let lap = self.lap(self.read);
         if word.lap != lap {
             if word.lap == lap.wrapping_sub(1) {
@@ -204,6 +212,18 @@ impl Receiver {
         }
         self.check(self.read, word)?;
         Ok(Some(word))
+    }
+
+    /// The publication word at the read position.
+    #[inline(always)]
+    fn word(&mut self) -> u64 {
+        if let Some(ahead) = &mut self.ahead {
+            return ahead.look(&self.slots, &self.buffers, self.geometry, self.read);
+        }
+        // The second half of the line travels beside the first, not after it.
+        self.slots.prefetch(self.slot(self.read) + CACHE_LINE);
+        // Pairs with the transmitter's release of the word: what it wrote before is visible with it.
+        self.slots.load_u64(self.slot(self.read), Acquire)
     }
 
     fn dry(&mut self) -> Result<Option<SlotWord>, RingFault> {
@@ -245,10 +265,19 @@ impl Receiver {
             if links == u64::from(self.geometry.chain_limit()) {
                 return Err(self.fail(RingFault::Chain { position: self.read }));
             }
-            word = self.link(self.read + links)?;
+            let position = self.read + links;
+            if let Some(ahead) = &mut self.ahead {
+                ahead.prepare_link(&self.slots, self.geometry, position);
+            }
+            word = self.link(position)?;
+            if let Some(ahead) = &self.ahead {
+                ahead.drop_link(&self.slots, &self.buffers, self.geometry, position, word);
+            }
             len += usize::from(word.length);
             links += 1;
         }
+        // What was dropped is fetched anew from here on.
+        self.slots.invalidate_fence();
         Ok((links, len))
     }
 
@@ -301,7 +330,11 @@ impl Receiver {
     /// Fetches a slot's buffer if it is published: earlier, it would only take the lines from the transmitter.
     #[inline(always)]
     fn fetch_buffer(&self, position: u64) {
-        let word = SlotWord::unpack(self.slots.load_u64(self.slot(position), Relaxed));
+        let word = match &self.ahead {
+            None => self.slots.load_u64(self.slot(position), Relaxed),
+            Some(ahead) => ahead.get(position).unwrap_or_default(),
+        };
+        let word = SlotWord::unpack(word);
         if word.lap == self.lap(position) && word.flags & FLAG_BUFFERED != 0 {
             let len = usize::from(word.length).min(FETCH_LIMIT);
             for at in (0..len).step_by(CACHE_LINE) {

@@ -27,10 +27,15 @@ pub struct Transmitter {
     read: u64,
     /// The write pointer as last published.
     published: u64,
+    /// Publication words that wait for the end of the burst, with the offsets of their slots; only where memory is not coherent.
+    burst: Option<Burst>,
     fault: Option<ReadPointerFault>,
     counters: TransmitterCounters,
     high_water: u32,
 }
+
+/// The heads of frames that were written and sent on their way, but not published.
+type Burst = Vec<(usize, u64)>;
 
 /// What a transmitter has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,6 +139,10 @@ impl Transmitter {
         let tag = key.tag();
         header.store_u64(WRITE_POINTER, pointer_word(tag, 0), Relaxed);
         write_header(&header, key, geometry);
+        // The ring is announced by a word that is stored after this.
+        own.write_back(0, SLOTS + slots.len());
+        own.write_back_fence();
+        let burst = (!own.is_coherent()).then(|| Burst::with_capacity(geometry.publish_every() as usize));
         Ok(Self {
             header,
             slots,
@@ -144,6 +153,7 @@ impl Transmitter {
             written: 0,
             read: 0,
             published: 0,
+            burst,
             fault: None,
             counters: TransmitterCounters::default(),
             high_water: 0,
@@ -152,7 +162,8 @@ impl Transmitter {
 
     /// Sends one frame, given in parts that follow one another.
     ///
-    /// It is visible to the receiver when this returns; [`publish`](Self::publish) is only for the write pointer.
+    /// It is visible to the receiver when this returns, and [`publish`](Self::publish) is only for the write pointer; but where the
+    /// memory is not coherent, it becomes visible with up to 31 others, when that is called or they are 32.
     ///
     /// # Errors
     /// See [`SendError`]; each refusal is counted.
@@ -182,10 +193,13 @@ impl Transmitter {
         Ok(())
     }
 
-    /// Publishes the write pointer, for statistics and recovery. To be called at the end of a burst.
+    /// Ends a burst: publishes the frames that are not visible yet, and the write pointer, for statistics and recovery.
     pub fn publish(&mut self) {
         if self.published != self.written {
             self.published = self.written;
+            if self.burst.is_some() {
+                return self.release_burst();
+            }
             self.header.store_u64(WRITE_POINTER, pointer_word(self.tag, self.written), Release);
         }
     }
@@ -198,6 +212,7 @@ impl Transmitter {
         if let Some(fault) = self.fault {
             return Err(SendError::Quarantined(fault));
         }
+        self.read_pointer.invalidate(0, 8);
         // Pairs with the receiver's release of the word: its copies out of the slots it gives back are done.
         let (tag, position) = pointer_parts(self.read_pointer.load_u64(0, Acquire));
         if tag == self.tag {
@@ -341,13 +356,55 @@ impl Transmitter {
         }
     }
 
-    /// Stores a slot's publication word: the frame or its link is visible from here on.
+    /// Stores a slot's publication word: the frame or its link is visible from here on, or at the end of the burst.
     #[inline(always)]
-    fn release(&self, position: u64, len: usize, flags: u16) {
+    fn release(&mut self, position: u64, len: usize, flags: u16) {
         let lap = ((position >> self.geometry.shift()) + 1) as u32;
-        let word = SlotWord { lap, length: len as u16, flags };
+        let word = SlotWord { lap, length: len as u16, flags }.pack();
+        if self.burst.is_some() {
+            return self.defer(position, word);
+        }
         // Pairs with the receiver's acquiring load of the word: payload and metadata are visible with it.
-        self.slots.store_u64(self.slot(position), word.pack(), Release);
+        self.slots.store_u64(self.slot(position), word, Release);
+    }
+
+    /// Sends what a slot holds on its way to memory, and keeps its word for the end of the burst.
+    ///
+    /// The words of continuations go with the payload: nobody looks at them before the head.
+    #[inline(never)]
+    fn defer(&mut self, position: u64, word: u64) {
+        let slot = self.slot(position);
+        let SlotWord { length, flags, .. } = SlotWord::unpack(word);
+        if flags & FLAG_BUFFERED == 0 {
+            self.slots.write_back(slot + METADATA, PAYLOAD - METADATA + usize::from(length));
+        } else {
+            self.buffers.write_back(self.buffer(position), length.into());
+            if flags & FLAG_METADATA != 0 {
+                self.slots.write_back(slot + METADATA, PAYLOAD - METADATA);
+            }
+        }
+        if flags & FLAG_CONTINUATION != 0 {
+            self.slots.store_u64(slot, word, Relaxed);
+            self.slots.write_back(slot, METADATA);
+        } else if let Some(burst) = &mut self.burst {
+            burst.push((slot, word));
+        }
+    }
+
+    /// Publishes the frames of a burst, and the write pointer.
+    #[inline(never)]
+    fn release_burst(&mut self) {
+        let Some(burst) = &mut self.burst else { return };
+        // All that the slots hold is in memory before any of the words that publish them.
+        self.slots.write_back_fence();
+        for (slot, word) in burst.drain(..) {
+            self.slots.store_u64(slot, word, Release);
+            self.slots.write_back(slot, METADATA);
+        }
+        self.header.store_u64(WRITE_POINTER, pointer_word(self.tag, self.written), Release);
+        self.header.write_back(WRITE_POINTER, 8);
+        // Who looks now whether the receiver sleeps looks after the words are there.
+        self.header.write_back_fence();
     }
 
     #[inline(always)]
