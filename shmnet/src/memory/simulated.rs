@@ -425,15 +425,21 @@ pub(crate) fn sensitive_places(
         run(seed, None, &simulation).unwrap();
         places.extend(simulation.places());
     }
+    let text = |(file, line): Place| {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let source = std::fs::read_to_string(format!("{source}/{file}")).unwrap();
+        format!("{file}:{line}: {}", source.lines().nth(line as usize - 1).unwrap_or_default().trim())
+    };
+    let is_harmless = |place: &Place| {
+        let text = text(*place);
+        harmless.iter().any(|(file, word)| text.contains(file) && text.contains(word))
+    };
+    places.retain(|place| !is_harmless(place));
+    assert!(!places.is_empty());
     let unnoticed: Vec<String> = places
         .into_iter()
         .filter(|place| !(0..within).any(|seed| run(seed, Some(*place), &Simulation::new(seed)).is_err()))
-        .map(|(file, line)| {
-            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-            let text = std::fs::read_to_string(format!("{root}/{file}")).unwrap();
-            format!("{file}:{line}: {}", text.lines().nth(line as usize - 1).unwrap_or_default().trim())
-        })
-        .filter(|place| !harmless.iter().any(|(file, word)| place.contains(file) && place.contains(word)))
+        .map(text)
         .collect();
     assert!(unnoticed.is_empty(), "nothing fails without these: {unnoticed:#?}");
 }
