@@ -97,8 +97,9 @@ unit_tests() {
 }
 
 demo_tests() {
-    say "the demo as its user meets it, and the examples of the command line, the service manager's side"
-    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo --test cli --test service
+    say "the demo as its user meets it, and the examples of the command line, the service manager's side, the segment from outside"
+    ISTHMUS_BIN="$PWD/target/release/isthmus" cargo test -p isthmus-tests --test demo --test cli --test service \
+        --test segment
 }
 
 web_tests() {
