@@ -24,6 +24,68 @@ pub enum Backing {
     },
     /// No shared memory at all: what each node writes is carried to the others' copies of it. Takes the feature `libfabric`.
     Reflected(ReflectedMemory),
+    /// One stretch of memory that is divided among all nodes.
+    Region(Region, BackOff),
+}
+
+/// One stretch of memory with the arenas of all nodes. Whoever may map it may write all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// A file, best on a memory-backed file system.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes. The first node makes it; without a size it must be there.
+        size: Option<u64>,
+        /// Whether nodes run on other kernels too, such as virtual machines to which the file is a PCI device. They then have
+        /// nothing in common but the memory: no doorbells, and no word of the kernel about the death of a process.
+        other_kernels: bool,
+    },
+    /// The memory of an ivshmem device (PCI id 1af4:1110).
+    Pci {
+        /// Its address, such as `0000:00:04.0`; without one it must be the only one.
+        address: Option<String>,
+    },
+    /// The character device of a DAX region, such as `/dev/dax0.0`, or a file that is mapped with its alignment.
+    Dax {
+        /// The device or file.
+        path: PathBuf,
+        /// The length to make a file with, in bytes.
+        size: Option<u64>,
+    },
+}
+
+/// How often a node that sleeps looks whether it was woken, where nothing but memory can wake it: at first after the
+/// shortest pause, then after one that doubles up to the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackOff {
+    /// The first pause.
+    pub shortest: Duration,
+    /// The longest pause, and so the longest that a frame waits for a sleeper.
+    pub longest: Duration,
+}
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self { shortest: Duration::from_micros(50), longest: Duration::from_millis(5) }
+    }
+}
+
+/// What an access to the mapped memory takes, as measured when the node joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MappingCost {
+    /// Nanoseconds to load from a line.
+    pub read_ns: u32,
+    /// Nanoseconds to store to a line.
+    pub write_ns: u32,
+}
+
+impl MappingCost {
+    /// Whether the memory is mapped without a cache, as a PCI BAR of real hardware is.
+    #[must_use]
+    pub fn is_uncached(self) -> bool {
+        self.read_ns > 100
+    }
 }
 
 /// Memory that is reflected between hosts over libfabric.

@@ -90,6 +90,24 @@ pub enum JoinError {
         /// Bytes that are free.
         free: u64,
     },
+    /// Another process claims this node's id at the same moment.
+    #[error(
+        "node id {node} is claimed by another process at this moment; choose another node id, or try again"
+    )]
+    IdClaimed {
+        /// The id.
+        node: NodeId,
+    },
+    /// The memory of a region cannot be used.
+    #[error("{place}: {reason}; {remedy}")]
+    Region {
+        /// The file or device.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The memory is divided into arenas that are too small.
     #[error(
         "{place} gives each node {room} bytes and an arena needs {needed}; enlarge the memory or lower max-nodes"

@@ -63,8 +63,8 @@ mod sigbus;
 
 #[cfg(not(loom))]
 pub use crate::config::{
-    Backing, CoherenceMode, DEFAULT_GEOMETRY, DEFAULT_WINDOW, FabricConfig, MAX_RING_SLOTS,
-    NetworkParameters, ReflectedMemory, Timing,
+    BackOff, Backing, CoherenceMode, DEFAULT_GEOMETRY, DEFAULT_WINDOW, FabricConfig, MAX_RING_SLOTS,
+    MappingCost, NetworkParameters, ReflectedMemory, Region, Timing,
 };
 #[cfg(not(loom))]
 pub use crate::error::{JoinError, TransmitError};

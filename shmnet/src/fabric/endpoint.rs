@@ -9,8 +9,10 @@ use std::time::Duration;
 use super::ends::{Ends, GroupEnds, Heard};
 use super::handover::{Beginning, Handover, Reply, Taker};
 use crate::doorbell::Bell;
+use crate::doorbell::activity::Lookout;
 use crate::doorbell::attention::{self, Sleeper};
 use crate::error::TransmitError;
+use crate::facility::Claim;
 use crate::liveness::heartbeat::BeatClock;
 use crate::membership::notice::{Notice, Notifier};
 use crate::multicast::MulticastFilter;
@@ -56,6 +58,12 @@ pub struct Endpoint {
     notifier: Notifier,
     clock: Arc<BeatClock>,
     bell: Arc<Bell>,
+    lookout: Option<Arc<Lookout>>,
+    /// The lookout was told that this endpoint sleeps.
+    looked_for: bool,
+    claim: Option<Claim>,
+    /// It was looked at in this turn, or there is none.
+    is_claim_checked: bool,
     late: Duration,
     /// 0 while this node is not a member.
     incarnation: u64,
@@ -89,6 +97,7 @@ pub(crate) struct Parts {
     pub(crate) notifier: Notifier,
     pub(crate) clock: Arc<BeatClock>,
     pub(crate) bell: Arc<Bell>,
+    pub(crate) lookout: Option<Arc<Lookout>>,
     pub(crate) failed: Duration,
 }
 
@@ -101,6 +110,10 @@ impl Endpoint {
             notifier: parts.notifier,
             clock: parts.clock,
             bell: parts.bell,
+            lookout: parts.lookout,
+            looked_for: false,
+            claim: None,
+            is_claim_checked: true,
             late: parts.failed / 2,
             incarnation: 0,
             sleeper: None,
@@ -143,6 +156,9 @@ impl Endpoint {
         if self.taker.has_news() {
             self.take_handovers();
         }
+        if !self.is_claim_checked {
+            self.look_whether_replaced();
+        }
         if self.incarnation == 0 {
             return Err(TransmitError::NotMember);
         }
@@ -176,6 +192,9 @@ impl Endpoint {
     pub fn receive(&mut self, into: &mut [u8]) -> Option<Received> {
         if self.taker.has_news() {
             self.take_handovers();
+        }
+        if !self.is_claim_checked {
+            self.look_whether_replaced();
         }
         if self.group_turn > 0 {
             self.group_turn -= 1;
@@ -244,6 +263,10 @@ impl Endpoint {
             self.take_handovers();
         }
         self.turns = self.turns.wrapping_add(1);
+        if self.claim.is_some() {
+            self.look_whether_replaced();
+            self.is_claim_checked = self.claim.is_none();
+        }
         if self.incarnation != 0 && self.clock.age() > self.late {
             self.look_whether_closed();
         }
@@ -322,6 +345,11 @@ impl Endpoint {
             self.get_up();
             return false;
         }
+        if let Some(lookout) = &self.lookout
+            && !std::mem::replace(&mut self.looked_for, true)
+        {
+            lookout.lie_down();
+        }
         true
     }
 
@@ -346,11 +374,17 @@ impl Endpoint {
 
     /// Says "awake" and silences the doorbell. Receive before the next sleep: what was rung for is not rung for again.
     pub fn wake(&mut self) {
+        self.look_whether_replaced();
         self.get_up();
         self.bell.silence();
     }
 
     fn get_up(&mut self) {
+        if std::mem::take(&mut self.looked_for)
+            && let Some(lookout) = &self.lookout
+        {
+            lookout.get_up();
+        }
         if let Some(sleeper) = &mut self.sleeper {
             sleeper.get_up();
         }
@@ -365,6 +399,15 @@ impl Endpoint {
                 let reply = Reply::ClosedUs { by: ends.node, incarnation: self.incarnation };
                 self.notifier.reply(self.network, reply);
             }
+        }
+    }
+
+    /// Another process may have become this node while this one was stopped, in the same memory: then nothing more is written.
+    /// The heartbeat's thread finds it too, and tells the control thread.
+    fn look_whether_replaced(&mut self) {
+        self.is_claim_checked = true;
+        if self.claim.as_ref().is_some_and(|claim| !claim.is_held()) {
+            self.end();
         }
     }
 
@@ -447,6 +490,8 @@ impl Endpoint {
         self.end();
         self.incarnation = beginning.incarnation;
         self.sleeper = Some(beginning.sleeper);
+        self.claim = beginning.claim;
+        self.is_claim_checked = self.claim.is_none();
         let [broadcast, multicast] = beginning.groups;
         let [broadcast_gauge, multicast_gauge] = beginning.group_gauges;
         let mut multicast = GroupEnds::new(multicast, multicast_gauge);
@@ -459,6 +504,8 @@ impl Endpoint {
     fn end(&mut self) {
         self.incarnation = 0;
         self.sleeper = None;
+        self.claim = None;
+        self.is_claim_checked = true;
         self.groups = None;
         self.peers.fill_with(|| None);
         self.order.clear();

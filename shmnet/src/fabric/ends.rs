@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::handover::{GroupGauge, Meeting, Reply, RingGauge};
-use crate::doorbell::Bell;
+use crate::doorbell::PeerBell;
 use crate::doorbell::attention::Waker;
 use crate::error::TransmitError;
 use crate::group::{GroupEndpoint, GroupRole, GroupSendError};
@@ -34,7 +34,7 @@ pub(super) struct Ends {
     pub(super) dirty: bool,
     waker: Waker,
     closed: PeerSpan,
-    bell: Option<Arc<Bell>>,
+    bell: Option<Arc<PeerBell>>,
     transmitter: Option<Transmitting>,
     /// The ring before, until the peer has read it to its end.
     retiring: Option<Transmitting>,
@@ -100,7 +100,7 @@ impl Ends {
         true
     }
 
-    pub(super) fn set_bell(&mut self, bell: Arc<Bell>) {
+    pub(super) fn set_bell(&mut self, bell: Arc<PeerBell>) {
         // What was rung before was perhaps not heard: better once too often.
         bell.ring();
         self.bell = Some(bell);

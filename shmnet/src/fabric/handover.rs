@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use crate::doorbell::Bell;
 use crate::doorbell::attention::{Sleeper, Waker};
+use crate::doorbell::{Bell, PeerBell};
+use crate::facility::Claim;
 use crate::group::{GroupEndpoint, Start};
 use crate::memory::PeerSpan;
 use crate::multicast::MulticastFilter;
@@ -34,7 +35,7 @@ pub(crate) enum Handover {
     /// A ring to receive from a peer, or its replacement by a larger one.
     Receiver { node: NodeId, incarnation: u64, ring: Box<ring::Receiver>, gauge: Arc<RingGauge> },
     /// The bell of a peer.
-    Bell { node: NodeId, incarnation: u64, bell: Arc<Bell> },
+    Bell { node: NodeId, incarnation: u64, bell: Arc<PeerBell> },
     /// The members of the network's groups, and the multicast frames that any of them takes.
     Members { members: Vec<u16>, wanted: MulticastFilter },
     /// The multicast frames that this node takes.
@@ -47,6 +48,8 @@ pub(crate) enum Handover {
 pub(crate) struct Beginning {
     pub(crate) incarnation: u64,
     pub(crate) sleeper: Sleeper,
+    /// To be looked at when this node was late, where another process may have become the node meanwhile.
+    pub(crate) claim: Option<Claim>,
     /// Broadcast and multicast.
     pub(crate) groups: [GroupEndpoint; 2],
     pub(crate) group_gauges: [Arc<GroupGauge>; 2],

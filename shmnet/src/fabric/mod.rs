@@ -68,6 +68,7 @@ impl Fabric {
             },
         )?;
         let clock = control.clock();
+        let lookout = control.lookout();
         let failed = control.timing().failed;
         let endpoint = |network, taker| {
             Some(Endpoint::new(Parts {
@@ -78,6 +79,7 @@ impl Fabric {
                 notifier: notifier.clone(),
                 clock: Arc::clone(&clock),
                 bell: Arc::clone(&bell),
+                lookout: lookout.clone(),
                 failed,
             }))
         };

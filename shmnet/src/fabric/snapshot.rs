@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Timing;
+use crate::config::{MappingCost, Timing};
 use crate::facts::Facts;
 use crate::group::GroupGeometry;
 use crate::layout::ABI_VERSION;
@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub bytes_used: u64,
     /// Bytes free in the backing.
     pub bytes_free: u64,
+    /// What an access to the memory takes, where the backing had it measured.
+    pub mapping_cost: Option<MappingCost>,
     /// All members, this node included.
     pub nodes: Vec<NodeSnapshot>,
     /// The rings to and from this node.
@@ -66,6 +68,7 @@ impl Snapshot {
             bytes_budget: 0,
             bytes_used: 0,
             bytes_free: 0,
+            mapping_cost: None,
             nodes: Vec::new(),
             rings: Vec::new(),
             groups: Vec::new(),

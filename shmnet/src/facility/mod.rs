@@ -1,12 +1,14 @@
 //! Facilities: where arenas come from, how a node id is held, and where a node's doorbell is found.
 //!
-//! [`directory`] keeps one file per node in a directory; [`inherited`] uses files that a parent process passed; `distributed`,
-//! where it was built in, carries the arenas between hosts that share no memory.
+//! [`directory`] keeps one file per node in a directory; [`inherited`] uses files that a parent process passed; [`region`]
+//! divides one file, PCI BAR or DAX device among all nodes; `distributed`, where it was built in, carries the arenas between
+//! hosts that share no memory.
 
 mod directory;
 #[cfg(feature = "libfabric")]
 mod distributed;
 mod inherited;
+mod region;
 
 pub(crate) use self::directory::Directory;
 
@@ -19,7 +21,8 @@ use rustix::fs::{FallocateFlags, fallocate, fstat};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
-use crate::config::{Backing, CoherenceMode, Timing};
+pub(crate) use self::region::Claim;
+use crate::config::{Backing, CoherenceMode, MappingCost, Timing};
 use crate::doorbell::Bell;
 use crate::error::JoinError;
 use crate::memory::{Coherence, Mapping};
@@ -80,6 +83,10 @@ pub(crate) trait Facility: Debug + Send + Sync {
     /// The bells of this node's data thread and control thread, before anything else is asked: for a facility that knows by
     /// itself when something has come.
     fn bells(&self, _data: &Arc<Bell>, _control: &Arc<Bell>) {}
+    /// What an access to the memory takes, where that was measured.
+    fn cost(&self) -> Option<MappingCost> {
+        None
+    }
 
     /// The bytes of every arena, where it is not for the nodes to choose.
     fn arena_room(&self) -> Option<u64> {
@@ -88,17 +95,18 @@ pub(crate) trait Facility: Debug + Send + Sync {
 }
 
 /// How a node that sleeps is woken: what the backing has besides memory.
-#[allow(dead_code, reason = "for the backings that follow")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wakes {
     /// By an eventfd that was passed over a socket: all nodes are on one host.
     Sockets,
     /// By nothing but memory: transmitters raise their activity lines, and the sleeper looks at them.
     Activity,
+    /// By the facility, which rings this node's own bells whenever something has come.
+    #[cfg_attr(not(feature = "libfabric"), allow(dead_code, reason = "reflected memory alone can"))]
+    Arrival,
 }
 
 /// How the death of a node's process is noticed.
-#[allow(dead_code, reason = "for the backings that follow")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Liveness {
     /// The kernel marks the robust futex in its arena: all nodes run on one kernel. The heartbeat counts too.
@@ -108,7 +116,6 @@ pub(crate) enum Liveness {
 }
 
 /// What a facility has to know of the node that uses it.
-#[allow(dead_code, reason = "for the backings that follow")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     /// How many node ids the segment has room for.
@@ -139,6 +146,11 @@ pub(crate) trait IdLock: Debug + Send {
 
     /// Writes down who holds the id, for those who are refused and for the next holder.
     fn record(&mut self, incarnation: u64, hostname: &str);
+
+    /// The claim by which it is held, where no lock works: to be looked at before anything is written.
+    fn claim(&self) -> Option<Claim> {
+        None
+    }
 }
 
 /// Tells one arena of a node from the next.
@@ -158,7 +170,6 @@ pub(crate) struct OwnFile {
 }
 
 /// What is behind the pages of an arena.
-#[allow(dead_code, reason = "for the backings that follow")]
 #[derive(Debug)]
 pub(crate) enum Room {
     /// Memory that a file system gives when it is asked for it. The arena begins at an offset of the file.
@@ -217,6 +228,7 @@ pub(crate) fn facility(backing: Backing, terms: Terms) -> Result<Arc<dyn Facilit
         Backing::Inherited { arenas, name } => {
             Arc::new(inherited::Inherited::new(arenas, name, terms.coherence()))
         }
+        Backing::Region(region, _) => Arc::new(region::Region::open(&region, terms)?),
         #[cfg(feature = "libfabric")]
         Backing::Reflected(memory) => Arc::new(distributed::Distributed::open(memory, terms)?),
         #[cfg(not(feature = "libfabric"))]

@@ -36,6 +36,8 @@ pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ISTHMUS\0");
 pub(crate) mod at {
     /// Who the owner is, and what it requires of its peers; written once per incarnation.
     pub(crate) const IDENTITY: usize = 0x000;
+    /// The nonce of the process that is the node, where no lock says who that is.
+    pub(crate) const NONCE: usize = 0x030;
     /// The state word: incarnation and state in one.
     pub(crate) const STATE: usize = 0x200;
     /// The heartbeat.
@@ -136,6 +138,11 @@ impl Layout {
         at::ATTENTION + network.index() * LINE
     }
 
+    /// The line that a transmitter raises for a receiver.
+    pub(crate) fn activity_line(&self, node: NodeId) -> usize {
+        self.activity + node.index() * ACTIVITY_STRIDE
+    }
+
     pub(crate) fn closed(node: NodeId) -> usize {
         at::CLOSED + usize::from(node.get()) * 8
     }
@@ -149,6 +156,14 @@ impl Layout {
         self.groups + (network.index() * 2 + kind) * self.group_len
     }
 }
+
+/// An incarnation that an honest history can have reached, else 0: any other would leave no room for the next one.
+pub(crate) fn plausible(incarnation: u64) -> u64 {
+    if incarnation < HIGHEST_INCARNATION { incarnation } else { 0 }
+}
+
+/// Incarnations stay below this; whoever says another is not believed.
+pub(crate) const HIGHEST_INCARNATION: u64 = 1 << 48;
 
 /// Areas and the heap begin at a multiple of this.
 pub(crate) const PAGE: usize = 4096;

@@ -116,6 +116,11 @@ impl OwnArena {
         self.span.sub_aligned(at::LIVENESS, LINE, LINE)
     }
 
+    /// The line that wakes a receiver where there are no doorbells.
+    pub(crate) fn activity(&self, node: NodeId) -> Result<OwnSpan, SpanError> {
+        self.span.sub_aligned(self.layout.activity_line(node), LINE, LINE)
+    }
+
     /// A ring's memory.
     pub(crate) fn heap(&self, offset: u64, len: u64) -> Result<OwnSpan, SpanError> {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -118,6 +118,11 @@ impl PeerArena {
         self.span.sub_aligned(self.layout.read_pointer(node, network), LINE, LINE)
     }
 
+    /// The line by which the peer wakes a receiver.
+    pub(crate) fn activity(&self, node: NodeId) -> Result<PeerSpan, SpanError> {
+        self.span.sub_aligned(self.layout.activity_line(node), LINE, LINE)
+    }
+
     /// The liveness word.
     pub(crate) fn liveness_word(&self) -> u32 {
         self.span.load_u32(at::LIVENESS, Ordering::SeqCst)

@@ -29,6 +29,7 @@ fn identity() -> Identity {
     Identity {
         node: NodeId::new(7).unwrap(),
         incarnation: 9,
+        nonce: 0,
         arena_len: 1 << 20,
         pid: 1234,
         timing: Timing { failed: Duration::from_millis(500), ..Timing::default() },

@@ -75,7 +75,8 @@ pub(super) struct IdentityWire {
     pub(super) heartbeat_us: U32,
     pub(super) suspect_us: U32,
     pub(super) failed_us: U32,
-    pub(super) reserved_1: [u8; 16],
+    pub(super) nonce: U64,
+    pub(super) reserved_1: [u8; 8],
     pub(super) hostname: [u8; 32],
     pub(super) reserved: [u8; 32],
     /// Second line: the geometry that all nodes share, one word for each of [`GEOMETRY_FIELDS`], and their hash.
@@ -174,6 +175,8 @@ pub(crate) const GEOMETRY_FIELDS: [&str; 10] = [
 pub(crate) struct Identity {
     pub(crate) node: NodeId,
     pub(crate) incarnation: u64,
+    /// 0 where a lock says who is the node.
+    pub(crate) nonce: u64,
     pub(crate) arena_len: u64,
     pub(crate) pid: u32,
     pub(crate) timing: Timing,
@@ -224,7 +227,8 @@ impl Identity {
             heartbeat_us: U32::new(micros(self.timing.heartbeat)),
             suspect_us: U32::new(micros(self.timing.suspect)),
             failed_us: U32::new(micros(self.timing.failed)),
-            reserved_1: [0; 16],
+            nonce: U64::new(self.nonce),
+            reserved_1: [0; 8],
             hostname,
             reserved: [0; 32],
             geometry_hash: U64::new(hash(&geometry)),
@@ -254,6 +258,7 @@ impl Identity {
         Ok(Self {
             node,
             incarnation: wire.incarnation.get(),
+            nonce: wire.nonce.get(),
             arena_len: wire.arena_len.get(),
             pid: wire.pid.get(),
             timing: Timing {
@@ -473,6 +478,7 @@ const _: () = {
     assert!(size_of::<IdentityWire>() == 512);
     assert!(offset_of!(IdentityWire, incarnation) == 16);
     assert!(offset_of!(IdentityWire, pid) == 32);
+    assert!(offset_of!(IdentityWire, nonce) == at::NONCE);
     assert!(offset_of!(IdentityWire, hostname) == 64);
     assert!(offset_of!(IdentityWire, geometry) == 128);
     assert!(offset_of!(IdentityWire, geometry_hash) == 248);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::roster::{Roster, Watched};
 use crate::config::Timing;
+use crate::facility::Claim;
 use crate::layout::OwnArena;
 use crate::node::NodeId;
 
@@ -30,6 +31,8 @@ pub(crate) enum Pulse {
     Changed,
     /// The peer has closed this node's incarnation.
     ClosedUs,
+    /// Another process is this node now; told about this node itself.
+    IdLost,
 }
 
 /// Runs until dropped.
@@ -44,6 +47,8 @@ pub(crate) struct Beating {
     pub(crate) me: NodeId,
     pub(crate) incarnation: u64,
     pub(crate) arena: OwnArena,
+    /// By which this process is the node, where no lock says so.
+    pub(crate) claim: Option<Claim>,
     pub(crate) timing: Timing,
     pub(crate) roster: Arc<Roster>,
     pub(crate) clock: Arc<BeatClock>,
@@ -130,6 +135,11 @@ impl Heartbeat {
                 let now = Instant::now();
                 let passed = now.duration_since(last).min(2 * beating.timing.heartbeat);
                 last = now;
+                if beating.claim.as_ref().is_some_and(|claim| !claim.is_held()) {
+                    // Not one beat more: the arena is another's.
+                    tell(beating.me, beating.incarnation, Pulse::IdLost);
+                    return;
+                }
                 beating.arena.beat();
                 beating.clock.beat();
                 tick(&beating, passed, &mut silences, &tell);

@@ -89,12 +89,16 @@ fn hold(
         return Err(io::Error::last_os_error());
     }
     // With WAITERS set the kernel wakes a waiter in any case; the thread id is what it compares with.
-    line.store_u32(0, rustix::thread::gettid().as_raw_nonzero().get() as u32 | WAITERS, Ordering::SeqCst);
+    let word = rustix::thread::gettid().as_raw_nonzero().get() as u32 | WAITERS;
+    line.store_u32(0, word, Ordering::SeqCst);
     let _ = ready.send(Ok(()));
     wait();
 
-    line.store_u32(0, 0, Ordering::SeqCst);
-    futex::wake_liveness(arena);
+    // In memory that serves all incarnations another process may hold the word by now: then it is not ours to give back.
+    if line.load_u32(0, Ordering::SeqCst) == word {
+        line.store_u32(0, 0, Ordering::SeqCst);
+        futex::wake_liveness(arena);
+    }
     let (list, len) = if got == 0 { (former, former_len) } else { (ptr::null_mut(), size_of::<Head>()) };
     // SAFETY: puts back what the C library registered, which it keeps for the thread's life, or no list at all.
     unsafe { libc::syscall(libc::SYS_set_robust_list, list, len) };

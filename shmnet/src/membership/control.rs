@@ -19,14 +19,15 @@ use super::peer::Peer;
 use super::refutation::Refutations;
 use super::shared::Shared;
 use super::survey;
-use crate::config::{FabricConfig, Timing};
+use crate::config::{BackOff, Backing, FabricConfig, Timing};
 use crate::doorbell::Bell;
+use crate::doorbell::activity::{Lookout, LookoutThread};
 use crate::doorbell::attention::Sleeper;
 use crate::doorbell::link::{Link, Listener, Said, Speaker};
 use crate::error::JoinError;
 use crate::event::{EventKind, FailureReason};
 use crate::fabric::handover::{Beginning, Giver, GroupGauge, Handover, Reply};
-use crate::facility::{self, IdLock, Terms};
+use crate::facility::{self, IdLock, Liveness, Terms, Wakes};
 use crate::facts::Facts;
 use crate::group::GroupEndpoint;
 use crate::layout::{Chunk, Layout, State};
@@ -69,6 +70,10 @@ pub(crate) struct Control {
     /// Rings of closed incarnations that an endpoint may still use.
     pub(super) unforgotten: Vec<Unforgotten>,
     pub(super) quarantines: Quarantines,
+    /// Nodes that may live, where only the heart can tell, and has not yet told.
+    pub(super) unproven: BTreeMap<NodeId, Unproven>,
+    /// Looks for what wakes this node, where no doorbell does.
+    lookout: Option<LookoutThread>,
     pub(super) group_gauges: [Option<[Arc<GroupGauge>; 2]>; 2],
     /// Which networks' groups this node reads: both, until it drops an endpoint. From the first on, so that no peer gives up
     /// a frame for which this node was not yet waited.
@@ -85,6 +90,15 @@ pub(super) struct Unforgotten {
     pub(super) incarnation: u64,
     pub(super) network: Network,
     pub(super) chunks: Vec<Chunk>,
+}
+
+/// A node whose heart was not yet seen to beat.
+#[derive(Debug)]
+pub(super) struct Unproven {
+    pub(super) incarnation: u64,
+    /// The heartbeats at first, and when that was.
+    pub(super) beats: u64,
+    pub(super) since: Instant,
 }
 
 /// Someone who connected to our doorbell.
@@ -120,6 +134,8 @@ impl Control {
         let cpu_quota = quota::is_limited();
         let timing =
             if cpu_quota { Timing { failed: timing.failed.max(QUOTA_FAILED), ..timing } } else { timing };
+        let back_off =
+            if let Backing::Region(_, back_off) = &backing { *back_off } else { BackOff::default() };
         let facility = facility::facility(backing, Terms { max_nodes, timing, coherence })?;
         facility.bells(&seams.bell, &seams.waker);
         let setup = Setup {
@@ -136,6 +152,10 @@ impl Control {
             clock: Arc::new(BeatClock::new()),
         };
         let lock = setup.facility.lock(me, takeover)?;
+        let lookout = (setup.facility.wakes() == Wakes::Activity)
+            .then(|| LookoutThread::start(Arc::clone(&seams.bell), back_off))
+            .transpose()
+            .map_err(JoinError::system("starting the lookout"))?;
         let mut control = Self {
             setup,
             seams,
@@ -149,6 +169,8 @@ impl Control {
             accusers: BTreeSet::new(),
             unforgotten: Vec::new(),
             quarantines: Quarantines::default(),
+            unproven: BTreeMap::new(),
+            lookout,
             group_gauges: [None, None],
             reads: [true; 2],
             multicast: [MulticastFilter::all(), MulticastFilter::all()],
@@ -161,6 +183,11 @@ impl Control {
 
     pub(crate) fn clock(&self) -> Arc<BeatClock> {
         Arc::clone(&self.setup.clock)
+    }
+
+    /// What the endpoints tell when they sleep, where no doorbell wakes them.
+    pub(crate) fn lookout(&self) -> Option<Arc<Lookout>> {
+        self.lookout.as_ref().map(|thread| Arc::clone(thread.lookout()))
     }
 
     pub(crate) fn timing(&self) -> Timing {
@@ -180,13 +207,17 @@ impl Control {
         if self.setup.facility.reuses_memory() {
             survey::await_closing(&self.setup, &survey.live, former)?;
         }
+        self.unproven.clear();
+        for (node, unproven) in survey.proven {
+            self.unproven.insert(node, unproven);
+        }
         if survey.live.is_empty() {
             self.setup.facility.sweep(me);
         }
         // What our own former incarnation took is given back before more is asked for.
         self.setup.facility.remove(me);
 
-        let life = Life::begin(&self.setup, former + 1, survey.live.len(), &self.facts)?;
+        let life = Life::begin(&self.setup, former + 1, survey.live.len(), &self.facts, self.lock.claim())?;
         for (node, incarnation) in &self.closed {
             life.arena.close(*node, *incarnation);
         }
@@ -235,6 +266,7 @@ impl Control {
             let gauges = [gauge(), gauge()];
             let beginning = Beginning {
                 incarnation: life.incarnation,
+                claim: self.lock.claim(),
                 sleeper: Sleeper::new(life.arena.attention(network).map_err(|error| broken(&error))?),
                 groups: [group(0)?, group(1)?],
                 group_gauges: gauges.clone(),
@@ -248,11 +280,18 @@ impl Control {
     fn run(&mut self) {
         let mut next_survey = Instant::now() + SURVEY;
         let mut next_picture = Instant::now() + PICTURE;
+        // Where nothing tells of those who join and that they live, they are looked for.
+        let looks = self.setup.facility.liveness() == Liveness::Heartbeat;
+        let mut next_look = looks.then(|| Instant::now() + NEWCOMERS);
         loop {
-            let next =
-                self.refutations.rejoin_at().into_iter().fold(next_survey.min(next_picture), Instant::min);
+            let soonest = next_survey.min(next_picture);
+            let next = self.refutations.rejoin_at().into_iter().chain(next_look).fold(soonest, Instant::min);
             self.wait(next.saturating_duration_since(Instant::now()));
             self.seams.waker.silence();
+            if self.life.is_some() && self.lock.claim().is_some_and(|claim| !claim.is_held()) {
+                // Before anything is written for what was heard.
+                self.lose_id();
+            }
             self.accept_callers();
             self.hear_callers();
             self.hear_peers();
@@ -265,6 +304,10 @@ impl Control {
             }
             if self.refutations.rejoin_at().is_some_and(|at| at <= Instant::now()) {
                 self.reconsider();
+            }
+            if next_look.is_some_and(|at| at <= Instant::now()) {
+                next_look = Some(Instant::now() + NEWCOMERS);
+                self.look_for_newcomers();
             }
             if Instant::now() >= next_survey {
                 next_survey = Instant::now() + SURVEY;
@@ -342,6 +385,9 @@ impl Control {
     }
 
     fn on_pulse(&mut self, node: NodeId, incarnation: u64, pulse: Pulse) {
+        if pulse == Pulse::IdLost && self.life.as_ref().is_some_and(|life| life.incarnation == incarnation) {
+            self.lose_id();
+        }
         if !self.is_current(node, incarnation) {
             return;
         }
@@ -356,6 +402,7 @@ impl Control {
             }
             Pulse::Lost => self.fail(node, FailureReason::HeartbeatLost),
             Pulse::Changed => self.look(node),
+            Pulse::IdLost => {}
             // It may be of a former incarnation, told by a heartbeat thread that has ended since: that is looked at.
             Pulse::ClosedUs => self.on_accused(node),
         }
@@ -433,6 +480,7 @@ impl Control {
             giver.give(Handover::End);
         }
         self.peers.clear();
+        self.unproven.clear();
         self.callers.clear();
         self.unforgotten.clear();
         self.accusers.clear();
@@ -443,9 +491,12 @@ impl Control {
 
     fn leave(&mut self) {
         if let Some(life) = &self.life {
-            life.arena.set_state(life.incarnation, State::Left);
-            self.tell_peers();
             let still_ours = self.lock.still_held();
+            // What another process has taken over may be the very same memory.
+            if still_ours || !self.setup.facility.reuses_memory() {
+                life.arena.set_state(life.incarnation, State::Left);
+                self.tell_peers();
+            }
             self.end_life();
             if still_ours {
                 self.setup.facility.remove(self.setup.me);
@@ -546,11 +597,7 @@ impl Control {
             return;
         }
         if !self.lock.still_held() {
-            let me = self.setup.me;
-            let why = format!("another process has taken node id {me}");
-            self.end_life();
-            self.publish();
-            self.log(me, 0, EventKind::RejoinFailed { why });
+            self.lose_id();
             return;
         }
         if self.life.as_ref().is_some_and(|life| !life.is_intact()) {
@@ -562,6 +609,27 @@ impl Control {
         }
         self.look_at_segment();
         self.inspect_peers();
+    }
+
+    /// Another process is this node now.
+    fn lose_id(&mut self) {
+        let me = self.setup.me;
+        let why = format!("another process has taken node id {me}");
+        self.end_life();
+        self.publish();
+        self.log(me, 0, EventKind::RejoinFailed { why });
+    }
+
+    /// Meets whoever is new.
+    fn look_for_newcomers(&mut self) {
+        if self.life.is_none() {
+            return;
+        }
+        for (node, _) in self.setup.facility.present().unwrap_or_default() {
+            if node != self.setup.me && !self.peers.contains_key(&node) {
+                self.look(node);
+            }
+        }
     }
 
     /// Meets whoever is new, and looks at everybody else.
@@ -608,6 +676,9 @@ impl Control {
         if let Some(life) = &self.life {
             life.roster.replace(self.peers.values().map(Peer::watched).collect());
         }
+        if let Some(thread) = &self.lookout {
+            thread.lookout().watch(self.peers.values().filter_map(|peer| peer.line.clone()).collect());
+        }
         for network in Network::ALL {
             let subscribed = self.peers.values().filter(|peer| peer.subscribed[network.index()]);
             let wanted =
@@ -641,6 +712,9 @@ fn hostname() -> String {
 
 /// How often the whole segment is looked at for what no doorbell told.
 const SURVEY: Duration = Duration::from_secs(1);
+
+/// How often nodes that are no members yet are looked for, where nothing tells of them.
+const NEWCOMERS: Duration = Duration::from_millis(20);
 
 /// How often a snapshot is left for those who do not wait for one.
 pub(crate) const PICTURE: Duration = Duration::from_millis(200);

@@ -2,10 +2,9 @@
 
 use super::control::Control;
 use super::peer::Peer;
-use super::survey::HIGHEST_INCARNATION;
 use crate::event::{EventKind, FailureReason};
 use crate::group::{Onlooker, contradiction};
-use crate::layout::{Identity, PeerArena, State};
+use crate::layout::{HIGHEST_INCARNATION, Identity, PeerArena, State};
 use crate::node::{Network, NodeId};
 use crate::quarantine::QuarantineCause;
 
@@ -84,7 +83,9 @@ impl Control {
     fn identity(&self, peer: &Peer) -> Option<Finding> {
         let told = match PeerArena::identity_of(&peer.mapping.peer()) {
             Ok(identity) => {
-                let known = Identity { parameters: identity.parameters, ..peer.identity.clone() };
+                // A process that claims the arena of this one, dead or not, writes its nonce while all else stays.
+                let Identity { parameters, nonce, .. } = identity;
+                let known = Identity { parameters, nonce, ..peer.identity.clone() };
                 if identity == known {
                     return None;
                 }

@@ -7,7 +7,7 @@ use super::notice::{Notice, Notifier};
 use crate::config::{MAX_RING_SLOTS, NetworkParameters, Timing};
 use crate::doorbell::link::Listener;
 use crate::error::JoinError;
-use crate::facility::{Facility, Liveness, OwnFile, Wakes};
+use crate::facility::{Claim, Facility, Liveness, OwnFile, Wakes};
 use crate::facts::Facts;
 use crate::layout::{Chunk, Heap, Identity, Layout, OwnArena, PAGE, PeerArena, State, StateWord};
 use crate::liveness::heartbeat::{BeatClock, Beating, Heartbeat};
@@ -68,6 +68,7 @@ impl Life {
         incarnation: u64,
         peers: usize,
         facts: &Facts,
+        claim: Option<Claim>,
     ) -> Result<Self, JoinError> {
         let Setup { me, facility, layout, .. } = setup;
         let rings = 2 * setup.geometry.bytes().next_multiple_of(PAGE) * peers.max(1);
@@ -84,6 +85,7 @@ impl Life {
         let identity = Identity {
             node: *me,
             incarnation,
+            nonce: claim.as_ref().map_or(0, Claim::nonce),
             arena_len: file.len,
             pid: std::process::id(),
             timing: setup.timing,
@@ -100,7 +102,7 @@ impl Life {
             .transpose()
             .map_err(JoinError::system("holding the liveness word"))?;
         let roster = Arc::new(Roster::default());
-        let heartbeat = start_heartbeat(setup, incarnation, &arena, &roster)?;
+        let heartbeat = start_heartbeat(setup, incarnation, &arena, &roster, claim)?;
         let watcher = by_futex.then(|| start_watcher(setup, &roster)).transpose()?;
         let listener = (facility.wakes() == Wakes::Sockets).then(|| listen(setup)).transpose()?;
         let heap = Heap::new(layout.heap as u64, file.len);
@@ -222,12 +224,14 @@ fn start_heartbeat(
     incarnation: u64,
     arena: &OwnArena,
     roster: &Arc<Roster>,
+    claim: Option<Claim>,
 ) -> Result<Heartbeat, JoinError> {
     let notifier = setup.notifier.clone();
     let beating = Beating {
         me: setup.me,
         incarnation,
         arena: arena.clone(),
+        claim,
         timing: setup.timing,
         roster: Arc::clone(roster),
         clock: Arc::clone(&setup.clock),

@@ -5,21 +5,21 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::agree;
-use super::control::{Control, Unforgotten};
+use super::control::{Control, Unforgotten, Unproven};
 use super::life::larger;
 use super::notice::Notice;
 use super::peer::{Peer, RingFrom, RingTo};
-use super::survey::HIGHEST_INCARNATION;
-use crate::doorbell::Bell;
+use crate::doorbell::activity::{Line, Watched};
 use crate::doorbell::attention::Waker;
 use crate::doorbell::link::{Link, Speaker};
+use crate::doorbell::{Bell, PeerBell};
 use crate::error::JoinError;
 use crate::event::{EventKind, FailureReason};
 use crate::fabric::handover::{Handover, Meeting, RingGauge};
-use crate::facility::{PeerFile, Wakes};
+use crate::facility::{Liveness, PeerFile, Wakes};
 use crate::facts::Facts;
 use crate::group::{Start, next_sequence};
-use crate::layout::{DirectoryEntry, Identity, PeerArena, State};
+use crate::layout::{DirectoryEntry, Identity, PeerArena, State, plausible};
 use crate::liveness::word_is_dead;
 use crate::memory::{PeerSpan, SpanError};
 use crate::multicast::MulticastFilter;
@@ -93,8 +93,16 @@ impl Control {
         };
         let takes_part = matches!(word.state, State::Joining | State::Active);
         let closed = self.closed.get(&node).copied().unwrap_or(0);
-        let plausible = word.incarnation > closed && word.incarnation < HIGHEST_INCARNATION;
-        if !takes_part || !self.setup.may_live(liveness) || !plausible {
+        if word.incarnation <= closed || plausible(word.incarnation) == 0 {
+            return;
+        }
+        if !takes_part || !self.setup.may_live(liveness) {
+            self.close_unmet(node, word.incarnation, &span);
+            return;
+        }
+        if self.setup.facility.liveness() == Liveness::Heartbeat
+            && !self.is_seen_to_beat(node, word.incarnation, &span)
+        {
             return;
         }
         if self.has_closed_us(node, &span) || !self.refutations.may_be_met(Instant::now(), node) {
@@ -118,6 +126,37 @@ impl Control {
         {
             tracing::warn!(node = node.get(), %error, "cannot use an arena");
         }
+    }
+
+    /// Closes an incarnation that this node has never met, of a node that is dead or has left: the next one writes to the same
+    /// memory, and waits for every live member to say that it reads nothing of the one before.
+    fn close_unmet(&mut self, node: NodeId, incarnation: u64, span: &PeerSpan) {
+        let is_arena = PeerArena::identity_of(span).is_ok_and(|identity| identity.node == node);
+        if !self.setup.facility.reuses_memory() || !is_arena {
+            return;
+        }
+        if let Some(life) = &self.life {
+            self.closed.insert(node, incarnation);
+            life.arena.close(node, incarnation);
+        }
+    }
+
+    /// Whether a heart that nothing else vouches for has beaten while this node looked. One that is silent for the failure
+    /// timeout is dead.
+    fn is_seen_to_beat(&mut self, node: NodeId, incarnation: u64, span: &PeerSpan) -> bool {
+        let beats = PeerArena::heartbeat_of(span).unwrap_or(0);
+        let now = Instant::now();
+        let first = self.unproven.entry(node).or_insert(Unproven { incarnation, beats, since: now });
+        if first.incarnation != incarnation {
+            *first = Unproven { incarnation, beats, since: now };
+        }
+        let (beaten, silent) = (first.beats != beats, now.duration_since(first.since));
+        if beaten {
+            self.unproven.remove(&node);
+        } else if silent >= self.setup.timing.failed {
+            self.close_unmet(node, incarnation, span);
+        }
+        beaten
     }
 
     /// Whether a node has closed this incarnation of ours: then it reads nothing of it, and can only be met in the next one.
@@ -151,6 +190,10 @@ impl Control {
         let subscribed = Network::ALL.map(|network| arena.is_subscribed(network));
         let multicast =
             Network::ALL.map(|network| arena.multicast(network).unwrap_or_else(MulticastFilter::all));
+        let by_lines = self.setup.facility.wakes() == Wakes::Activity;
+        let line = by_lines.then(|| arena.activity(self.setup.me)).transpose()?;
+        let ours =
+            self.life.as_ref().filter(|_| by_lines).map(|life| life.arena.activity(node)).transpose()?;
         let peer = Peer {
             node,
             incarnation,
@@ -168,10 +211,14 @@ impl Control {
             from: [None, None],
             link: None,
             bell: None,
+            line: line.map(|line| Arc::new(Watched::new(line))),
             complained: false,
             unreadable: 0,
         };
         self.peers.insert(node, peer);
+        if let Some(ours) = ours {
+            self.have_bell(node, PeerBell::Line(Line::new(ours)));
+        }
         self.accusers.remove(&node);
         self.log(node, incarnation, EventKind::Announced);
         self.attend(node);
@@ -374,6 +421,12 @@ impl Control {
             peer.link = None;
             return;
         }
+        self.have_bell(node, PeerBell::Bell(bell));
+    }
+
+    /// From now on the peer is woken by this.
+    fn have_bell(&mut self, node: NodeId, bell: PeerBell) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
         let bell = Arc::new(bell);
         peer.bell = Some(Arc::clone(&bell));
         let incarnation = peer.incarnation;

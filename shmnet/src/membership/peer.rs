@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::doorbell::Bell;
+use crate::doorbell::PeerBell;
+use crate::doorbell::activity;
 use crate::doorbell::link::Link;
 use crate::fabric::handover::RingGauge;
 use crate::facility::Stamp;
@@ -37,7 +38,9 @@ pub(super) struct Peer {
     pub(super) from: [Option<RingFrom>; 2],
     /// Our connection to the peer's doorbell, and the bell that came over it.
     pub(super) link: Option<Link>,
-    pub(super) bell: Option<Arc<Bell>>,
+    pub(super) bell: Option<Arc<PeerBell>>,
+    /// The line by which the peer wakes this node, where there are no doorbells.
+    pub(super) line: Option<Arc<activity::Watched>>,
     /// The ring that could not be allocated was complained about.
     pub(super) complained: bool,
     /// How many looks in a row have found a guarded record unreadable.

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::agree;
+use super::control::Unproven;
 use super::life::Setup;
 use crate::config::Timing;
 use crate::error::JoinError;
-use crate::facility::PeerFile;
-use crate::layout::{PeerArena, State};
+use crate::facility::{Liveness, PeerFile};
+use crate::layout::{Identity, Malformed, PeerArena, State, plausible};
 use crate::node::NodeId;
 use crate::sigbus;
 
@@ -18,17 +19,19 @@ pub(super) struct Survey {
     pub(super) live: Vec<NodeId>,
     /// The highest incarnation of this node that anybody remembers.
     pub(super) remembered: u64,
+    /// Of the live ones, the heartbeats from which they were seen to beat on, where nothing else tells that they live.
+    pub(super) proven: Vec<(NodeId, Unproven)>,
 }
 
 /// Looks at every arena; refuses to join live members who disagree.
 pub(super) fn survey(setup: &Setup) -> Result<Survey, JoinError> {
-    let mut found = Survey { live: Vec::new(), remembered: 0 };
+    let mut found = Survey { live: Vec::new(), remembered: 0, proven: Vec::new() };
     let present = setup.facility.present().map_err(JoinError::system("looking at the segment"))?;
     for (node, _) in present {
         let Ok(Some(file)) = setup.facility.open(node) else { continue };
         sigbus::guard(&file.mapping).map_err(JoinError::system("guarding memory"))?;
         if node == setup.me {
-            found.remembered = found.remembered.max(own_former(&file));
+            found.remembered = found.remembered.max(own_former(setup, &file));
             continue;
         }
         found.remembered = found.remembered.max(closed(&file, setup.me));
@@ -36,7 +39,18 @@ pub(super) fn survey(setup: &Setup) -> Result<Survey, JoinError> {
             continue;
         }
         let identity = PeerArena::identity_of(&file.mapping.peer());
+        let by_heart = setup.facility.liveness() == Liveness::Heartbeat;
+        let span = file.mapping.peer();
+        let first = PeerArena::heartbeat_of(&span).unwrap_or(0);
+        if by_heart && !beats(&file, silence(setup, &identity)) {
+            continue;
+        }
         match agree::check(node, &identity, &setup.requirements) {
+            Ok(true) if by_heart => {
+                let incarnation = PeerArena::state_of(&span).map_or(0, |word| word.incarnation);
+                found.live.push(node);
+                found.proven.push((node, Unproven { incarnation, beats: first, since: Instant::now() }));
+            }
             Ok(true) => found.live.push(node),
             Ok(false) => {}
             // Only a beating heart refuses: a marked word can be missing where the kernel or the machine died.
@@ -81,17 +95,23 @@ fn is_member(setup: &Setup, file: &PeerFile) -> bool {
         && PeerArena::liveness_of(&span).is_some_and(|word| setup.may_live(word))
 }
 
-fn own_former(file: &PeerFile) -> u64 {
+/// How long a heart may be silent before its node counts as dead.
+fn silence(setup: &Setup, identity: &Result<Identity, Malformed>) -> Duration {
+    let theirs = identity.as_ref().map_or(Duration::ZERO, |identity| identity.timing.failed);
+    setup.timing.failed.max(theirs.min(PATIENCE))
+}
+
+fn own_former(setup: &Setup, file: &PeerFile) -> u64 {
+    let identity = PeerArena::identity_of(&file.mapping.peer());
+    if !identity.is_ok_and(|identity| identity.node == setup.me) {
+        // Memory of which it is not known what it was before.
+        return 0;
+    }
     PeerArena::state_of(&file.mapping.peer()).map_or(0, |word| plausible(word.incarnation))
 }
 
 fn closed(file: &PeerFile, me: NodeId) -> u64 {
     PeerArena::closed_of(&file.mapping.peer(), me).map_or(0, plausible)
-}
-
-/// A number that no honest history reaches would leave no room for the next one.
-fn plausible(incarnation: u64) -> u64 {
-    if incarnation < HIGHEST_INCARNATION { incarnation } else { 0 }
 }
 
 /// Whether a heart is seen to beat within a time.
@@ -108,8 +128,8 @@ fn beats(file: &PeerFile, within: Duration) -> bool {
     false
 }
 
-/// Incarnations stay below this; whoever says another is not believed.
-pub(super) const HIGHEST_INCARNATION: u64 = 1 << 48;
+/// The longest failure timeout of a peer that is believed.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Beyond the failure timeout, the time that peers get to close a dead incarnation.
 const CLOSING: Duration = Duration::from_secs(2);

@@ -40,6 +40,7 @@ impl Control {
             ring_buffer: setup.geometry.buffer(),
             timing: setup.timing,
             cpu_quota: setup.cpu_quota,
+            mapping_cost: setup.facility.cost(),
             bytes_free: setup.facility.free().unwrap_or(0),
             abi_version: ABI_VERSION,
             quarantines: self.quarantines.recent(),

@@ -17,8 +17,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
-    Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts,
-    Metadata, MulticastFilter, Network, NetworkParameters, NodeId, Timing,
+    BackOff, Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig,
+    Facts, Metadata, MulticastFilter, Network, NetworkParameters, NodeId, Region, Timing,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -299,7 +299,7 @@ pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The body of the test `child`: a node that does as it is told.
 ///
-/// Options: `takeover`, `fast` (default timing), `cost=N` (of the LSM), `budget=N`, `slots=N`.
+/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `max-nodes=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N`.
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
 /// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
 pub fn child() {
@@ -311,8 +311,27 @@ pub fn child() {
         match option.split_once('=').unwrap_or((option, "")) {
             ("takeover", _) => config.takeover = true,
             ("fast", _) => config.timing = Timing::default(),
+            // Heartbeats alone decide, and the machine may be busy.
+            ("patient", _) => {
+                config.timing = Timing { failed: Duration::from_millis(800), ..Timing::default() };
+            }
             ("cost", value) => config.parameters[0].cost = value.parse().unwrap(),
             ("budget", value) => config.budget = Some(value.parse().unwrap()),
+            ("one-kernel" | "other-kernels", size) => {
+                let region = Region::File {
+                    path: Path::new(&directory).join("region"),
+                    size: size.parse().ok(),
+                    other_kernels: option.starts_with("other"),
+                };
+                config.backing = Backing::Region(region, BackOff::default());
+            }
+            ("dax", size) => {
+                let path = Path::new(&directory).join("region");
+                config.backing =
+                    Backing::Region(Region::Dax { path, size: size.parse().ok() }, BackOff::default());
+            }
+            ("flush", _) => config.coherence = CoherenceMode::Flush,
+            ("max-nodes", value) => config.max_nodes = value.parse().unwrap(),
             ("slots", value) => {
                 config.geometry = isthmus_shmnet::Geometry::new(value.parse().unwrap(), 2048).unwrap();
             }

@@ -278,7 +278,7 @@ impl Facility for Distributed {
     }
 
     fn wakes(&self) -> Wakes {
-        Wakes::Activity
+        Wakes::Arrival
     }
 
     fn liveness(&self) -> Liveness {
