@@ -89,4 +89,4 @@ pub use crate::node::{Cast, Network, NodeId, mac_address, node_of_mac};
 #[cfg(not(loom))]
 pub use crate::quarantine::{Quarantine, QuarantineCause};
 #[cfg(not(loom))]
-pub use crate::ring::{Geometry, Metadata};
+pub use crate::ring::{CopyRoutine, Geometry, Metadata};

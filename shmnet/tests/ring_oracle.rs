@@ -6,7 +6,8 @@ mod support;
 use std::collections::VecDeque;
 
 use isthmus_shmnet::ring::{
-    Geometry, GeometryError, Limits, Metadata, Receiver, RingKey, SendError, SetupError, Transmitter,
+    CopyRoutine, Geometry, GeometryError, Limits, Metadata, Receiver, RingKey, SendError, SetupError,
+    Transmitter,
 };
 use proptest::prelude::*;
 
@@ -18,6 +19,7 @@ enum Step {
     Reserve { len: usize, used: usize },
     Receive { frames: usize },
     Publish,
+    Copy(Option<CopyRoutine>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -27,6 +29,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1usize..900, 0usize..900).prop_map(|(len, used)| Step::Reserve { len, used }),
         4 => (1usize..6).prop_map(|frames| Step::Receive { frames }),
         1 => Just(Step::Publish),
+        1 => proptest::sample::select(vec![None, Some(CopyRoutine::Cached), Some(CopyRoutine::Streaming)])
+            .prop_map(Step::Copy),
     ]
 }
 
@@ -89,6 +93,7 @@ proptest! {
                         prop_assert_eq!(got, expected);
                     }
                 }
+                Step::Copy(routine) => transmitter.fix_copy_routine(routine),
                 Step::Publish => {
                     transmitter.publish();
                     receiver.publish();

@@ -15,7 +15,7 @@ use crate::memory::PeerSpan;
 use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 use crate::quarantine::QuarantineCause;
-use crate::ring::{Metadata, Receiver, RingFault, SendError, Transmitter};
+use crate::ring::{CopyRoutine, Metadata, Receiver, RingFault, SendError, Transmitter};
 use crate::sync::Ordering;
 
 /// What a look at a ring gave.
@@ -227,6 +227,8 @@ impl Transmitting {
         self.gauge.full.store(counters.full, Relaxed);
         self.gauge.too_long.store(counters.too_long, Relaxed);
         self.gauge.faults.store(counters.faults, Relaxed);
+        self.gauge.distance.store(self.ring.distance().unwrap_or(0), Relaxed);
+        self.gauge.streaming.store(self.ring.copy_routine() == CopyRoutine::Streaming, Relaxed);
     }
 
     /// Whether the receiver is known to read this ring: it has then left the one before for good, and sees the one after.

@@ -142,6 +142,10 @@ pub(crate) struct RingGauge {
     pub(crate) full: AtomicU64,
     pub(crate) too_long: AtomicU64,
     pub(crate) faults: AtomicU64,
+    /// Nanoseconds that a line takes from the receiver; 0 if that is not known.
+    pub(crate) distance: AtomicU32,
+    /// Frames are copied past the caches.
+    pub(crate) streaming: AtomicBool,
 }
 
 /// What an endpoint knows of a group ring, for those who look at it from other threads.

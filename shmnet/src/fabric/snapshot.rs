@@ -10,6 +10,7 @@ use crate::membership::active::NodeState;
 use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId};
 use crate::quarantine::{Quarantine, QuarantineCause};
+use crate::ring::CopyRoutine;
 
 /// Everything at one moment. Values written by peers are what the peers say.
 #[derive(Clone, Debug)]
@@ -140,6 +141,11 @@ pub struct RingSnapshot {
     pub too_long: u64,
     /// Violations of the protocol: 0 or 1.
     pub faults: u64,
+    /// Nanoseconds that a cache line takes from the receiver's processor, as last measured; `None` if this node is not the transmitter, or
+    /// has not yet sent enough to know.
+    pub distance_ns: Option<u32>,
+    /// How this node copies frames into the ring; `None` if it is not the transmitter.
+    pub copy: Option<CopyRoutine>,
 }
 
 /// One of the broadcast and multicast rings.

@@ -11,7 +11,7 @@ use crate::fabric::handover::RingGauge;
 use crate::fabric::snapshot::{GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot};
 use crate::layout::ABI_VERSION;
 use crate::node::{Cast, Network, NodeId};
-use crate::ring::{self, Geometry};
+use crate::ring::{self, CopyRoutine, Geometry};
 
 impl Control {
     /// The table of active nodes as it is now.
@@ -146,14 +146,15 @@ fn ring_snapshots(me: NodeId, life: &Life, peer: &Peer) -> Vec<RingSnapshot> {
             let write = write.map_or(0, |ring| ring::write_pointer(&ring.as_peer()));
             let read = peer.arena.read_pointer(me, network).ok();
             let read = read.map_or(0, |line| ring::read_pointer(&line));
-            rings.push(ring_snapshot(
-                network,
-                (me, peer.node),
-                to.epoch,
-                to.geometry,
-                (write, read),
-                &to.gauge,
-            ));
+            let ring =
+                ring_snapshot(network, (me, peer.node), to.epoch, to.geometry, (write, read), &to.gauge);
+            let distance = to.gauge.distance.load(Relaxed);
+            let streaming = to.gauge.streaming.load(Relaxed);
+            rings.push(RingSnapshot {
+                distance_ns: (distance > 0).then_some(distance),
+                copy: Some(if streaming { CopyRoutine::Streaming } else { CopyRoutine::Cached }),
+                ..ring
+            });
         }
         if let Some(from) = &peer.from[network.index()] {
             let write = peer.arena.heap(&from.entry).map_or(0, |ring| ring::write_pointer(&ring));
@@ -198,5 +199,7 @@ fn ring_snapshot(
         full: gauge.full.load(Relaxed),
         too_long: gauge.too_long.load(Relaxed),
         faults: gauge.faults.load(Relaxed),
+        distance_ns: None,
+        copy: None,
     }
 }

@@ -16,6 +16,69 @@ pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
     settle(from, to);
 }
 
+/// Copies `len` bytes from local to shared memory by stores that go past the caches, where the processor has them; what lies in
+/// lines that are not filled whole goes by the usual stores. Nothing of it is ordered before a later store without
+/// [`streaming_fence`].
+///
+/// # Safety
+/// As for [`copy`], with a local source that nobody else writes.
+#[inline]
+pub(super) unsafe fn copy_streaming(from: *const u8, to: *mut u8, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller vouches for both ranges.
+    unsafe {
+        streaming::copy(from, to, len);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: the caller vouches for both ranges.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from, to, len);
+    }
+    settle(from, to);
+}
+
+/// Whether [`copy_streaming`] is another routine than [`copy`] on this processor.
+pub(super) const HAS_STREAMING: bool = cfg!(target_arch = "x86_64");
+
+/// Orders what [`copy_streaming`] wrote before every store from here on.
+#[inline(always)]
+pub(super) fn streaming_fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction has no operands, and is there on every processor of this kind.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod streaming {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+
+    /// What a processor of this kind writes at once, in bytes.
+    const LINE: usize = 64;
+
+    /// # Safety
+    /// As for [`super::copy_streaming`].
+    #[inline(always)]
+    pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+        let head = to.align_offset(LINE).min(len);
+        let lines = (len - head) / LINE;
+        let tail = head + lines * LINE;
+        // SAFETY: all offsets are at most `len`, for which the caller vouches; within the loop `to` is a multiple of a line.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from, to, head);
+            for line in 0..lines {
+                let (from, to) = (from.add(head + line * LINE), to.add(head + line * LINE));
+                for part in 0..LINE / 16 {
+                    let bytes = _mm_loadu_si128(from.cast::<__m128i>().add(part));
+                    _mm_stream_si128(to.cast::<__m128i>().add(part), bytes);
+                }
+            }
+            std::ptr::copy_nonoverlapping(from.add(tail), to.add(tail), len - tail);
+        }
+    }
+}
+
 /// Tells the compiler that the memory behind both pointers may have been read and changed here.
 ///
 /// Without it the compiler may replace a later load of the local copy by a second load of the shared source, since it

@@ -29,6 +29,7 @@
 //! geometry once and derive every later offset from local, masked positions.
 
 mod span;
+mod ticks;
 
 #[cfg(not(loom))]
 mod coherence;
@@ -54,6 +55,7 @@ pub use self::mapping::Mapping;
 #[cfg(loom)]
 pub use self::model::Mapping;
 pub use self::span::{OwnSpan, PeerSpan};
+pub use self::ticks::Ticks;
 
 #[cfg(loom)]
 use self::model::Window;
@@ -64,6 +66,13 @@ use self::window::Window;
 ///
 /// Two 64-byte cache lines, because the processors that matter here fetch lines in adjacent pairs.
 pub const LINE: usize = 128;
+
+/// Whether [`OwnSpan::copy_in_streaming`] is another routine than [`OwnSpan::copy_in`] on this processor.
+#[cfg(not(loom))]
+pub const HAS_STREAMING: bool = copy::HAS_STREAMING;
+/// The model has one way to copy.
+#[cfg(loom)]
+pub const HAS_STREAMING: bool = false;
 
 /// Rounds `bytes` up to whole lines; `None` if that does not fit a `usize`.
 #[must_use]

@@ -102,6 +102,12 @@ impl Window {
         }
     }
 
+    pub(super) fn copy_in_streaming(&self, offset: usize, from: &[u8]) {
+        self.copy_in(offset, from);
+    }
+
+    pub(super) fn streaming_fence(&self) {}
+
     pub(super) fn copy_out(&self, offset: usize, into: &mut [u8]) {
         for (index, chunk) in into.chunks_mut(8).enumerate() {
             let bytes = self.word(offset + index * 8).load(Ordering::Relaxed).to_le_bytes();

@@ -3,7 +3,7 @@
 //! All words are little-endian. Word accesses and copies panic on an offset outside of the span or not aligned to the
 //! word, as indexing a slice does: offsets are local and checked when a span is cut, never taken from a peer as they are.
 
-use super::{Mapping, SpanError, Window};
+use super::{Mapping, SpanError, Ticks, Window};
 use crate::sync::{Arc, Ordering};
 
 macro_rules! reading {
@@ -134,6 +134,19 @@ impl OwnSpan {
         self.window.copy_in(offset, from);
     }
 
+    /// As [`copy_in`](Self::copy_in), by stores that leave the bytes in memory instead of this processor's caches. A word that
+    /// is released after it needs a [`streaming_fence`](Self::streaming_fence) before.
+    #[inline]
+    pub fn copy_in_streaming(&self, offset: usize, from: &[u8]) {
+        self.window.copy_in_streaming(offset, from);
+    }
+
+    /// Orders what was [copied past the caches](Self::copy_in_streaming) before what is stored from here on.
+    #[inline(always)]
+    pub fn streaming_fence(&self) {
+        self.window.streaming_fence();
+    }
+
     /// Sets `len` bytes at `offset` to zero.
     pub fn zero(&self, offset: usize, len: usize) {
         self.window.zero(offset, len);
@@ -178,6 +191,16 @@ impl OwnSpan {
 }
 
 impl PeerSpan {
+    /// Loads the 64-bit word at `offset`, and tells how long that took, in units of [`Ticks`](super::Ticks); `None` where there is
+    /// no clock for so short a time.
+    #[inline]
+    #[must_use]
+    pub fn load_u64_timed(&self, offset: usize, order: Ordering) -> (u64, Option<Ticks>) {
+        let start = Ticks::now();
+        let word = self.load_u64(offset, order);
+        (word, start.and_then(Ticks::elapsed))
+    }
+
     /// Drops what this node's caches hold of `len` bytes at `offset`, where the memory's [`Coherence`](super::Coherence) asks for
     /// it, so that what is loaded from here on is what the peer has written back. It is done after all loads before.
     #[inline(always)]

@@ -107,6 +107,23 @@ impl Window {
         unsafe { copy::copy(from.as_ptr(), to, from.len()) };
     }
 
+    /// As [`copy_in`](Self::copy_in), past the caches; see [`copy::copy_streaming`].
+    #[inline]
+    pub(super) fn copy_in_streaming(&self, offset: usize, from: &[u8]) {
+        #[cfg(test)]
+        if !self.before_store(offset, from.len()) {
+            return;
+        }
+        let to = self.at(offset, from.len(), 1);
+        // SAFETY: as in `copy_in`.
+        unsafe { copy::copy_streaming(from.as_ptr(), to, from.len()) };
+    }
+
+    #[inline(always)]
+    pub(super) fn streaming_fence(&self) {
+        copy::streaming_fence();
+    }
+
     #[inline]
     pub(super) fn copy_out(&self, offset: usize, into: &mut [u8]) {
         #[cfg(test)]

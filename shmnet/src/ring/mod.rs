@@ -23,6 +23,12 @@
 //! then it drops the lines of the payload of those that are published, which may have been fetched, stale, at any time before, and
 //! reads them ([`ahead`]). Where memory is coherent none of this happens.
 //!
+//! # Near and far
+//!
+//! Between processors that share a cache, payload is copied by usual stores and the receiver fetches it from the transmitter's cache; between
+//! others it is copied by stores that go past the caches. The transmitter measures the distance in passing and chooses for each peer
+//! ([`distance`]).
+//!
 //! # Distrust
 //!
 //! The receiver copies the geometry once and checks everything else that it loads: lap, length, flags, every link of a chain,
@@ -30,6 +36,7 @@
 //! violation is a fault that sticks: the ring is not used again, and a new one takes its place.
 
 mod ahead;
+mod distance;
 mod layout;
 mod metadata;
 mod receiver;
@@ -37,6 +44,7 @@ mod receiver;
 mod reservation;
 mod transmitter;
 
+pub use self::distance::CopyRoutine;
 pub use self::layout::{Geometry, GeometryError, INLINE, Limits, RingKey};
 pub use self::metadata::{
     GSO_ECN, GSO_NONE, GSO_TCPV4, GSO_TCPV6, GSO_UDP, GSO_UDP_L4, HDR_DATA_VALID, HDR_NEEDS_CSUM, Metadata,

@@ -1,8 +1,9 @@
 //! The side that owns the ring: it writes slots and buffers and moves the write pointer.
 
-use crate::memory::{LINE, OwnSpan, PeerSpan};
+use crate::memory::{LINE, OwnSpan, PeerSpan, Ticks};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
+use super::distance::{CopyRoutine, Distance};
 use super::layout::{
     CACHE_LINE, FETCH_LIMIT, FLAG_BUFFERED, FLAG_CONTINUATION, FLAG_METADATA, FLAG_MORE, INLINE, METADATA,
     PAYLOAD, POSITION_MASK, SLOTS, SlotWord, WRITE_POINTER, pointer_parts, pointer_word, write_header,
@@ -29,6 +30,7 @@ pub struct Transmitter {
     published: u64,
     /// Publication words that wait for the end of the burst, with the offsets of their slots; only where memory is not coherent.
     burst: Option<Burst>,
+    distance: Distance,
     fault: Option<ReadPointerFault>,
     counters: TransmitterCounters,
     high_water: u32,
@@ -143,6 +145,8 @@ impl Transmitter {
         own.write_back(0, SLOTS + slots.len());
         own.write_back_fence();
         let burst = (!own.is_coherent()).then(|| Burst::with_capacity(geometry.publish_every() as usize));
+        // The clock is set up here, and not when the first frames are sent.
+        let _ = Ticks::now();
         Ok(Self {
             header,
             slots,
@@ -154,6 +158,7 @@ impl Transmitter {
             read: 0,
             published: 0,
             burst,
+            distance: Distance::new(),
             fault: None,
             counters: TransmitterCounters::default(),
             high_water: 0,
@@ -214,13 +219,21 @@ impl Transmitter {
         }
         self.read_pointer.invalidate(0, 8);
         // Pairs with the receiver's release of the word: its copies out of the slots it gives back are done.
-        let (tag, position) = pointer_parts(self.read_pointer.load_u64(0, Acquire));
+        let (word, took) = self.read_pointer.load_u64_timed(0, Acquire);
+        let (tag, position) = pointer_parts(word);
         if tag == self.tag {
             let step = position.wrapping_sub(self.read) & POSITION_MASK;
             if step > self.written - self.read {
                 return Err(SendError::Quarantined(self.quarantine(position, step)));
             }
             self.read += step;
+            // Where the memory is not coherent, the load was of memory, wherever the receiver is.
+            if let Some(took) = took
+                && step > 0
+                && self.burst.is_none()
+            {
+                self.distance.note(took);
+            }
         }
         let used = self.used();
         self.high_water = self.high_water.max(used);
@@ -258,6 +271,23 @@ impl Transmitter {
     #[must_use]
     pub fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    /// How long a line takes from the receiver's processor to this one, in nanoseconds, once it was measured.
+    #[must_use]
+    pub fn distance(&self) -> Option<u32> {
+        self.distance.nanos()
+    }
+
+    /// The routine by which payload is copied to the buffers at present.
+    #[must_use]
+    pub fn copy_routine(&self) -> CopyRoutine {
+        self.distance.copy()
+    }
+
+    /// Copies by one routine whatever the distance, to compare them; `None` chooses by the distance, as at first.
+    pub fn fix_copy_routine(&mut self, copy: Option<CopyRoutine>) {
+        self.distance.fix(copy);
     }
 
     /// The receiver's violation of the protocol, if there was one.
@@ -338,7 +368,23 @@ impl Transmitter {
     }
 
     /// Copies the parts into the buffers from the write pointer on, which were claimed.
+    #[inline(always)]
     fn fill(&mut self, parts: &[&[u8]]) {
+        match (parts, self.distance.copy()) {
+            ([one], CopyRoutine::Cached) if one.len() <= self.geometry.buffer() as usize => {
+                self.buffers.copy_in(self.buffer(self.written), one);
+            }
+            (_, CopyRoutine::Cached) => self.scatter(parts, OwnSpan::copy_in),
+            (_, CopyRoutine::Streaming) => {
+                self.scatter(parts, OwnSpan::copy_in_streaming);
+                // The words are released by usual stores.
+                self.buffers.streaming_fence();
+            }
+        }
+    }
+
+    /// Copies parts of any number and length over as many buffers as they take.
+    fn scatter(&self, parts: &[&[u8]], copy_in: impl Fn(&OwnSpan, usize, &[u8])) {
         let buffer = self.geometry.buffer() as usize;
         let (mut position, mut room_at) = (self.written, 0);
         for part in parts {
@@ -349,7 +395,7 @@ impl Transmitter {
                     room_at = 0;
                 }
                 let (piece, after) = rest.split_at(rest.len().min(buffer - room_at));
-                self.buffers.copy_in(self.buffer(position) + room_at, piece);
+                copy_in(&self.buffers, self.buffer(position) + room_at, piece);
                 room_at += piece.len();
                 rest = after;
             }
@@ -415,7 +461,7 @@ impl Transmitter {
         let ahead = self.slot(self.written + PREFETCH_AHEAD);
         self.slots.prefetch_for_write(ahead);
         self.slots.prefetch_for_write(ahead + CACHE_LINE);
-        if len > INLINE {
+        if len > INLINE && self.distance.copy() == CopyRoutine::Cached {
             // The next frame is likely to be as long as this one.
             for at in (0..len.min(FETCH_LIMIT).min(self.geometry.buffer() as usize)).step_by(CACHE_LINE) {
                 self.buffers.prefetch_for_write(self.buffer(self.written) + at);
