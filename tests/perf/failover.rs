@@ -14,11 +14,13 @@ pub(crate) fn measure(runs: usize) -> Vec<Row> {
     let (outward, inward) = (0..runs).map(|_| in_lab("m-kill", interruption)).unzip();
     let row = |name, ours, target| Row {
         name,
+        state: "all",
         unit: "ms",
         ours,
         peer: "target",
         theirs: vec![1.0],
         target: Target::AtMost(target),
+        dropped: 0,
     };
     // Inward it is FRR's dead interval of 4 s that counts: the cable keeps its carrier when a process dies.
     vec![row("killed-outward", outward, 20.0), row("killed-inward", inward, 4000.0)]

@@ -6,6 +6,7 @@
 //! | [`tcp`] | `tap-tcp` |
 //! | [`idle`] | `idle` |
 //! | [`start`] | `full-at-frr`, `route-at-frr` |
+//! | [`shm`] | the shared memory beside DPDK's memif, iceoryx2, veth and a bare ring |
 //! | [`failover`] | `killed-outward`, `killed-inward` |
 //! | [`row`] | what a row says |
 
@@ -19,12 +20,14 @@
 mod failover;
 mod idle;
 mod row;
+mod shm;
 mod start;
 mod tcp;
 
+use std::env;
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
 use std::thread::available_parallelism;
 
 use clap::{Parser, ValueEnum};
@@ -44,6 +47,15 @@ struct Arguments {
     /// How often; each measurement has its own default.
     #[arg(long)]
     runs: Option<usize>,
+    /// Writes the page about it below `docs/performance`. Only `shm` has one.
+    #[arg(long)]
+    report: bool,
+    /// Measures one part only. Only `shm` has parts.
+    #[arg(long)]
+    only: Option<shm::Part>,
+    /// Keeps samples that other processes have disturbed. Only `shm` drops them.
+    #[arg(long)]
+    busy: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,16 +68,39 @@ enum Name {
     RouteAtFrr,
     /// The longest silence around the SIGKILL of the border router in use, in both directions.
     FailoverKilled,
+    /// The shared memory beside DPDK's memif, iceoryx2, veth and a bare ring.
+    Shm,
     /// The document of `isthmus demo --once --json`.
     Demo,
 }
 
+/// Where pages about measurements are, from the root of the repository.
+const PAGES: &str = "docs/performance";
+
 fn main() {
+    // A process that a measurement starts.
+    let words: Vec<String> = env::args().skip(1).collect();
+    if let Some(("shm-worker", words)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        if let Err(error) = shm::worker(words) {
+            eprintln!("{error}");
+            exit(1);
+        }
+        return;
+    }
     let arguments = Arguments::parse();
     let runs = |default: usize| arguments.runs.unwrap_or(default);
     let machine = machine();
     let document = match arguments.name {
         Name::Demo => json!({ "machine": machine, "rows": [], "demo": demo() }),
+        Name::Shm => {
+            let page = arguments.report.then_some(Path::new(PAGES));
+            shm::measure(machine, runs(shm::RUNS), (arguments.only, arguments.busy), page).unwrap_or_else(
+                |error| {
+                    eprintln!("{error}");
+                    exit(1)
+                },
+            )
+        }
         Name::TapTcp => rows(machine, tcp::measure(runs(9))),
         Name::Idle => rows(machine, idle::measure(runs(1))),
         Name::RouteAtFrr => rows(machine, start::measure(runs(5))),
@@ -83,7 +118,7 @@ fn rows(machine: Value, rows: Vec<Row>) -> Value {
 }
 
 #[allow(clippy::panic, reason = "a program for developers, whose way to fail is to end")]
-fn panic_on(path: &std::path::Path, error: &std::io::Error) {
+fn panic_on(path: &Path, error: &std::io::Error) {
     panic!("cannot write {}: {error}", path.display());
 }
 

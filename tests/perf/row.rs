@@ -15,6 +15,8 @@ pub(crate) enum Target {
 pub(crate) struct Row {
     /// Its name.
     pub(crate) name: &'static str,
+    /// State of the machine that it holds for: `near`, `far` or `all`.
+    pub(crate) state: &'static str,
     /// Unit of all figures.
     pub(crate) unit: &'static str,
     /// What we did, in the order of the runs.
@@ -25,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) theirs: Vec<f64>,
     /// What is aimed at.
     pub(crate) target: Target,
+    /// Samples that were dropped, since the machine changed meanwhile.
+    pub(crate) dropped: usize,
 }
 
 impl Row {
@@ -37,8 +41,9 @@ impl Row {
             Target::AtMost(target) => ("<=", target, ratio <= target),
         };
         json!({
-            "name": self.name, "unit": self.unit, "ours": round(ours), "peer": self.peer, "theirs": round(theirs),
+            "name": self.name, "state": self.state, "unit": self.unit, "ours": round(ours), "peer": self.peer, "theirs": round(theirs),
             "ratio": round(ratio), "op": operator, "target": target, "met": met, "n": self.ours.len(),
+            "dropped": self.dropped,
             "least": round(self.ours.iter().copied().fold(f64::INFINITY, f64::min)),
             "most": round(self.ours.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
             "all": self.ours.iter().copied().map(round).collect::<Vec<_>>(),
@@ -46,7 +51,8 @@ impl Row {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle value; of an even number the mean of the two in the middle.
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -57,6 +63,6 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-fn round(value: f64) -> f64 {
+pub(crate) fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }

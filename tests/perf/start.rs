@@ -11,11 +11,13 @@ pub(crate) fn measure(runs: usize) -> Vec<Row> {
     let (full, route) = (0..runs).map(|_| in_lab("m-start", once)).unzip();
     let row = |name, ours| Row {
         name,
+        state: "all",
         unit: "s",
         ours,
         peer: "target",
         theirs: vec![1.0],
         target: Target::AtMost(6.0),
+        dropped: 0,
     };
     vec![row("full-at-frr", full), row("route-at-frr", route)]
 }

@@ -1,0 +1,166 @@
+//! Ours: two members of a segment, each a process, that exchange frames as the workers of two nodes do.
+
+use std::env;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use isthmus_shmnet::{
+    Backing, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts, Metadata,
+    Network, NetworkParameters, NodeId, Timing,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::Failure;
+use super::probe::pin;
+use super::worker::{self, Wire};
+
+/// Room for rings as large as they grow.
+const BUDGET: u64 = 64 << 20;
+/// How long the members wait for each other.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest frame that is received.
+const LONGEST: usize = 1 << 16;
+/// The longest sleep: nobody rings when a group's owner withholds the order.
+const LONGEST_SLEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// `near CORE CORE SEGMENT COHERENCE`, or the same with `far`.
+pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
+    let [end, near, far, segment, coherence] = words else { return Err("not a member's arguments".into()) };
+    let mode = if *coherence == "flush" { CoherenceMode::Flush } else { CoherenceMode::Hardware };
+    if *end == "far" {
+        let mut member = Member::join(Path::new(segment), [2, 1], mode)?;
+        pin(far.parse()?)?;
+        return worker::far(&mut member);
+    }
+    let mut member = Member::join(Path::new(segment), [1, 2], mode)?;
+    pin(near.parse()?)?;
+    let mut command = Command::new(env::current_exe()?);
+    worker::near(&mut member, command.args(["shm-worker", "fabric", "far", near, far, segment, coherence]))
+}
+
+/// One end of a pair.
+pub(crate) struct Member {
+    fabric: Fabric,
+    endpoint: Endpoint,
+    peer: NodeId,
+    room: Vec<u8>,
+}
+
+impl Member {
+    /// Joins as the first of two nodes; frames go to the second.
+    pub(crate) fn join(
+        segment: &Path,
+        [me, peer]: [usize; 2],
+        coherence: CoherenceMode,
+    ) -> Result<Self, Failure> {
+        let fabric = Fabric::join(config(segment, me, 2, coherence)?)?;
+        let endpoint = fabric.endpoint(Network::Lsm).ok_or("no endpoint")?;
+        // Group rings wait for both networks' endpoints; nothing is sent on this one.
+        drop(fabric.endpoint(Network::Gsm));
+        Ok(Self { fabric, endpoint, peer: node(peer)?, room: vec![0; LONGEST] })
+    }
+}
+
+impl Wire for Member {
+    #[inline]
+    fn send(&mut self, frame: &[u8]) -> bool {
+        self.endpoint.transmit(Destination::Node(self.peer), frame, Metadata::default()).is_ok()
+    }
+
+    #[inline]
+    fn receive(&mut self) -> Option<usize> {
+        self.endpoint.receive(&mut self.room).map(|received| received.len)
+    }
+
+    #[inline]
+    fn turn(&mut self) {
+        self.endpoint.flush();
+    }
+
+    fn sleep(&mut self) {
+        if self.endpoint.prepare_sleep() {
+            let mut doorbell = [PollFd::from_borrowed_fd(self.fabric.doorbell(), PollFlags::IN)];
+            // Interrupted or timed out: the caller looks again in any case.
+            let _ = poll(&mut doorbell, Some(&LONGEST_SLEEP));
+            self.endpoint.wake();
+        }
+    }
+}
+
+/// A node by its number.
+pub(crate) fn node(number: usize) -> Result<NodeId, Failure> {
+    Ok(NodeId::new(number.try_into()?).ok_or("a node's number")?)
+}
+
+/// The configuration of a member of a segment of `max_nodes`.
+pub(crate) fn config(
+    segment: &Path,
+    me: usize,
+    max_nodes: u16,
+    coherence: CoherenceMode,
+) -> Result<FabricConfig, Failure> {
+    let parameters = |third| NetworkParameters {
+        area_id: 1,
+        network_type: 0,
+        hello_interval: 1,
+        dead_interval: 4,
+        cost: 1,
+        mtu: 9000,
+        prefix: Ipv4Addr::new(192, 0, third, 0),
+        prefix_len: 24,
+    };
+    Ok(FabricConfig {
+        node_id: node(me)?,
+        backing: Backing::Directory(segment.to_owned()),
+        coherence,
+        max_nodes,
+        geometry: DEFAULT_GEOMETRY,
+        // Workers that poll leave the other threads of a small machine little time.
+        timing: Timing { failed: PATIENCE, ..Timing::default() },
+        parameters: [parameters(2), parameters(3)],
+        facts: Facts::default(),
+        takeover: false,
+        budget: Some(BUDGET),
+    })
+}
+
+/// For the profile: one thread that sends 32 frames of 64 bytes and receives them, `bursts` times, on two members of its own.
+pub(crate) fn profile(segment: &Path, bursts: usize) -> Result<(), Failure> {
+    let mut from = Member::join(segment, [1, 2], CoherenceMode::Hardware)?;
+    let mut to = Member::join(segment, [2, 1], CoherenceMode::Hardware)?;
+    let limit = Instant::now() + PATIENCE;
+    while !(from.send(&[0x5a; 64]) && to.receive().is_some()) {
+        from.turn();
+        to.turn();
+        if Instant::now() > limit {
+            return Err("the members do not meet".into());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    // Rings grow, members settle.
+    profiled_bursts(&mut from, &mut to, 10);
+    let frames = profiled_bursts(&mut from, &mut to, bursts);
+    println!("{frames}");
+    Ok(())
+}
+
+/// What the profiler looks for by its name.
+#[inline(never)]
+pub(crate) fn profiled_bursts(from: &mut Member, to: &mut Member, bursts: usize) -> usize {
+    let frame = [0x5a; 64];
+    let mut frames = 0;
+    for _ in 0..bursts {
+        for _ in 0..32 {
+            from.send(&frame);
+        }
+        from.turn();
+        while to.receive().is_some() {
+            frames += 1;
+        }
+        to.turn();
+    }
+    frames
+}
