@@ -3,6 +3,7 @@
 use crate::memory::{LINE, OwnSpan, PeerSpan};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
+use super::flaw::{self, Flaw};
 use super::lane::{Lane, LaneView};
 use super::layout::{ACKS, HEADER_GEOMETRY, HEADER_INCARNATION, MAGIC, ORDER_HEAD, untag};
 use super::order::{Claim, OrderRing, OrderView, Reference};
@@ -117,7 +118,9 @@ impl GroupEndpoint {
         let order = OrderRing::new(area.clone(), geometry);
         let reader = GroupReader::new(area.clone(), geometry);
         area.store_u64(HEADER_GEOMETRY, geometry.hash(), Relaxed);
-        area.store_u64(HEADER_INCARNATION, incarnation, Relaxed);
+        // In memory of a former life the magic number is there already: whoever sees this incarnation sees its area set up. Pairs
+        // with the acquiring load in `check_header`.
+        area.store_u64(HEADER_INCARNATION, incarnation, Release);
         area.store_u64(0, MAGIC, Release);
         let nodes = usize::from(geometry.nodes());
         let mut endpoint = Self {
@@ -182,6 +185,9 @@ impl GroupEndpoint {
             *peer = None;
             self.active[usize::from(id)] = id == self.id;
             self.reader.detach(id);
+            if !flaw::has(Flaw::ReaderStaysWithTheDead) {
+                self.reader.forget_order_of(id);
+            }
         }
     }
 
@@ -311,6 +317,18 @@ impl GroupEndpoint {
         self.geometry
     }
 
+    /// The claim whose order is read.
+    #[cfg(test)]
+    pub(super) fn following(&self) -> Option<Claim> {
+        self.reader.following()
+    }
+
+    /// Whether this node takes itself for the owner.
+    #[cfg(test)]
+    pub(super) fn is_owner(&self) -> bool {
+        self.order.claim().is_some()
+    }
+
     /// Where the lane's oldest frame begins.
     #[cfg(test)]
     pub(super) fn lane_tail(&self) -> u64 {
@@ -326,7 +344,7 @@ impl GroupEndpoint {
         if found != expected {
             return Err(GroupError::Geometry { found, expected });
         }
-        let found = area.load_u64(HEADER_INCARNATION, Relaxed);
+        let found = area.load_u64(HEADER_INCARNATION, Acquire);
         if found != incarnation {
             return Err(GroupError::Incarnation { found, expected: incarnation });
         }
@@ -381,6 +399,9 @@ impl GroupEndpoint {
             *cursor = peer.as_ref().map_or(0, |peer| peer.lane.bounds().0);
         }
         self.cursors[usize::from(self.id)] = self.lane.tail();
+        if flaw::has(Flaw::OwnerGoesOnWhereTheLastOneWas) {
+            self.reader.raise_to_next(&mut self.cursors);
+        }
         self.order.claim_as(claim);
         self.counters.claims += 1;
         self.claim = Some(claim);
@@ -429,6 +450,7 @@ impl GroupEndpoint {
             .filter_map(|id| self.peers[usize::from(id)].as_ref())
             .map(|peer| self.acknowledged(peer))
             .min()
+            .filter(|_| !flaw::has(Flaw::SourceDoesNotWait))
             .unwrap_or(self.lane.head());
         self.lane.retire(acknowledged);
     }

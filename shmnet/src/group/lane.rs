@@ -4,6 +4,7 @@ use crate::memory::{LINE, OwnSpan, PeerSpan};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::fence;
 
+use super::flaw::{self, Flaw};
 use super::layout::{LANE_HEAD, LANE_TAIL, LANE_WORDS};
 use super::{GroupGeometry, GroupSendError};
 
@@ -197,13 +198,17 @@ impl LaneView {
             && shape.pieces <= self.geometry.max_pieces()
             && shape.pieces as usize == (shape.len as usize).div_ceil(payload)
             && shape.index == index;
-        (plausible && incarnation == self.incarnation).then_some(shape)
+        let ours = incarnation == self.incarnation || flaw::has(Flaw::ReaderTakesAnyIncarnation);
+        (plausible && ours).then_some(shape)
     }
 
     /// Whether the slots still hold what they held when they were copied.
     fn holds(&self, seq: u64, pieces: u32) -> bool {
         // Pairs with the fence in `Lane::write`: if any of the bytes copied was newer, so is the word.
         fence(Acquire);
+        if flaw::has(Flaw::ReaderDoesNotLookTwice) {
+            return true;
+        }
         (seq..seq + u64::from(pieces))
             .all(|seq| self.area.load_u64(self.geometry.lane_slot(seq), Relaxed) == seq)
     }

@@ -16,10 +16,13 @@
 //!    when the owner that it follows is not active; a node that others follow without its claiming claims at once. No safety
 //!    rests on there being one owner only.
 //! 3. A new owner sequences every lane again from its tail. It never looks at the ring of the owner before.
+//!    Nor does a reader look at the order of an owner that it has closed.
 //! 4. A reader keeps the next sequence of each source: it delivers exactly that, drops what is lower, and on a gap or a lap
 //!    reads the lanes themselves before it counts a loss. It re-reads the words of a slot after it has copied it.
 //! 5. A source retires a frame when every active member has acknowledged it; when its lane is full it overwrites the
 //!    oldest frame, which is the laggard's loss and counted.
+//!
+//! The simulation (`simulation/`) has this as its oracle, and shows that it finds each of eight ways to get it wrong.
 //!
 //! The outcome: per source in order and exactly once, for live sources and readers that keep up, across any change of owner;
 //! a dead source's last frames at most once; one order for all within a generation, save for readers that were lapped.
@@ -35,6 +38,7 @@
 //! There is no clock in here: [`GroupEndpoint::poll_owner_duties`] and [`GroupEndpoint::receive`] are called by a worker.
 
 mod endpoint;
+mod flaw;
 #[cfg(not(loom))]
 mod inspection;
 mod lane;

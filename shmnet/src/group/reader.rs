@@ -4,6 +4,7 @@ use crate::memory::OwnSpan;
 use crate::sync::Ordering::Release;
 
 use super::GroupGeometry;
+use super::flaw::{self, Flaw};
 use super::lane::{Fetched, LaneView};
 use super::layout::{ACKS, tagged};
 use super::order::{Claim, OrderView, Ordered, Reference};
@@ -36,6 +37,9 @@ pub struct ReaderCounters {
     pub laps: u64,
     /// Lane slots that were overwritten before they were read.
     pub lost: u64,
+    /// Frames delivered from the lanes without regard to the order, since the order ring went round, passed over them, or was
+    /// withheld.
+    pub unordered: u64,
 }
 
 /// A source as its reader sees it.
@@ -56,9 +60,13 @@ pub(super) struct GroupReader {
     area: OwnSpan,
     geometry: GroupGeometry,
     sources: Vec<Option<Source>>,
+    /// The sources of references that were passed over since the source was not attached.
+    missed: Vec<bool>,
     order: Option<OrderView>,
     /// A source whose lane is being read, up to a sequence.
     catching_up: Option<(u16, u64)>,
+    /// Whether what is being read is what the order has next.
+    in_order: bool,
     /// The next source whose lane is to be read as a whole.
     sweeping: Option<u16>,
     counters: ReaderCounters,
@@ -75,8 +83,10 @@ impl GroupReader {
             area,
             geometry,
             sources,
+            missed: vec![false; usize::from(geometry.nodes())],
             order: None,
             catching_up: None,
+            in_order: false,
             sweeping: None,
             counters: ReaderCounters::default(),
         }
@@ -95,6 +105,10 @@ impl GroupReader {
         };
         *slot = Some(Source { lane, incarnation, attached: true, next, marked: next });
         self.catching_up.take_if(|(source, _)| *source == id);
+        if std::mem::take(&mut self.missed[usize::from(id)]) {
+            // The order does not come back to them.
+            self.sweep();
+        }
         self.acknowledge(id, incarnation, next);
     }
 
@@ -118,6 +132,13 @@ impl GroupReader {
     /// The claim that is followed.
     pub(super) fn following(&self) -> Option<Claim> {
         self.order.as_ref().map(OrderView::claim)
+    }
+
+    /// Only for [`Flaw::OwnerGoesOnWhereTheLastOneWas`]: brings cursors to what was delivered of each source.
+    pub(super) fn raise_to_next(&self, cursors: &mut [u64]) {
+        for (cursor, source) in cursors.iter_mut().zip(&self.sources) {
+            *cursor = source.as_ref().map_or(*cursor, |source| source.next.max(*cursor));
+        }
     }
 
     /// Reads all lanes up to their heads, without regard to the order.
@@ -176,7 +197,11 @@ impl GroupReader {
             Ordered::Nothing => return false,
             Ordered::Lapped => {
                 self.counters.laps += 1;
-                self.sweep();
+                // Nobody knows whose references these were.
+                self.missed.fill(true);
+                if !flaw::has(Flaw::ReaderForgetsWhatLappedIt) {
+                    self.sweep();
+                }
             }
             Ordered::Reference(reference) if reference.source == own_id => {}
             Ordered::Reference(reference) => self.consider(reference),
@@ -185,20 +210,29 @@ impl GroupReader {
     }
 
     fn consider(&mut self, reference: Reference) {
-        let source = self.sources.get(usize::from(reference.source)).and_then(Option::as_ref);
+        let source = self.sources.get_mut(usize::from(reference.source)).and_then(Option::as_mut);
         let Some(source) =
             source.filter(|source| source.attached && source.incarnation == reference.incarnation)
         else {
             self.counters.unknown += 1;
+            if let Some(missed) = self.missed.get_mut(usize::from(reference.source)) {
+                *missed = true;
+            }
             return;
         };
         let (_, head) = source.lane.bounds();
+        if flaw::has(Flaw::ReaderTrustsReferences)
+            || flaw::has(Flaw::ReaderLeavesGaps) && reference.seq > source.next
+        {
+            source.next = reference.seq;
+        }
         if reference.seq < source.next {
             self.counters.duplicates += 1;
         } else if reference.seq >= head || reference.lane_index != self.geometry.lane_index(reference.seq) {
             self.counters.unknown += 1;
         } else {
-            self.counters.gaps += u64::from(reference.seq > source.next);
+            self.in_order = reference.seq == source.next;
+            self.counters.gaps += u64::from(!self.in_order);
             self.catching_up = Some((reference.source, reference.seq + 1));
         }
     }
@@ -208,6 +242,7 @@ impl GroupReader {
         self.sweeping = (id + 1 < self.geometry.nodes()).then_some(id + 1);
         if let Some(source) = self.sources[usize::from(id)].as_ref().filter(|source| source.attached) {
             self.catching_up = Some((id, source.lane.bounds().1));
+            self.in_order = false;
         }
     }
 
@@ -245,6 +280,7 @@ impl GroupReader {
 
     fn delivered(&mut self, source: u16, len: usize) -> Delivered {
         self.counters.frames += 1;
+        self.counters.unordered += u64::from(!self.in_order);
         self.counters.bytes += len as u64;
         Delivered { source, len }
     }

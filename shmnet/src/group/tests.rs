@@ -227,6 +227,46 @@ fn what_an_owner_does_not_order_is_overdue_even_if_it_orders_its_own() {
 }
 
 #[test]
+fn what_the_order_named_before_its_source_was_attached_is_delivered_when_it_is() {
+    let (areas, mut nodes) = group(small(), 2);
+    poll(&mut nodes);
+    let late_area = area(small());
+    let mut late = GroupEndpoint::new(late_area.own.clone(), 2, 1, small()).unwrap();
+    let start = Start::At(next_sequence(&areas[1].peer, small()));
+    late.attach_peer(0, 1, areas[0].peer.clone(), Start::Next).unwrap();
+    late.set_active(&[0, 2]);
+    for node in &mut nodes {
+        node.attach_peer(2, 1, late_area.peer.clone(), Start::Oldest).unwrap();
+        node.set_active(&[0, 1, 2]);
+    }
+    nodes[1].send(b"early").unwrap();
+    poll(&mut nodes);
+    late.poll_owner_duties();
+    assert!(drain(&mut late).is_empty(), "the source is not known yet");
+    late.attach_peer(1, 1, areas[1].peer.clone(), start).unwrap();
+    assert_eq!(drain(&mut late), vec![(1, b"early".to_vec())]);
+}
+
+#[test]
+fn the_order_of_a_closed_owner_is_read_no_more() {
+    let (_areas, mut nodes) = group(small(), 3);
+    poll(&mut nodes);
+    nodes[2].send(b"ordered").unwrap();
+    poll(&mut nodes);
+    assert!(nodes[1].is_ready());
+    nodes[1].detach_peer(0);
+    assert!(!nodes[1].is_ready() && drain(&mut nodes[1]).is_empty());
+    nodes[1].set_active(&[1, 2]);
+    nodes[1].poll_owner_duties();
+    assert_eq!((nodes[1].owner(), nodes[1].generation()), (Some(1), 2));
+    assert_eq!(
+        drain(&mut nodes[1]),
+        vec![(2, b"ordered".to_vec())],
+        "the next owner, itself, orders it again"
+    );
+}
+
+#[test]
 fn sequences_at_the_end_of_their_range_are_survived() {
     let (areas, mut nodes) = group(small(), 2);
     poll(&mut nodes);
