@@ -203,7 +203,7 @@ fn beating(first: &Inspection, now: &Inspection) -> Option<u16> {
 }
 
 fn id(node: NodeId) -> u16 {
-    node.get().into()
+    node.get()
 }
 
 /// Many heartbeats long.

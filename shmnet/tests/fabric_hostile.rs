@@ -165,11 +165,11 @@ struct Accuser {
 }
 
 impl Accuser {
-    fn start(segment: &Segment, hostile: u8, victims: &[u8]) -> Self {
+    fn start(segment: &Segment, hostile: u16, victims: &[u16]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let arena = segment.arena(hostile);
-        let victims: Vec<(u8, PathBuf)> = victims.iter().map(|id| (*id, segment.arena(*id))).collect();
+        let victims: Vec<(u16, PathBuf)> = victims.iter().map(|id| (*id, segment.arena(*id))).collect();
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 for (id, victim) in &victims {
@@ -183,12 +183,12 @@ impl Accuser {
 }
 
 /// Writes the incarnation of `victim` into the words of closed incarnations of `arena`. Either may be between two files.
-fn accuse(arena: &PathBuf, id: u8, victim: &PathBuf) {
+fn accuse(arena: &PathBuf, id: u16, victim: &PathBuf) {
     let mut state = [0; 8];
     let read = File::open(victim).and_then(|file| file.read_exact_at(&mut state, 0x200));
     if let (Ok(()), Ok(arena)) = (read, OpenOptions::new().write(true).open(arena)) {
         let incarnation = u64::from_le_bytes(state) >> 8;
-        let _ = arena.write_all_at(&incarnation.to_le_bytes(), 0x1000 + 8 * u64::from(id));
+        let _ = arena.write_all_at(&incarnation.to_le_bytes(), 0x1000 + 8 * u64::from(id - 1));
     }
 }
 

@@ -13,7 +13,7 @@ use isthmus_shmnet::{
     Backing, Destination, Endpoint, EventKind, Fabric, FabricConfig, JoinError, Metadata, Network,
 };
 
-fn join(files: &[OwnedFd; 2], id: u8, takeover: bool) -> Result<Fabric, JoinError> {
+fn join(files: &[OwnedFd; 2], id: u16, takeover: bool) -> Result<Fabric, JoinError> {
     let arenas = files.iter().zip(1..).map(|(file, id)| (node(id), file.try_clone().unwrap())).collect();
     let backing = Backing::Inherited { arenas, name: format!("test-{}", std::process::id()) };
     Fabric::join(FabricConfig { backing, takeover, ..config(std::path::Path::new("/"), id) })
@@ -31,7 +31,7 @@ fn await_some<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn exchange(from: &mut Endpoint, to: &mut Endpoint, id: u8, text: &[u8]) {
+fn exchange(from: &mut Endpoint, to: &mut Endpoint, id: u16, text: &[u8]) {
     await_some(|| from.transmit(Destination::Node(node(id)), text, Metadata::default()).ok());
     from.flush();
     let mut frame = [0; 2048];

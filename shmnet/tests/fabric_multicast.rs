@@ -17,7 +17,7 @@ fn child() {
 const ALPHA: &str = "alpha-";
 const MIKE: &str = "mike--";
 
-fn numbers(mac: &str, range: std::ops::Range<u32>) -> Vec<(u8, String)> {
+fn numbers(mac: &str, range: std::ops::Range<u32>) -> Vec<(u16, String)> {
     range.map(|number| (1, format!("{mac} n{number}"))).collect()
 }
 

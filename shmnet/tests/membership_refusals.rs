@@ -87,7 +87,7 @@ fn parameters_that_change_bind_those_who_join_and_not_those_who_are_there() {
     first.await_members(&[1, 2]);
     first.say("cost 5");
     second.say("cost 5");
-    let cost_of = |id: u8| {
+    let cost_of = |id: u16| {
         let mut cost = [0; 2];
         File::open(segment.arena(id)).unwrap().read_exact_at(&mut cost, 266).unwrap();
         u16::from_le_bytes(cost)

@@ -287,7 +287,7 @@ fn shm(out: &mut Families, shm: &Shm, measurements: &Measurements) {
     }
 }
 
-fn rings(out: &mut Families, own_id: u8, rings: &ShmRings) {
+fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
     for ring in newest_of_each_direction(&rings.ring) {
         let (peer, direction) = if ring.transmitter == own_id {
             (ring.receiver, "transmit")

@@ -57,7 +57,7 @@ pub struct Worker {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Member {
     /// The node.
-    pub node_id: u8,
+    pub node_id: u16,
     /// Times that its heartbeat was late.
     pub suspicions: u64,
     /// Times that it was taken for dead.

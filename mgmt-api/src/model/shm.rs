@@ -24,7 +24,7 @@ pub struct Shm {
     /// Largest number of nodes.
     pub max_nodes: u16,
     /// This node.
-    pub node_id: u8,
+    pub node_id: u16,
     /// How many lives this node's id has had.
     pub incarnation: u64,
     /// Octets of this node's arena.
@@ -32,7 +32,7 @@ pub struct Shm {
     /// Of them, octets not cut into rings yet.
     pub arena_free: u64,
     /// The active table: ids of the nodes that this node takes for active now, itself included.
-    pub active: Vec<u8>,
+    pub active: Vec<u16>,
     /// All nodes that ever had an arena here.
     pub node: Vec<ShmNode>,
     /// What this node has to each other node on each network.
@@ -77,7 +77,7 @@ pub struct ShmQuarantineCount {
 #[serde(rename_all = "kebab-case")]
 pub struct ShmNodes {
     /// Ids of the active nodes.
-    pub active: Vec<u8>,
+    pub active: Vec<u16>,
     /// In the order of their ids.
     pub node: Vec<ShmNode>,
 }
@@ -87,7 +87,7 @@ pub struct ShmNodes {
 #[serde(rename_all = "kebab-case")]
 pub struct ShmNode {
     /// Its id.
-    pub node_id: u8,
+    pub node_id: u16,
     /// Whether it is the node that answers.
     pub local: bool,
     /// How many lives the id has had.
@@ -170,7 +170,7 @@ pub struct ShmLink {
     /// The network.
     pub network: Network,
     /// The other node.
-    pub peer: u8,
+    pub peer: u16,
     /// Its incarnation.
     pub peer_incarnation: u64,
     /// How far it is.
@@ -228,9 +228,9 @@ pub struct ShmRing {
     /// The network.
     pub network: Network,
     /// Who writes it: the owner of the arena that it lies in.
-    pub transmitter: u8,
+    pub transmitter: u16,
     /// Who reads it.
-    pub receiver: u8,
+    pub receiver: u16,
     /// Incarnation of the transmitter.
     pub transmitter_incarnation: u64,
     /// Incarnation of the receiver.
@@ -277,7 +277,7 @@ pub struct ShmGroupRing {
     pub kind: GroupKind,
     /// The node whose arena it lies in; absent while none has claimed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<u8>,
+    pub owner: Option<u16>,
     /// How often it has changed hands.
     pub generation: u64,
     /// References ever written by the owner in this generation.
@@ -319,7 +319,7 @@ impl GroupKind {
 #[serde(rename_all = "kebab-case")]
 pub struct ShmGroupReader {
     /// The reader.
-    pub node_id: u8,
+    pub node_id: u16,
     /// The position that it has published.
     pub position: u64,
     /// References behind the owner.

@@ -30,7 +30,7 @@ pub struct Steering {
 #[serde(rename_all = "kebab-case")]
 pub struct SteeringMember {
     /// The node.
-    pub node_id: u8,
+    pub node_id: u16,
     /// Its weight.
     pub weight: u32,
     /// Slots of the table that name it.
@@ -50,7 +50,7 @@ pub struct SteeringEpoch {
     /// Its number.
     pub epoch: u64,
     /// Who was in it.
-    pub member: Vec<u8>,
+    pub member: Vec<u16>,
     /// When this node adopted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime>,

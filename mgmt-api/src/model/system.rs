@@ -14,7 +14,7 @@ use super::time::DateTime;
 pub struct System {
     /// Its number in the fabric; absent without a fabric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node_id: Option<u8>,
+    pub node_id: Option<u16>,
     /// Its name for people.
     pub hostname: String,
     /// The program's version.

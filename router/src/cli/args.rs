@@ -62,7 +62,7 @@ pub struct GlobalArgs {
     pub access: AccessArgs,
     /// Id of the node, where several run here.
     #[arg(short, long, global = true, value_name = "ID", help_heading = "Global options")]
-    pub node: Option<u8>,
+    pub node: Option<u16>,
 }
 
 /// Who asks, and whom.

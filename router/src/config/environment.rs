@@ -35,7 +35,7 @@ impl Environment {
     /// Where a router's management socket is unless its configuration says otherwise: `/run/isthmus/` for root,
     /// the user's runtime directory for others, a directory of the user's own in `/tmp` where there is none.
     /// `None` as the node id names the socket of a router without a fabric.
-    pub fn management_socket(&self, node_id: Option<u8>) -> PathBuf {
+    pub fn management_socket(&self, node_id: Option<u16>) -> PathBuf {
         let directory = match (&self.runtime_directory, self.uid) {
             (_, 0) => PathBuf::from("/run/isthmus"),
             (Some(directory), _) => directory.join("isthmus"),
@@ -50,7 +50,7 @@ impl Environment {
     /// Where a router keeps what it remembers over restarts unless its configuration says otherwise: below
     /// `/var/lib/isthmus` for root, the user's state directory for others, a directory of the user's own in `/tmp` where
     /// there is none.
-    pub fn state_directory(&self, node_id: Option<u8>) -> PathBuf {
+    pub fn state_directory(&self, node_id: Option<u16>) -> PathBuf {
         let directory = match (&self.state_home, self.uid) {
             (_, 0) => PathBuf::from("/var/lib/isthmus"),
             (Some(directory), _) => directory.join("isthmus"),

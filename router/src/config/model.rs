@@ -30,8 +30,8 @@ pub struct Config {
 /// The node's part in the shared memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FabricConfig {
-    /// 1 to 254, unique in the segment.
-    pub node_id: u8,
+    /// 1 to 256, unique in the segment.
+    pub node_id: u16,
     /// Where the arenas are.
     pub segment: SegmentConfig,
     /// The largest number of nodes, the same on all.
@@ -68,7 +68,7 @@ pub enum SegmentConfig {
         /// Names the segment among others on this host.
         name: String,
         /// Descriptor of each node's arena.
-        arenas: Vec<(u8, RawFd)>,
+        arenas: Vec<(u16, RawFd)>,
     },
 }
 

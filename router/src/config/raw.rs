@@ -25,7 +25,7 @@ pub struct RawConfig {
     pub hostname: Option<String>,
     /// The node's number in the segment. With `segment` it makes the router a node of a cluster; without both
     /// it is a plain router. At most `fabric.max-nodes`.
-    #[schemars(range(min = 1, max = 254))]
+    #[schemars(range(min = 1, max = 256))]
     pub node_id: Option<i64>,
     /// The shared memory: the absolute path of a directory that all nodes see, on a memory file system.
     pub segment: Option<RawSegment>,
@@ -198,7 +198,7 @@ pub struct RawSecret(pub String);
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RawFabric {
     /// The largest number of nodes, the same on all.
-    #[schemars(range(min = 2, max = 254))]
+    #[schemars(range(min = 2, max = 256))]
     pub max_nodes: i64,
     /// Takes the node id over from a holder that does not answer.
     pub takeover: bool,

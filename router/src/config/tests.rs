@@ -292,7 +292,7 @@ fn shape() -> Vec<Bad> {
 fn values() -> Vec<Bad> {
     vec![
         whole("node-id: 0\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
-        whole("node-id: 255\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
+        whole("node-id: 257\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
         whole("node-id: -1\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
         whole("node-id: 65\nsegment: /dev/shm/x\n", Code::OutOfRange, 1, "node-id"),
         after("fabric: {max-nodes: 1}", Code::OutOfRange, 6, "fabric.max-nodes"),
@@ -619,7 +619,7 @@ fn a_report_names_file_line_code_and_remedy() {
     let (taken, text) = run(ReportFormat::Text);
     assert!(!taken);
     let start =
-        format!("{}:1:1: error[out-of-range]: node-id: 0 is outside 1 to 254\n  remedy: ", path.display());
+        format!("{}:1:1: error[out-of-range]: node-id: 0 is outside 1 to 256\n  remedy: ", path.display());
     assert!(text.starts_with(&start), "{text}");
     assert!(text.ends_with("1 error\n"), "{text}");
 
@@ -691,7 +691,7 @@ fn the_committed_reference_is_that_of_the_schema() {
 fn the_schema_knows_every_key_and_its_range() {
     let schema = schema::schema();
     let node_id = schema::at(&schema, "node-id").unwrap();
-    assert_eq!((node_id["minimum"].as_i64(), node_id["maximum"].as_i64()), (Some(1), Some(254)));
+    assert_eq!((node_id["minimum"].as_i64(), node_id["maximum"].as_i64()), (Some(1), Some(256)));
     let cost = schema::at(&schema, "interfaces[0].ospf.cost").unwrap();
     assert_eq!(cost["default"], 10);
     assert_eq!(schema["additionalProperties"], false);

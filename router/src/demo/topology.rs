@@ -158,7 +158,7 @@ mod tests {
         let credentials = Credentials::new(place.directory()).unwrap();
         for node in NODES {
             let config = crate::config::parse_str(&node_config(&place, &credentials, node)).unwrap();
-            assert_eq!(config.fabric.map(|fabric| fabric.node_id), Some(node));
+            assert_eq!(config.fabric.map(|fabric| fabric.node_id), Some(node.into()));
         }
         let outside = crate::config::parse_str(&outside_router_config(&place)).unwrap();
         assert_eq!(outside.interfaces.len(), 3);

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use isthmus_shmnet::Network;
+use isthmus_shmnet::{Network, NodeId};
 
 use crate::forward::icmp::IcmpError;
 use crate::forward::{DropReason, InterfaceIndex};
@@ -189,7 +189,7 @@ impl Counters {
             icmp_suppressed: Counter::default(),
             arp_received: Counter::default(),
             arp_sent: Counter::default(),
-            steered: (0..256).map(|_| Default::default()).collect(),
+            steered: (0..NodeId::MAX).map(|_| Default::default()).collect(),
             captured: Default::default(),
             wakeups: Counter::default(),
             load: LoadCounters::default(),
@@ -210,8 +210,10 @@ impl Counters {
     }
 
     /// Counts a packet that the steering table has handed to a node.
-    pub(super) fn count_steered(&self, node: u8, bytes: usize) {
-        let (packets, octets) = &self.steered[usize::from(node)];
+    pub(super) fn count_steered(&self, node: u16, bytes: usize) {
+        let Some((packets, octets)) = NodeId::new(node).and_then(|node| self.steered.get(node.index())) else {
+            return;
+        };
         packets.add(1);
         octets.add(bytes as u64);
     }
@@ -266,11 +268,9 @@ impl Counters {
             icmp_suppressed: self.icmp_suppressed.read(),
             arp_received: self.arp_received.read(),
             arp_sent: self.arp_sent.read(),
-            steered: (0..=255u8)
-                .map(|node| {
-                    let (packets, bytes) = &self.steered[usize::from(node)];
-                    Steered { node, packets: packets.read(), bytes: bytes.read() }
-                })
+            steered: (1..)
+                .zip(&self.steered)
+                .map(|(node, (packets, bytes))| Steered { node, packets: packets.read(), bytes: bytes.read() })
                 .filter(|steered| steered.packets > 0)
                 .collect(),
             lsm_captured: self.captured[Network::Lsm.index()].read(),
@@ -349,7 +349,7 @@ pub struct InterfaceCounts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Steered {
     /// The node.
-    pub node: u8,
+    pub node: u16,
     /// Packets.
     pub packets: u64,
     /// Their bytes, from the IP header on.

@@ -24,6 +24,8 @@ pub const DATAGRAMS: usize = 128;
 pub const PER_SOURCE: usize = 16;
 /// The time that the fragments of a datagram have, from the first that arrives. Linux waits as long.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+/// Who can bring fragments: the nodes, by their ids, and the router itself as 0.
+const FEEDERS: usize = isthmus_shmnet::NodeId::MAX as usize + 1;
 
 /// Where fragments are put together. `C` is what the caller wants to know again of a datagram's first fragment.
 pub struct Reassembler<C> {
@@ -49,7 +51,7 @@ struct Place {
     /// `None`: free.
     key: Option<Key>,
     /// Who brought its first fragment.
-    feeder: u8,
+    feeder: u16,
     began: Duration,
 }
 
@@ -114,7 +116,7 @@ impl<C: Copy> Reassembler<C> {
         now: Duration,
         header: &Ipv4Header,
         bytes: &[u8],
-        (feeder, context): (u8, C),
+        (feeder, context): (u16, C),
         mut lost: impl FnMut(C, DropReason, u32),
     ) -> Option<Whole<C>> {
         let payload = bytes.get(header.header_length..).unwrap_or_default();
@@ -178,7 +180,7 @@ impl<C: Copy> Reassembler<C> {
         &mut self,
         now: Duration,
         key: Key,
-        (feeder, context): (u8, C),
+        (feeder, context): (u16, C),
         lost: &mut impl FnMut(C, DropReason, u32),
     ) -> usize {
         let index = self.place_for(key.source, feeder);
@@ -197,7 +199,7 @@ impl<C: Copy> Reassembler<C> {
 
     /// The place of the source's oldest datagram if it has its share, else a free one, else that of the oldest of the
     /// feeder that has the most.
-    fn place_for(&self, source: Ipv4Addr, feeder: u8) -> usize {
+    fn place_for(&self, source: Ipv4Addr, feeder: u16) -> usize {
         let of_source =
             |place: &Place| place.feeder == feeder && place.key.is_some_and(|key| key.source == source);
         if self.places.iter().filter(|place| of_source(place)).count() >= PER_SOURCE {
@@ -206,12 +208,12 @@ impl<C: Copy> Reassembler<C> {
         if let Some(free) = self.places.iter().position(|place| place.key.is_none()) {
             return free;
         }
-        let mut shares = [0u8; 256];
+        let mut shares = [0u8; FEEDERS];
         for place in &self.places {
             shares[usize::from(place.feeder)] += 1;
         }
-        let most = (0..=u8::MAX).max_by_key(|feeder| shares[usize::from(*feeder)]).unwrap_or(0);
-        self.oldest(|place| place.feeder == most)
+        let most = (0..FEEDERS).max_by_key(|feeder| shares[*feeder]).unwrap_or(0);
+        self.oldest(|place| usize::from(place.feeder) == most)
     }
 
     fn oldest(&self, among: impl Fn(&Place) -> bool) -> usize {

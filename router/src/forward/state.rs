@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
+use isthmus_shmnet::NodeId;
 
 use crate::forward::fib::Fib;
 use crate::forward::hash::mix;
@@ -65,9 +66,10 @@ impl Interface {
     }
 
     /// The node that has `address` on this network of the fabric: the host part is its id.
-    pub fn node_of(&self, address: Ipv4Addr) -> Option<u8> {
-        let network = self.address.filter(|own| own.contains(&address))?.network();
-        u8::try_from(address.to_bits() - network.to_bits()).ok().filter(|id| (1..=254).contains(id))
+    pub fn node_of(&self, address: Ipv4Addr) -> Option<u16> {
+        let own = self.address.filter(|own| own.contains(&address) && address != own.broadcast())?;
+        let id = u16::try_from(address.to_bits() - own.network().to_bits()).ok()?;
+        NodeId::new(id).map(NodeId::get)
     }
 }
 
@@ -85,15 +87,20 @@ pub enum LocalOwner {
 pub struct SteeringTable {
     /// The number of the epoch that this table was built from.
     pub epoch: u64,
-    /// Node id for each slot; a prime number of slots; empty while no node accepts.
-    pub slots: Vec<u8>,
+    /// For each slot the node id less one, so that 256 nodes fit a byte; a prime number of slots; empty while no node accepts.
+    pub(super) places: Vec<u8>,
 }
 
 impl SteeringTable {
     /// The node that serves the flow with this hash; `None` while no node accepts.
-    pub fn node_for(&self, hash: u64) -> Option<u8> {
-        let slot = hash.checked_rem(self.slots.len() as u64)?;
-        self.slots.get(slot as usize).copied()
+    pub fn node_for(&self, hash: u64) -> Option<u16> {
+        let slot = hash.checked_rem(self.places.len() as u64)?;
+        self.places.get(slot as usize).map(|place| u16::from(*place) + 1)
+    }
+
+    /// The node id of each slot, in their order.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = u16> + '_ {
+        self.places.iter().map(|place| u16::from(*place) + 1)
     }
 }
 
@@ -111,7 +118,7 @@ pub struct ForwardingState {
     /// Packets to a common address that come in on a NIC are handed to the node that this table names.
     pub steering: SteeringTable,
     /// This node's id in the fabric; 0 without a fabric.
-    pub node_id: u8,
+    pub node_id: u16,
     /// Source address of ICMP errors where the incoming interface has none.
     pub router_address: Option<Ipv4Addr>,
 }
@@ -121,6 +128,6 @@ impl ForwardingState {
     /// do not all make the same choice. It stays as long as the node and its address do.
     pub fn path_salt(&self) -> u64 {
         let address = self.router_address.map_or(0, Ipv4Addr::to_bits);
-        mix(u64::from(address) << 8 | u64::from(self.node_id))
+        mix(u64::from(address) << 16 | u64::from(self.node_id))
     }
 }

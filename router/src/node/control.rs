@@ -265,7 +265,7 @@ impl Control {
 
     /// Every pair of border routers on the backbone keeps one adjacency over the fabric, on the best network on
     /// which the two are fully adjacent.
-    fn backbone_links(&self) -> BTreeMap<u8, BackboneLink> {
+    fn backbone_links(&self) -> BTreeMap<u16, BackboneLink> {
         let (Some(fabric), Some(config)) = (&self.shared.fabric, &self.config.fabric) else {
             return BTreeMap::new();
         };

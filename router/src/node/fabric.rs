@@ -68,7 +68,7 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
             Code::OutOfRange,
             "node-id",
             found,
-            "use a number from 1 to 254",
+            "use a number from 1 to 256",
         )])
     })?;
     Ok(JoinConfig {
@@ -115,7 +115,7 @@ fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
 }
 
 /// The memory file is opened anew, so that the descriptor that was inherited stays whoever's it is.
-fn inherited(node: u8, descriptor: i32) -> Result<(NodeId, OwnedFd), NodeError> {
+fn inherited(node: u16, descriptor: i32) -> Result<(NodeId, OwnedFd), NodeError> {
     let refuse = |reason: String| {
         let remedy = "start the node by the process that made the memory files, without closing them";
         let path = format!("segment.inherited.arenas.{node}");

@@ -13,7 +13,7 @@ pub struct FabricRecord(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    nodes: BTreeMap<u8, Record>,
+    nodes: BTreeMap<u16, Record>,
     rejoins: u64,
 }
 
@@ -113,11 +113,11 @@ mod tests {
 
     use super::*;
 
-    fn event(node: u8, incarnation: u64, kind: EventKind) -> Event {
+    fn event(node: u16, incarnation: u64, kind: EventKind) -> Event {
         Event { number: 1, at: SystemTime::now(), node: NodeId::new(node).unwrap(), incarnation, kind }
     }
 
-    fn states(record: &FabricRecord) -> Vec<(u8, NodeState)> {
+    fn states(record: &FabricRecord) -> Vec<(u16, NodeState)> {
         record.gone(&[]).iter().map(|node| (node.node_id, node.state)).collect()
     }
 

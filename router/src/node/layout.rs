@@ -196,7 +196,7 @@ impl Layout {
 }
 
 impl FabricAddresses for Layout {
-    fn node(&self, address: Ipv4Addr) -> Option<u8> {
+    fn node(&self, address: Ipv4Addr) -> Option<u16> {
         self.fabric_interface(address)?.1.node_of(address)
     }
 

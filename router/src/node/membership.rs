@@ -91,12 +91,12 @@ mod tests {
     use super::*;
     use crate::node::snapshot::steering_table;
 
-    fn node(id: u8) -> NodeId {
+    fn node(id: u16) -> NodeId {
         NodeId::new(id).unwrap()
     }
 
     /// Nodes of weight 100.
-    fn nodes(ids: &[u8]) -> Vec<(NodeId, u16)> {
+    fn nodes(ids: &[u16]) -> Vec<(NodeId, u16)> {
         ids.iter().map(|&id| (node(id), 100)).collect()
     }
 
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(left.as_slice(), right.as_slice());
         let table = steering_table(right.current().unwrap());
         assert_eq!(table, steering_table(left.current().unwrap()));
-        let share = table.slots.iter().filter(|&&slot| slot == 3).count() as f64 / table.slots.len() as f64;
+        let share = table.nodes().filter(|node| *node == 3).count() as f64 / table.nodes().len() as f64;
         assert!((share - 1.0 / 9.0).abs() < 0.005, "{share}");
     }
 
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn hostile_epochs_change_nobodys_table() {
-        let forged = |number, members: &[u8]| Facts {
+        let forged = |number, members: &[u16]| Facts {
             steering: vec![SteeringEpoch::new(number, members.iter().map(|&id| (node(id), 1000)))],
             ..Facts::default()
         };
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn no_more_epochs_are_kept_than_an_arena_holds() {
         let mut epochs = SteeringEpochs::default();
-        for round in 0..20u8 {
+        for round in 0..20u16 {
             epochs.update(nodes(&[1, 2 + round]), &[]);
         }
         assert_eq!(epochs.as_slice().len(), Facts::MAX_EPOCHS);
@@ -238,7 +238,7 @@ mod tests {
         #[test]
         fn nodes_agree_once_they_have_seen_the_same(
             steps in proptest::collection::vec((0usize..3, 0usize..4), 1..60),
-            lists in proptest::collection::vec(proptest::collection::btree_map(1u8..6, 1u16..4, 0..4), 1..12),
+            lists in proptest::collection::vec(proptest::collection::btree_map(1u16..6, 1u16..4, 0..4), 1..12),
         ) {
             let lists: Vec<Vec<(NodeId, u16)>> = lists
                 .into_iter()

@@ -146,7 +146,7 @@ impl Opening {
         self.open.holds.push(opened.hold);
     }
 
-    fn tap(&mut self, device: &str, node: u8, mtu: u16) -> Result<(), NodeError> {
+    fn tap(&mut self, device: &str, node: u16, mtu: u16) -> Result<(), NodeError> {
         let port = TapPort::open(&TapConfig::new(device, node, mtu)).map_err(|error| {
             NodeError::Refused(vec![Diagnostic::error(
                 Code::DeviceFailure,

@@ -63,7 +63,7 @@ fn error_source(config: &Config, layout: &Layout) -> Ipv4Addr {
 
 /// The steering table of an epoch: it follows from the epoch alone, so that every node has the same one.
 pub fn steering_table(epoch: &SteeringEpoch) -> SteeringTable {
-    let members: Vec<(u8, u16)> =
+    let members: Vec<(u16, u16)> =
         epoch.members().iter().map(|&(node, weight)| (node.get(), weight)).collect();
     steering::build(epoch.number, &members)
 }

@@ -74,7 +74,7 @@ impl InterfaceMap {
 /// Which nodes the addresses of the fabric belong to, as far as the driver needs it.
 pub trait FabricAddresses {
     /// The node that has `address` on the local or global network.
-    fn node(&self, address: Ipv4Addr) -> Option<u8>;
+    fn node(&self, address: Ipv4Addr) -> Option<u16>;
     /// The port of the network that `address` is on.
     fn port(&self, address: Ipv4Addr) -> Option<InterfaceIndex>;
 }

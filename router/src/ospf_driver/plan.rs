@@ -35,7 +35,7 @@ const CLUSTER_MIN_LS_INTERVAL: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Situation {
     /// The adjacencies that keep the backbone together over the fabric, by node id.
-    pub backbone_links: BTreeMap<u8, BackboneLink>,
+    pub backbone_links: BTreeMap<u16, BackboneLink>,
     /// This node answers to the common addresses.
     pub accepting: bool,
     /// Where the kernel answers for the node's addresses: the router's own address and the network of all of these.
@@ -73,13 +73,13 @@ pub fn next_nic_interface(last: InterfaceId, used: &[InterfaceId]) -> InterfaceI
 }
 
 /// The engine's interface for the backbone adjacency to a node.
-pub fn backbone_interface(node: u8) -> InterfaceId {
+pub fn backbone_interface(node: u16) -> InterfaceId {
     InterfaceId(FIRST_BACKBONE_LINK + u32::from(node))
 }
 
 /// The node that an engine's interface is a backbone adjacency to.
-pub fn backbone_node(interface: InterfaceId) -> Option<u8> {
-    interface.0.checked_sub(FIRST_BACKBONE_LINK).and_then(|node| u8::try_from(node).ok())
+pub fn backbone_node(interface: InterfaceId) -> Option<u16> {
+    interface.0.checked_sub(FIRST_BACKBONE_LINK).and_then(|node| u16::try_from(node).ok())
 }
 
 /// The configuration of the engine.
@@ -163,7 +163,7 @@ fn fabric_interface(fabric: &FabricConfig, network: Network, situation: &Situati
 }
 
 /// An unnumbered point-to-point link of the backbone, whose packets travel on one of the fabric's networks.
-fn backbone_link(fabric: &FabricConfig, node: u8, link: &BackboneLink) -> InterfaceConfig {
+fn backbone_link(fabric: &FabricConfig, node: u16, link: &BackboneLink) -> InterfaceConfig {
     let settings: &NetworkConfig = match link.network {
         Network::Lsm => &fabric.lsm,
         Network::Gsm => &fabric.gsm,

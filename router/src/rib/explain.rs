@@ -60,7 +60,7 @@ pub struct Explanation {
     #[serde(skip)]
     pub next_hop: Option<NextHop>,
     /// The node that a steered packet goes to.
-    pub node: Option<u8>,
+    pub node: Option<u16>,
     /// Questions and answers, in their order.
     pub steps: Vec<Step>,
 }
@@ -119,7 +119,7 @@ struct Decision {
     prefix: Option<Ipv4Net>,
     source: Option<Source>,
     next_hop: Option<NextHop>,
-    node: Option<u8>,
+    node: Option<u16>,
 }
 
 impl Decision {
@@ -174,10 +174,10 @@ impl Explainer<'_> {
             self.say("steering", format!("epoch {} has no active node: dropped", table.epoch));
             return Decision::simple(Verdict::Unreachable);
         };
-        let slot = hash % table.slots.len() as u64;
+        let slot = hash % table.nodes().len() as u64;
         let detail = format!(
             "flow hash {hash:016x} is slot {slot} of {} in epoch {}: node {node}",
-            table.slots.len(),
+            table.nodes().len(),
             table.epoch
         );
         self.say("steering", detail);
@@ -357,7 +357,7 @@ const fn path_type(path_type: PathType) -> &'static str {
     }
 }
 
-fn mac_text(network: Network, node: u8) -> String {
+fn mac_text(network: Network, node: u16) -> String {
     match NodeId::new(node) {
         Some(node) => format_mac(mac_address(network, node)),
         None => format!("node {node}"),

@@ -233,7 +233,7 @@ fn bulk_tcp_between_two_kernels_arrives_in_frames_of_the_mtu() {
         return;
     }
     let (client, server) = (Namespace::new(), Namespace::new());
-    let adapter = |namespace: &Namespace, node: u8| {
+    let adapter = |namespace: &Namespace, node: u16| {
         namespace.inside(|| {
             let port = TapPort::open(&TapConfig::new("lsm0", node, 9000)).unwrap();
             block_on(async {

@@ -151,13 +151,13 @@ impl AsFd for Link {
     }
 }
 
-/// `"ISTHBELL"`, layout version (4), kind (1), node (1), zero (2), incarnation (8).
+/// `"ISTHBELL"`, layout version (4), kind (1), zero (1), node (2), incarnation (8).
 fn message(kind: u8, speaker: Speaker) -> [u8; MESSAGE] {
     let mut bytes = [0; MESSAGE];
     bytes[..8].copy_from_slice(MAGIC);
     bytes[8..12].copy_from_slice(&ABI_VERSION.to_le_bytes());
     bytes[12] = kind;
-    bytes[13] = speaker.node.get();
+    bytes[14..16].copy_from_slice(&speaker.node.get().to_le_bytes());
     bytes[16..24].copy_from_slice(&speaker.incarnation.to_le_bytes());
     bytes
 }
@@ -169,7 +169,8 @@ fn parse(bytes: &[u8]) -> Option<(u8, Speaker)> {
     }
     let mut incarnation = [0; 8];
     incarnation.copy_from_slice(&bytes[16..24]);
-    let speaker = Speaker { node: NodeId::new(bytes[13])?, incarnation: u64::from_le_bytes(incarnation) };
+    let node = NodeId::new(u16::from_le_bytes([bytes[14], bytes[15]]))?;
+    let speaker = Speaker { node, incarnation: u64::from_le_bytes(incarnation) };
     Some((bytes[12], speaker))
 }
 
@@ -193,7 +194,7 @@ mod tests {
         SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap()
     }
 
-    fn speaker(id: u8) -> Speaker {
+    fn speaker(id: u16) -> Speaker {
         Speaker { node: NodeId::new(id).unwrap(), incarnation: 3 }
     }
 

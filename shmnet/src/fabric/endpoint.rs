@@ -240,12 +240,10 @@ impl Endpoint {
     fn receive_cast(&mut self, into: &mut [u8]) -> Option<Received> {
         let groups = self.groups.as_mut()?;
         for kind in [self.first_group, 1 - self.first_group] {
-            while let Some((len, source)) = groups[kind].receive(into) {
-                if let Some(from) = NodeId::new(source as u8) {
-                    self.first_group = 1 - kind;
-                    let cast = [Cast::Broadcast, Cast::Multicast][kind];
-                    return Some(Received { len, from, cast, metadata: Metadata::default() });
-                }
+            if let Some((len, from)) = groups[kind].receive(into) {
+                self.first_group = 1 - kind;
+                let cast = [Cast::Broadcast, Cast::Multicast][kind];
+                return Some(Received { len, from, cast, metadata: Metadata::default() });
             }
         }
         None
@@ -533,7 +531,7 @@ impl Endpoint {
             self.peers[index] = None;
             self.order.retain(|other| *other != index);
             self.dirty.retain(|other| *other != index);
-            self.members.retain(|member| *member != u16::from(node.get()));
+            self.members.retain(|member| *member != node.group_number());
             if let Some(groups) = &mut self.groups {
                 for ends in groups.iter_mut() {
                     ends.detach(node);

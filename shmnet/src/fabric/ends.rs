@@ -9,7 +9,7 @@ use super::handover::{GroupGauge, Meeting, Reply, RingGauge};
 use crate::doorbell::PeerBell;
 use crate::doorbell::attention::Waker;
 use crate::error::TransmitError;
-use crate::group::{GroupEndpoint, GroupRole, GroupSendError};
+use crate::group::{Delivered, GroupEndpoint, GroupRole, GroupSendError};
 use crate::membership::notice::Notifier;
 use crate::memory::PeerSpan;
 use crate::multicast::MulticastFilter;
@@ -264,13 +264,13 @@ pub(super) struct GroupEnds {
     gauge: Arc<GroupGauge>,
     role: GroupRole,
     sent: bool,
-    seen: (u16, u64),
+    seen: (Option<NodeId>, u64),
     ordered: u64,
     /// When it was last looked for frames that nobody orders.
     looked: Instant,
     /// A frame that was found when this node was about to sleep, and its length and source.
     stash: Vec<u8>,
-    stashed: Option<(usize, u16)>,
+    stashed: Option<(usize, NodeId)>,
     /// What this node takes, and what any other member takes.
     taken: MulticastFilter,
     wanted: MulticastFilter,
@@ -301,7 +301,7 @@ impl GroupEnds {
             gauge,
             role: GroupRole::Member,
             sent: false,
-            seen: (0, 0),
+            seen: (None, 0),
             ordered: 0,
             looked: Instant::now(),
             stash,
@@ -315,16 +315,16 @@ impl GroupEnds {
 
     /// `kind` is 0 for broadcast and 1 for multicast.
     pub(super) fn attach(&mut self, meeting: &Meeting, kind: usize) {
-        let id = u16::from(meeting.node.get());
+        let number = meeting.node.group_number();
         let (area, start) = (meeting.groups[kind].clone(), meeting.starts[kind]);
-        if let Err(error) = self.group.attach_peer(id, meeting.incarnation, area, start) {
+        if let Err(error) = self.group.attach_peer(number, meeting.incarnation, area, start) {
             // The peer's frames to the group are lost to us, and nothing else.
-            tracing::warn!(node = id, %error, "cannot attach to a group area");
+            tracing::warn!(node = meeting.node.get(), %error, "cannot attach to a group area");
         }
     }
 
     pub(super) fn detach(&mut self, node: NodeId) {
-        self.group.detach_peer(node.get().into());
+        self.group.detach_peer(node.group_number());
         if let Some(lag) = self.gauge.lag.get(node.index()) {
             lag.store(0, Relaxed);
         }
@@ -358,7 +358,7 @@ impl GroupEnds {
     }
 
     /// The next frame's length and source.
-    pub(super) fn receive(&mut self, into: &mut [u8]) -> Option<(usize, u16)> {
+    pub(super) fn receive(&mut self, into: &mut [u8]) -> Option<(usize, NodeId)> {
         if let Some((len, source)) = self.stashed.take()
             && let Some(room) = into.get_mut(..len)
         {
@@ -368,7 +368,7 @@ impl GroupEnds {
         for _ in 0..FILTERED_AT_ONCE {
             let delivered = self.group.receive(into)?;
             if self.taken.takes(&into[..delivered.len]) {
-                return Some((delivered.len, delivered.source));
+                return delivery(&delivered);
             }
             self.filtered += 1;
         }
@@ -383,7 +383,7 @@ impl GroupEnds {
             }
             let Some(delivered) = self.group.receive(&mut self.stash) else { return false };
             if self.taken.takes(&self.stash[..delivered.len]) {
-                self.stashed = Some((delivered.len, delivered.source));
+                self.stashed = delivery(&delivered);
             } else {
                 self.filtered += 1;
             }
@@ -400,7 +400,7 @@ impl GroupEnds {
     }
 
     pub(super) fn owner(&self) -> Option<NodeId> {
-        NodeId::new(self.group.owner()? as u8)
+        NodeId::from_group_number(self.group.owner()?)
     }
 
     /// Receives without their order the frames that have waited for it too long: the owner hangs, or is none.
@@ -418,11 +418,11 @@ impl GroupEnds {
         self.role = self.group.poll_owner_duties();
         let counters = self.group.counters();
         let ordered = counters.ordered != std::mem::replace(&mut self.ordered, counters.ordered);
-        let seen = (self.group.owner().unwrap_or(0), self.group.generation());
+        let seen = (self.owner(), self.group.generation());
         let new_owner = (seen != std::mem::replace(&mut self.seen, seen))
-            .then(|| Some((NodeId::new(seen.0 as u8)?, seen.1)))
+            .then(|| Some((seen.0?, seen.1)))
             .flatten();
-        self.gauge.owner.store(seen.0.into(), Relaxed);
+        self.gauge.owner.store(seen.0.map_or(0, |owner| owner.get().into()), Relaxed);
         self.gauge.generation.store(seen.1, Relaxed);
         self.gauge.sent.store(counters.sent, Relaxed);
         self.gauge.received.store(counters.received.frames, Relaxed);
@@ -433,11 +433,16 @@ impl GroupEnds {
         self.gauge.unwanted.store(self.unwanted, Relaxed);
         for lag in self.group.lag() {
             if let Some(place) =
-                NodeId::new(lag.reader as u8).and_then(|node| self.gauge.lag.get(node.index()))
+                NodeId::from_group_number(lag.reader).and_then(|node| self.gauge.lag.get(node.index()))
             {
                 place.store(lag.lane_slots + 1, Relaxed);
             }
         }
         Duties { ordered, sent: std::mem::take(&mut self.sent), new_owner }
     }
+}
+
+/// Length and source of a frame. Attached are nodes only.
+fn delivery(delivered: &Delivered) -> Option<(usize, NodeId)> {
+    Some((delivered.len, NodeId::from_group_number(delivered.source)?))
 }

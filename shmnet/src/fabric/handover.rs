@@ -36,7 +36,7 @@ pub(crate) enum Handover {
     Receiver { node: NodeId, incarnation: u64, ring: Box<ring::Receiver>, gauge: Arc<RingGauge> },
     /// The bell of a peer.
     Bell { node: NodeId, incarnation: u64, bell: Arc<PeerBell> },
-    /// The members of the network's groups, and the multicast frames that any of them takes.
+    /// The members of the network's groups, by their numbers there, and the multicast frames that any of them takes.
     Members { members: Vec<u16>, wanted: MulticastFilter },
     /// The multicast frames that this node takes.
     Takes(MulticastFilter),

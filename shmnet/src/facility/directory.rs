@@ -361,8 +361,9 @@ mod tests {
     #[test]
     fn only_arena_names_name_nodes() {
         assert_eq!(node_of_name("node-007.arena"), NodeId::new(7));
+        assert_eq!(node_of_name("node-256.arena"), NodeId::new(256));
         for other in
-            ["node-7.arena", "node-000.arena", "node-255.arena", "node-007.lock", "node-+07.arena", ""]
+            ["node-7.arena", "node-000.arena", "node-257.arena", "node-007.lock", "node-+07.arena", ""]
         {
             assert_eq!(node_of_name(other), None, "{other}");
         }

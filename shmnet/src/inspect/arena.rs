@@ -24,7 +24,7 @@ pub(super) fn read(place: String, span: &PeerSpan) -> InspectedArena {
             return arena;
         }
     };
-    arena.node = identity.node.get().into();
+    arena.node = identity.node.get();
     arena.sections.push(identity_section(&identity));
     words(span, &mut arena);
     let Some(layout) = layout_of(&identity, &mut arena.problems) else { return arena };
@@ -65,7 +65,7 @@ fn layout_of(identity: &Identity, problems: &mut Vec<String>) -> Option<Layout> 
 
 fn identity_section(identity: &Identity) -> Section {
     let mut section = Section::new(at::IDENTITY, "identity");
-    section.number(12, "node id", identity.node.get().into());
+    section.number(12, "node id", identity.node.get());
     section.number(16, "incarnation", identity.incarnation);
     section.number(24, "arena length", identity.arena_len);
     section.number(32, "process id", identity.pid.into());

@@ -54,7 +54,7 @@ pub(crate) mod at {
     pub(crate) const MULTICAST: usize = 0x580;
     /// The guarded facts.
     pub(crate) const FACTS: usize = 0x800;
-    /// One 64-bit word per node id, 256 of them: the last incarnation of that node that this node closed.
+    /// One 64-bit word per possible node, 256 of them: the last incarnation of that node that this node closed.
     pub(crate) const CLOSED: usize = 0x1000;
     /// The guarded steering epochs.
     pub(crate) const STEERING: usize = 0x1800;
@@ -97,9 +97,8 @@ pub(crate) struct Layout {
 impl Layout {
     /// `None` if there can be no such number of nodes.
     pub(crate) fn new(max_nodes: u16) -> Option<Self> {
-        let max_nodes = max_nodes.min(NodeId::MAX.into());
-        // Ids begin with 1, and a group's node numbers are below its number of nodes.
-        let group = GroupGeometry::new(max_nodes + 1, LANE_SLOTS, LANE_SLOT_BYTES, ORDER_SLOTS).ok()?;
+        let max_nodes = max_nodes.min(NodeId::MAX);
+        let group = GroupGeometry::new(max_nodes, LANE_SLOTS, LANE_SLOT_BYTES, ORDER_SLOTS).ok()?;
         let max_nodes = usize::from(max_nodes);
         let directory = at::TABLES;
         let pointers = directory + max_nodes * 2 * DIRECTORY_STRIDE;
@@ -144,7 +143,7 @@ impl Layout {
     }
 
     pub(crate) fn closed(node: NodeId) -> usize {
-        at::CLOSED + usize::from(node.get()) * 8
+        at::CLOSED + node.index() * 8
     }
 
     pub(crate) fn multicast(network: Network) -> usize {

@@ -66,8 +66,7 @@ impl StateWord {
 pub(super) struct IdentityWire {
     pub(super) magic: U64,
     pub(super) abi_version: U32,
-    pub(super) node_id: u8,
-    pub(super) networks: u8,
+    pub(super) node_id: U16,
     pub(super) max_nodes: U16,
     pub(super) incarnation: U64,
     pub(super) arena_len: U64,
@@ -128,10 +127,10 @@ pub(super) struct SteeringWire {
 #[repr(C)]
 pub(super) struct EpochWire {
     pub(super) number: U64,
-    /// Bitmap: node `i` is bit `i % 64` of word `i / 64`.
+    /// Bitmap: the node of index `i` is bit `i % 64` of word `i / 64`.
     pub(super) members: [U64; 4],
-    /// By node id; 0 for those that are no members.
-    pub(super) weights: [U16; 256],
+    /// By index of the node; 0 for those that are no members.
+    pub(super) weights: [U16; NODES],
 }
 
 /// The multicast addresses that the node takes on a network, sorted.
@@ -155,6 +154,9 @@ pub(super) struct DirectoryWire {
     pub(super) epoch: U32,
     pub(super) reserved: U32,
 }
+
+/// Node ids that there can be: entries of the tables of fixed length.
+const NODES: usize = NodeId::MAX as usize;
 
 /// The names of the words of the geometry line; the words after them are zero.
 pub(crate) const GEOMETRY_FIELDS: [&str; 10] = [
@@ -218,8 +220,7 @@ impl Identity {
         IdentityWire {
             magic: U64::new(MAGIC),
             abi_version: U32::new(ABI_VERSION),
-            node_id: self.node.get(),
-            networks: 2,
+            node_id: U16::new(self.node.get()),
             max_nodes: U16::new(self.geometry[0] as u16),
             incarnation: U64::new(self.incarnation),
             arena_len: U64::new(self.arena_len),
@@ -246,8 +247,8 @@ impl Identity {
         if wire.abi_version.get() != ABI_VERSION {
             return Err(Malformed::Version(wire.abi_version.get()));
         }
-        let node = NodeId::new(wire.node_id).ok_or(Malformed::NotAnArena)?;
-        if wire.networks != 2 || hash(&wire.geometry) != wire.geometry_hash.get() {
+        let node = NodeId::new(wire.node_id.get()).ok_or(Malformed::NotAnArena)?;
+        if hash(&wire.geometry) != wire.geometry_hash.get() {
             return Err(Malformed::NotAnArena);
         }
         let mut geometry = [0; GEOMETRY_FIELDS.len()];
@@ -378,9 +379,9 @@ impl SteeringWire {
         for (wire, epoch) in wire.epochs.iter_mut().zip(newest) {
             wire.number = U64::new(epoch.number);
             for (node, weight) in epoch.members() {
-                let id = usize::from(node.get());
-                wire.members[id / 64] = U64::new(wire.members[id / 64].get() | 1 << (id % 64));
-                wire.weights[id] = U16::new(*weight);
+                let place = node.index();
+                wire.members[place / 64] = U64::new(wire.members[place / 64].get() | 1 << (place % 64));
+                wire.weights[place] = U16::new(*weight);
             }
         }
         wire
@@ -401,14 +402,14 @@ impl SteeringWire {
 }
 
 impl EpochWire {
-    /// `None` for members that there cannot be, members without weight, weights without a member, and weights beyond the limit.
+    /// `None` for members without weight, weights without a member, and weights beyond the limit.
     fn to_epoch(self) -> Option<SteeringEpoch> {
         let mut members = Vec::new();
-        for (id, weight) in (0..=u8::MAX).zip(self.weights) {
-            let is_member = self.members[usize::from(id) / 64].get() >> (id % 64) & 1 == 1;
+        for (place, weight) in self.weights.into_iter().enumerate() {
+            let is_member = self.members[place / 64].get() >> (place % 64) & 1 == 1;
             match (is_member, weight.get()) {
                 (false, 0) => {}
-                (true, weight @ 1..=SteeringEpoch::MAX_WEIGHT) => members.push((NodeId::new(id)?, weight)),
+                (true, weight @ 1..=SteeringEpoch::MAX_WEIGHT) => members.push((NodeId::from_index(place)?, weight)),
                 _ => return None,
             }
         }
@@ -495,7 +496,7 @@ const _: () = {
     assert!(super::guarded::GUARD + size_of::<MulticastWire>() <= super::MULTICAST_STRIDE);
     assert!(at::MULTICAST + 2 * super::MULTICAST_STRIDE <= at::FACTS);
     assert!(at::FACTS + super::guarded::GUARD + size_of::<FactsWire>() <= at::CLOSED);
-    assert!(at::CLOSED + 256 * 8 <= at::STEERING);
+    assert!(at::CLOSED + NODES * 8 <= at::STEERING);
     assert!(at::STEERING.is_multiple_of(LINE));
     assert!(at::STEERING + super::guarded::GUARD + size_of::<SteeringWire>() <= at::TABLES);
     assert!(at::TABLES.is_multiple_of(LINE));

@@ -122,7 +122,7 @@ impl Control {
             takeover,
             budget,
         } = config;
-        if u16::from(me.get()) > max_nodes {
+        if me.get() > max_nodes {
             return Err(JoinError::IdOutOfRange { node: me, max_nodes });
         }
         check_timing(timing)?;
@@ -258,8 +258,8 @@ impl Control {
         for network in Network::ALL {
             let group = |kind| {
                 let area = life.arena.group(network, kind).map_err(|error| broken(&error))?;
-                let id = u16::from(self.setup.me.get());
-                GroupEndpoint::new(area, id, life.incarnation, self.setup.layout.group)
+                let number = self.setup.me.group_number();
+                GroupEndpoint::new(area, number, life.incarnation, self.setup.layout.group)
                     .map_err(|error| broken(&error))
             };
             let gauge = || Arc::new(GroupGauge::new(self.setup.layout.max_nodes));
@@ -683,7 +683,7 @@ impl Control {
             let subscribed = self.peers.values().filter(|peer| peer.subscribed[network.index()]);
             let wanted =
                 MulticastFilter::union(subscribed.clone().map(|peer| &peer.multicast[network.index()]));
-            let members = subscribed.map(|peer| u16::from(peer.node.get())).collect();
+            let members = subscribed.map(|peer| peer.node.group_number()).collect();
             self.seams.givers[network.index()].give(Handover::Members { members, wanted });
         }
         self.publish();

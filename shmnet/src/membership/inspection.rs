@@ -119,7 +119,7 @@ impl Control {
                 let at = self.setup.layout.group(network, kind);
                 let area = own.sub(at, self.setup.layout.group_len).ok()?;
                 let onlooker = Onlooker {
-                    id: u16::from(self.setup.me.get()),
+                    id: self.setup.me.group_number(),
                     incarnation: life.incarnation,
                     area: &area,
                 };

@@ -169,7 +169,7 @@ const WORST: u32 = 100;
 mod tests {
     use super::*;
 
-    fn node(id: u8) -> NodeId {
+    fn node(id: u16) -> NodeId {
         NodeId::new(id).unwrap()
     }
 
@@ -275,7 +275,7 @@ mod tests {
                     refutations.settled();
                     rejoins += 1;
                 }
-                let by = node(1 + next(hostile) as u8);
+                let by = node(1 + next(hostile) as u16);
                 if refutations.may_be_met(now, by) {
                     let accusers = 1 + next(hostile) as usize;
                     let verdict = refutations.judge(now, by, Evidence { accusers, peers, ..ALONE });

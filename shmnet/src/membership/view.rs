@@ -89,7 +89,7 @@ impl Control {
                     network,
                     cast,
                     geometry: self.setup.layout.group,
-                    owner: u8::try_from(gauge.owner.load(Relaxed)).ok().and_then(NodeId::new),
+                    owner: u16::try_from(gauge.owner.load(Relaxed)).ok().and_then(NodeId::new),
                     generation: gauge.generation.load(Relaxed),
                     position: gauge.ordered.load(Relaxed),
                     sent: gauge.sent.load(Relaxed),

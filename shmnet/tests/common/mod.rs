@@ -22,7 +22,7 @@ use isthmus_shmnet::{
 };
 use rustix::event::{PollFd, PollFlags, poll};
 
-pub fn node(id: u8) -> NodeId {
+pub fn node(id: u16) -> NodeId {
     NodeId::new(id).unwrap()
 }
 
@@ -46,7 +46,7 @@ impl Segment {
         &self.path
     }
 
-    pub fn arena(&self, id: u8) -> PathBuf {
+    pub fn arena(&self, id: u16) -> PathBuf {
         self.path.join(format!("node-{id:03}.arena"))
     }
 }
@@ -57,7 +57,7 @@ impl Drop for Segment {
     }
 }
 
-pub fn config(directory: &Path, id: u8) -> FabricConfig {
+pub fn config(directory: &Path, id: u16) -> FabricConfig {
     let parameters = |third, cost| NetworkParameters {
         area_id: 1,
         network_type: 3,
@@ -77,7 +77,7 @@ pub fn config(directory: &Path, id: u8) -> FabricConfig {
         // The machine that runs the tests may be busy: only the tests about lateness are about lateness.
         timing: Timing { failed: Duration::from_secs(5), ..Timing::default() },
         parameters: [parameters(1, 2), parameters(2, 3)],
-        facts: Facts { lsm_address: Ipv4Addr::new(10, 77, 1, id), ..Facts::default() },
+        facts: Facts { lsm_address: Ipv4Addr::from(0x0a4d_0100 + u32::from(id)), ..Facts::default() },
         takeover: false,
         budget: None,
     }
@@ -85,7 +85,7 @@ pub fn config(directory: &Path, id: u8) -> FabricConfig {
 
 /// A node in a process of its own.
 pub struct Node {
-    pub id: u8,
+    pub id: u16,
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Arc<Lines>,
@@ -99,20 +99,20 @@ struct Lines {
 
 impl Node {
     /// Starts a process that joins; `options` are words of [`child`].
-    pub fn start(segment: &Segment, id: u8, options: &str) -> Self {
+    pub fn start(segment: &Segment, id: u16, options: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "child", "--nocapture", "--ignored", "--test-threads=1"]);
         Self::spawn(command, segment.path(), id, options)
     }
 
     /// The same through another program that starts ours.
-    pub fn start_under(program: &mut Command, directory: &Path, id: u8, options: &str) -> Self {
+    pub fn start_under(program: &mut Command, directory: &Path, id: u16, options: &str) -> Self {
         let mut command = Command::new(program.get_program());
         command.args(program.get_args());
         Self::spawn(command, directory, id, options)
     }
 
-    fn spawn(mut command: Command, directory: &Path, id: u8, options: &str) -> Self {
+    fn spawn(mut command: Command, directory: &Path, id: u16, options: &str) -> Self {
         let mut child = command
             .env("ISTHMUS_TEST_DIRECTORY", directory)
             .env("ISTHMUS_TEST_NODE", id.to_string())
@@ -139,11 +139,11 @@ impl Node {
     }
 
     /// Starts a node and waits until it is a member.
-    pub fn join(segment: &Segment, id: u8) -> Self {
+    pub fn join(segment: &Segment, id: u16) -> Self {
         Self::join_with(segment, id, "")
     }
 
-    pub fn join_with(segment: &Segment, id: u8, options: &str) -> Self {
+    pub fn join_with(segment: &Segment, id: u16, options: &str) -> Self {
         let node = Self::start(segment, id, options);
         node.await_line("to join", |line| line.starts_with("joined"));
         node
@@ -218,7 +218,7 @@ impl Node {
     }
 
     /// Waits until the node's table lists exactly these nodes, all active and connected.
-    pub fn await_members(&self, members: &[u8]) {
+    pub fn await_members(&self, members: &[u16]) {
         let mut table = String::from("table");
         for member in members {
             let _ = write!(table, " {member}");
@@ -257,7 +257,7 @@ impl Node {
     }
 
     /// The incarnation of a node in the last table.
-    pub fn incarnation_of(&self, id: u8) -> u64 {
+    pub fn incarnation_of(&self, id: u16) -> u64 {
         let lines = self.lines();
         let last = lines.iter().rev().find(|line| line.starts_with("table")).unwrap();
         let word = last.split(' ').find(|word| word.starts_with(&format!("{id}/"))).unwrap();
@@ -265,7 +265,7 @@ impl Node {
     }
 
     /// The texts of all frames received by a network and kind, with their senders.
-    pub fn received(&self, network: &str, cast: &str) -> Vec<(u8, String)> {
+    pub fn received(&self, network: &str, cast: &str) -> Vec<(u16, String)> {
         let prefix = format!("rx {network} {cast} ");
         self.lines()
             .iter()
@@ -304,7 +304,7 @@ pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 /// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
 pub fn child() {
     let Ok(directory) = std::env::var("ISTHMUS_TEST_DIRECTORY") else { return };
-    let id: u8 = std::env::var("ISTHMUS_TEST_NODE").unwrap().parse().unwrap();
+    let id: u16 = std::env::var("ISTHMUS_TEST_NODE").unwrap().parse().unwrap();
     let options = std::env::var("ISTHMUS_TEST_OPTIONS").unwrap();
     let mut config = config(Path::new(&directory), id);
     for option in options.split_whitespace() {
@@ -485,7 +485,7 @@ impl Driver {
             }
             ["picture"] => {
                 let picture = self.fabric.picture();
-                let members: Vec<u8> = picture.nodes.iter().map(|node| node.id.get()).collect();
+                let members: Vec<u16> = picture.nodes.iter().map(|node| node.id.get()).collect();
                 println!("@ picture {members:?} rings {}", picture.rings.len());
             }
             ["snapshot"] => {
@@ -538,7 +538,7 @@ impl Driver {
     }
 
     /// Sends numbered frames, waiting for room where the ring is full.
-    fn flood(&mut self, network: &str, to: u8, count: u32) {
+    fn flood(&mut self, network: &str, to: u16, count: u32) {
         let mut full = 0;
         for number in 0..count {
             let text = format!("{number} {}", "-".repeat(1000));

@@ -23,7 +23,7 @@ impl Target {
     ///
     /// # Errors
     /// The name makes no sense, or none runs here, or several do.
-    pub fn find(named: Option<&str>, node: Option<u8>) -> Result<Self, CliError> {
+    pub fn find(named: Option<&str>, node: Option<u16>) -> Result<Self, CliError> {
         let environment = Environment::current();
         match (named, node) {
             (Some(named), _) => named.parse(),

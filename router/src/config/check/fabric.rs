@@ -44,7 +44,7 @@ pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricC
     };
     let defaults = RawFabric::default();
     let given = raw.fabric.as_ref().unwrap_or(&defaults);
-    let max_nodes = findings.number("fabric.max-nodes", given.max_nodes, 2..=254_u16, "");
+    let max_nodes = findings.number("fabric.max-nodes", given.max_nodes, 2..=256_u16, "");
     let node_id = node(findings, node_id, max_nodes);
     let segment = segment_config(findings, segment, node_id);
     let area = findings.area("fabric.area-id", &given.area_id);
@@ -88,10 +88,10 @@ pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricC
     })
 }
 
-fn node(findings: &mut Findings, node_id: i64, max_nodes: Option<u16>) -> Option<u8> {
-    let node_id = findings.number("node-id", node_id, 1..=254_u8, "")?;
+fn node(findings: &mut Findings, node_id: i64, max_nodes: Option<u16>) -> Option<u16> {
+    let node_id = findings.number("node-id", node_id, 1..=256_u16, "")?;
     let max_nodes = max_nodes?;
-    if u16::from(node_id) > max_nodes {
+    if node_id > max_nodes {
         findings.error(
             Code::OutOfRange,
             "node-id",
@@ -105,7 +105,7 @@ fn node(findings: &mut Findings, node_id: i64, max_nodes: Option<u16>) -> Option
     Some(node_id)
 }
 
-fn segment_config(findings: &mut Findings, raw: &RawSegment, node_id: Option<u8>) -> Option<SegmentConfig> {
+fn segment_config(findings: &mut Findings, raw: &RawSegment, node_id: Option<u16>) -> Option<SegmentConfig> {
     match raw {
         RawSegment::Directory(path) => findings.absolute_path("segment", path).map(SegmentConfig::Directory),
         RawSegment::Inherited { inherited } => inherited_segment(findings, inherited, node_id),
@@ -115,18 +115,18 @@ fn segment_config(findings: &mut Findings, raw: &RawSegment, node_id: Option<u8>
 fn inherited_segment(
     findings: &mut Findings,
     raw: &RawInherited,
-    node_id: Option<u8>,
+    node_id: Option<u16>,
 ) -> Option<SegmentConfig> {
     let path = "segment.inherited";
     let mut arenas = Vec::new();
     for (key, descriptor) in &raw.arenas {
         let at = format!("{path}.arenas.{key}");
-        let Some(id) = key.parse::<u8>().ok().filter(|id| (1..=254).contains(id)) else {
+        let Some(id) = key.parse::<u16>().ok().filter(|id| (1..=256).contains(id)) else {
             findings.error(
                 Code::OutOfRange,
                 format!("{path}.arenas"),
                 format!("`{}` is not a node id", shown(key)),
-                "use node ids from 1 to 254 as keys",
+                "use node ids from 1 to 256 as keys",
             );
             continue;
         };
@@ -242,13 +242,13 @@ fn network_prefix(
 }
 
 /// The `n`-th address of a prefix; [`network_prefix`] saw to it that there is one.
-fn nth(prefix: Ipv4Net, n: u8) -> Ipv4Addr {
+fn nth(prefix: Ipv4Net, n: u16) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(prefix.network()).wrapping_add(u32::from(n)))
 }
 
 /// What both networks have in common.
 struct Member {
-    node_id: Option<u8>,
+    node_id: Option<u16>,
     max_nodes: Option<u16>,
     area: Option<AreaId>,
 }

@@ -21,7 +21,7 @@ pub(super) fn management(
     fabric: Option<&FabricConfig>,
     findings: &mut Findings,
 ) -> Option<ManagementConfig> {
-    let node_id = raw.node_id.and_then(|id| u8::try_from(id).ok());
+    let node_id = raw.node_id.and_then(|id| u16::try_from(id).ok());
     let raw = &raw.management;
     let unix_socket = match raw.unix_socket.as_deref() {
         None => Some(Some(environment.management_socket(node_id))),

@@ -146,9 +146,9 @@ enum Toward {
     /// The station with this address.
     Address(Ipv4Addr),
     /// The node with this id.
-    Node(u8),
+    Node(u16),
     /// The node with this id, for a fragment that is to be put together there.
-    Reassembler(u8),
+    Reassembler(u16),
     /// All stations that listen to this group, or all.
     Group(Ipv4Addr),
 }

@@ -19,7 +19,7 @@ use crate::packet::PacketBuffer;
 #[derive(Clone, Copy)]
 enum Goal {
     Stack(LocalOwner),
-    Node(InterfaceIndex, u8),
+    Node(InterfaceIndex, u16),
 }
 
 impl Path {
@@ -49,7 +49,7 @@ impl Path {
         &mut self,
         state: &ForwardingState,
         arrival: Arrival,
-        feeder: u8,
+        feeder: u16,
         mut buffer: PacketBuffer,
     ) {
         let header = match Ipv4Header::parse(buffer.bytes()) {
@@ -70,7 +70,7 @@ impl Path {
         &mut self,
         state: &ForwardingState,
         arrival: Arrival,
-        feeder: u8,
+        feeder: u16,
         header: &Ipv4Header,
         buffer: PacketBuffer,
     ) {

@@ -60,7 +60,7 @@ impl Bench {
         self.put_by(0, piece)
     }
 
-    fn put_by(&mut self, feeder: u8, piece: &Piece) -> Option<Vec<u8>> {
+    fn put_by(&mut self, feeder: u16, piece: &Piece) -> Option<Vec<u8>> {
         let bytes = piece.bytes();
         let header = Ipv4Header::parse(&bytes).unwrap();
         let lost = &mut self.lost;

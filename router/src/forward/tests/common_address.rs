@@ -7,13 +7,13 @@ use crate::forward::DropReason;
 use crate::forward::hash::Flow;
 
 /// Where a packet to the common address went: to this node's stack, or over the GSM to another.
-fn served_by(lab: &mut Lab, position: usize, frame: &[u8]) -> u8 {
+fn served_by(lab: &mut Lab, position: usize, frame: &[u8]) -> u16 {
     let sent = lab.put_and_run(position, frame);
     let delivered = lab.delivered();
     match (sent.as_slice(), delivered.as_slice()) {
         ([], [(Network::Gsm, _)]) => 1,
         ([(GSM, frame)], []) => {
-            let node = frame[5];
+            let node = u16::from_be_bytes([frame[3], frame[5]]);
             assert_eq!(frame[..6], node_mac(Network::Gsm, node));
             node
         }
@@ -28,7 +28,7 @@ fn tcp(source: Ipv4Addr, port: u16) -> Packet {
 #[test]
 fn flows_are_shared_by_the_nodes_and_stay_on_them() {
     let mut lab = Lab::with_neighbors();
-    let mut shares: HashMap<u8, u64> = HashMap::new();
+    let mut shares: HashMap<u16, u64> = HashMap::new();
     let table = state().steering;
     for port in 0..300 {
         let packet = tcp(HOST, 20000 + port);

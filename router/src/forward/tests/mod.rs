@@ -56,7 +56,7 @@ fn index(position: usize) -> InterfaceIndex {
     InterfaceIndex(u16::try_from(position).unwrap())
 }
 
-fn node_mac(network: Network, node: u8) -> [u8; 6] {
+fn node_mac(network: Network, node: u16) -> [u8; 6] {
     mac_address(network, NodeId::new(node).unwrap())
 }
 

@@ -27,20 +27,20 @@ fn fragments(packet: &Packet) -> Vec<Packet> {
 }
 
 /// The node where all fragments of a datagram meet.
-fn meeting_place(packet: &Packet) -> u8 {
+fn meeting_place(packet: &Packet) -> u16 {
     let (protocol, first) = (Flow::FRAGMENT + 17, packet.identification);
     let flow = Flow { source: packet.source, destination: COMMON, protocol, first, second: 0 };
     state().steering.node_for(flow.hash()).unwrap()
 }
 
 /// The node that serves the flow of a port.
-fn server(port: u16) -> u8 {
+fn server(port: u16) -> u16 {
     let flow = Flow { source: HOST, destination: COMMON, protocol: 17, first: port, second: 4000 };
     state().steering.node_for(flow.hash()).unwrap()
 }
 
 /// A port and an identification, so that fragments meet at one node and another serves the flow.
-fn choose(meeting: u8, serving: u8) -> (u16, u16) {
+fn choose(meeting: u16, serving: u16) -> (u16, u16) {
     let port = (1000..).find(|&port| server(port) == serving).unwrap();
     let met = |id: &u16| meeting_place(&datagram(port, *id, 100)) == meeting;
     (port, (1..).find(met).unwrap())
@@ -51,7 +51,7 @@ fn ethertype(frame: &[u8]) -> u16 {
 }
 
 /// As another node hands a fragment over.
-fn handed_over(fragment: &Packet, by: u8, position: usize) -> Vec<u8> {
+fn handed_over(fragment: &Packet, by: u16, position: usize) -> Vec<u8> {
     let network = if position == GSM { Network::Gsm } else { Network::Lsm };
     let addresses = (port_mac(position), node_mac(network, by));
     let header = Ethernet { destination: addresses.0, source: addresses.1, ethertype: ETHERTYPE_REASSEMBLY };
@@ -93,7 +93,7 @@ fn the_whole_goes_where_the_flow_goes() {
             // The small packet of the flow, from the NIC.
             let small = datagram(port, 0, 24);
             let sent = lab.put_and_run(ETH0, &small.frame_to(ETH0));
-            let node = sent.first().map_or(1, |(_, frame)| frame[5]);
+            let node = sent.first().map_or(1, |(_, frame)| u16::from(frame[5]));
             lab.delivered();
             // The long one, which another border router hands over.
             let packet = datagram(port, port, length);
@@ -206,14 +206,14 @@ fn an_echo_request_is_answered_by_the_node_of_the_small_ones() {
             let head = [8, 0, 0, 0, 0, identifier, 0, 1];
             Packet::icmp(HOST, COMMON, &[&head[..], &vec![7; length]].concat())
         };
-        let small = lab.put_and_run(ETH0, &echo(56).frame_to(ETH0)).first().map_or(1, |(_, frame)| frame[5]);
+        let small = lab.put_and_run(ETH0, &echo(56).frame_to(ETH0)).first().map_or(1, |(_, frame)| u16::from(frame[5]));
         lab.delivered();
         let long = Packet { identification: identifier.into(), ..echo(4000) };
         let mut sent = Vec::new();
         for fragment in fragments(&long) {
             sent = lab.put_and_run(LSM, &handed_over(&fragment, 3, LSM));
         }
-        assert_eq!(sent.first().map_or(1, |(_, frame)| frame[5]), small);
+        assert_eq!(sent.first().map_or(1, |(_, frame)| frame[5].into()), small);
         assert_eq!(lab.delivered().len(), usize::from(small == 1));
     }
 }

@@ -177,12 +177,12 @@ pub(super) fn steering(shared: &Shared) -> Option<Steering> {
     let fabric = config.fabric.as_ref()?;
     let state = shared.worker.state.load();
     let counts = shared.worker.counters.snapshot();
-    let slots = &state.steering.slots;
-    let mut members: Vec<u8> = slots.clone();
+    let slots: Vec<u16> = state.steering.nodes().collect();
+    let mut members = slots.clone();
     members.sort_unstable();
     members.dedup();
     let epochs = shared.epochs().clone();
-    let weight = |id: u8| {
+    let weight = |id: u16| {
         let of = |epoch: &isthmus_shmnet::SteeringEpoch| epoch.weight(isthmus_shmnet::NodeId::new(id)?);
         u32::from(epochs.last().and_then(of).unwrap_or(0))
     };

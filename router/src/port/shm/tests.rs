@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::*;
 
-fn node(id: u8) -> NodeId {
+fn node(id: u16) -> NodeId {
     NodeId::new(id).unwrap()
 }
 
@@ -29,7 +29,7 @@ impl Folder {
         Self(path)
     }
 
-    fn join(&self, id: u8) -> Fabric {
+    fn join(&self, id: u16) -> Fabric {
         let parameters = |third| NetworkParameters {
             area_id: 1,
             network_type: 3,

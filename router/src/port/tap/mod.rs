@@ -35,7 +35,7 @@ pub struct TapConfig {
 
 impl TapConfig {
     /// A device whose two addresses follow from its name and the node's id, and differ.
-    pub fn new(name: &str, node: u8, mtu: u16) -> Self {
+    pub fn new(name: &str, node: u16, mtu: u16) -> Self {
         Self {
             name: name.to_owned(),
             router_mac: derived_mac(&format!("router {name} {node}")),
