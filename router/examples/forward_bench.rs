@@ -154,6 +154,6 @@ fn frames(router: [u8; 6]) -> Vec<[u8; FRAME]> {
         .collect()
 }
 
-fn mac_of(network: Network, node: u8) -> [u8; 6] {
+fn mac_of(network: Network, node: u16) -> [u8; 6] {
     NodeId::new(node).map_or([0; 6], |node| mac_address(network, node))
 }

@@ -12,7 +12,6 @@ use crate::facility::Directory;
 use crate::inspect::{self, InspectError, Inspection};
 use crate::layout::{MAGIC, PAGE, PeerArena};
 use crate::memory::{Coherence, Mapping};
-use crate::node::NodeId;
 
 /// What was prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +95,7 @@ fn clear_directory(place: &Path, force: bool) -> Result<Formatted, FormatError> 
     let directory = Directory::open(place.to_owned(), Coherence::Hardware)
         .map_err(|error| system(io::Error::other(error.to_string())))?;
     if !force && let Some(node) = directory.held_ids().map_err(system)?.first() {
-        return Err(FormatError::InUse { place: place.to_owned(), node: id(*node) });
+        return Err(FormatError::InUse { place: place.to_owned(), node: node.get() });
     }
     Ok(Formatted::Directory { removed: directory.clear().map_err(system)? })
 }
@@ -200,10 +199,6 @@ fn beating(first: &Inspection, now: &Inspection) -> Option<u16> {
         let after = now.arenas.iter().find(|arena| arena.place == before.place)?;
         (before.heartbeats() != after.heartbeats()).then_some(after.node)
     })
-}
-
-fn id(node: NodeId) -> u16 {
-    node.get()
 }
 
 /// Many heartbeats long.

@@ -50,7 +50,7 @@ pub struct Shm {
 #[serde(rename_all = "kebab-case")]
 pub struct ShmQuarantine {
     /// The node.
-    pub node_id: u8,
+    pub node_id: u16,
     /// Its incarnation.
     pub incarnation: u64,
     /// The kind of evidence: `memory-lost`, `state`, `identity`, `record`, `directory`, `ring-header`, `slot`,

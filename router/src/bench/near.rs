@@ -159,7 +159,7 @@ fn first_two() -> Result<[usize; 2], BenchError> {
     Ok([first, allowed.next().unwrap_or(first)])
 }
 
-fn node(id: u8) -> NodeId {
+fn node(id: u16) -> NodeId {
     NodeId::new(id).unwrap_or_else(|| unreachable!("ids from 1 on are valid"))
 }
 

@@ -65,7 +65,7 @@ fn layout_of(identity: &Identity, problems: &mut Vec<String>) -> Option<Layout> 
 
 fn identity_section(identity: &Identity) -> Section {
     let mut section = Section::new(at::IDENTITY, "identity");
-    section.number(12, "node id", identity.node.get());
+    section.number(12, "node id", identity.node.get().into());
     section.number(16, "incarnation", identity.incarnation);
     section.number(24, "arena length", identity.arena_len);
     section.number(32, "process id", identity.pid.into());
