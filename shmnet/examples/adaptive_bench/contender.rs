@@ -168,7 +168,7 @@ impl Sink for Endpoint {
     }
 }
 
-fn config(directory: &std::path::Path, id: u8, fixed: Option<Geometry>) -> Result<FabricConfig, Failure> {
+fn config(directory: &std::path::Path, id: u16, fixed: Option<Geometry>) -> Result<FabricConfig, Failure> {
     let parameters = |third| NetworkParameters {
         area_id: 1,
         network_type: 3,

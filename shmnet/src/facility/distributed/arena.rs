@@ -46,7 +46,7 @@ impl Arena {
     /// The parts of the arena that a peer gets a copy of, as (offset, length), in whole pages.
     pub(super) fn parts_for(&self, node: NodeId) -> VecDeque<(u64, u64)> {
         let mut parts: VecDeque<(u64, u64)> = VecDeque::new();
-        let id = u16::from(node.get());
+        let id = node.get();
         for (index, page) in self.routes.iter().enumerate() {
             let word = page.load(Ordering::Relaxed);
             if word != Route::All.to_word() && word != id {

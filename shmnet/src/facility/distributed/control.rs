@@ -76,8 +76,8 @@ impl Hello {
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&ABI_VERSION.to_le_bytes());
-        bytes.extend_from_slice(&u16::from(self.from.get()).to_le_bytes());
-        bytes.extend_from_slice(&u16::from(self.to.get()).to_le_bytes());
+        bytes.extend_from_slice(&self.from.get().to_le_bytes());
+        bytes.extend_from_slice(&self.to.get().to_le_bytes());
         bytes.extend_from_slice(&u32::from(self.takeover).to_le_bytes());
         bytes.extend_from_slice(&self.process.to_le_bytes());
         self.holder.encode(&mut bytes);
@@ -212,7 +212,7 @@ impl<'a> Fields<'a> {
 
     fn node(&mut self) -> io::Result<NodeId> {
         let id = u16::from_le_bytes(self.bytes()?);
-        id.try_into().ok().and_then(NodeId::new).ok_or_else(|| nonsense("a node id that cannot be"))
+        NodeId::new(id).ok_or_else(|| nonsense("a node id that cannot be"))
     }
 }
 

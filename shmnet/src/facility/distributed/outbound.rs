@@ -184,7 +184,7 @@ impl Outbound {
     fn wants(&self, range: Range) -> bool {
         let ours = match range.route {
             Route::All => true,
-            Route::Peer(id) => id == u16::from(self.node.get()),
+            Route::Peer(id) => id == self.node.get(),
         };
         ours && self.carried.as_ref().is_some_and(|it| it.begun && it.arena.number == range.arena)
     }

@@ -10,7 +10,7 @@ use crate::config::{CoherenceMode, Timing};
 use crate::layout::{PAGE, State, StateWord, at};
 use crate::memory::{OwnSpan, PeerSpan, Reflector};
 
-fn node(id: u8) -> NodeId {
+fn node(id: u16) -> NodeId {
     NodeId::new(id).unwrap()
 }
 
@@ -23,17 +23,17 @@ impl Hosts {
         Self(USED.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn address(&self, id: u8) -> SocketAddr {
+    fn address(&self, id: u16) -> SocketAddr {
         let port = 20_000 + (std::process::id() % 20_000) as u16;
         (Ipv4Addr::new(127, 77, self.0, id), port).into()
     }
 
-    fn config(&self, me: u8) -> ReflectedMemory {
+    fn config(&self, me: u16) -> ReflectedMemory {
         let peers: BTreeMap<_, _> = (1..=3).map(|id| (node(id), self.address(id))).collect();
         ReflectedMemory { provider: "tcp".into(), listen: self.address(me), peers, window: 1 << 20 }
     }
 
-    fn facility(&self, me: u8) -> Distributed {
+    fn facility(&self, me: u16) -> Distributed {
         let timing = Timing { failed: Duration::from_secs(20), ..Timing::default() };
         let terms = Terms { max_nodes: 8, timing, coherence: CoherenceMode::Hardware };
         Distributed::open(self.config(me), terms).unwrap()
@@ -49,7 +49,7 @@ struct Node {
 }
 
 impl Node {
-    fn join(facility: Distributed, me: u8) -> Self {
+    fn join(facility: Distributed, me: u16) -> Self {
         let lock = facility.lock(node(me), false).unwrap();
         let file = facility.create(node(me), ARENA as u64, ARENA as u64).unwrap();
         facility.reserve(0, HEADER as u64, None);
@@ -64,7 +64,7 @@ impl Node {
         self.reflector.publish(offset, bytes.len());
     }
 
-    fn copy_of(&self, id: u8) -> PeerSpan {
+    fn copy_of(&self, id: u16) -> PeerSpan {
         let file = wait(|| self.facility.open(node(id)).unwrap());
         file.mapping.peer()
     }
