@@ -211,7 +211,8 @@ impl Counters {
 
     /// Counts a packet that the steering table has handed to a node.
     pub(super) fn count_steered(&self, node: u16, bytes: usize) {
-        let Some((packets, octets)) = NodeId::new(node).and_then(|node| self.steered.get(node.index())) else {
+        let Some((packets, octets)) = NodeId::new(node).and_then(|node| self.steered.get(node.index()))
+        else {
             return;
         };
         packets.add(1);
@@ -270,7 +271,11 @@ impl Counters {
             arp_sent: self.arp_sent.read(),
             steered: (1..)
                 .zip(&self.steered)
-                .map(|(node, (packets, bytes))| Steered { node, packets: packets.read(), bytes: bytes.read() })
+                .map(|(node, (packets, bytes))| Steered {
+                    node,
+                    packets: packets.read(),
+                    bytes: bytes.read(),
+                })
                 .filter(|steered| steered.packets > 0)
                 .collect(),
             lsm_captured: self.captured[Network::Lsm.index()].read(),

@@ -419,9 +419,8 @@ impl GroupEnds {
         let counters = self.group.counters();
         let ordered = counters.ordered != std::mem::replace(&mut self.ordered, counters.ordered);
         let seen = (self.owner(), self.group.generation());
-        let new_owner = (seen != std::mem::replace(&mut self.seen, seen))
-            .then(|| Some((seen.0?, seen.1)))
-            .flatten();
+        let new_owner =
+            (seen != std::mem::replace(&mut self.seen, seen)).then(|| Some((seen.0?, seen.1))).flatten();
         self.gauge.owner.store(seen.0.map_or(0, |owner| owner.get().into()), Relaxed);
         self.gauge.generation.store(seen.1, Relaxed);
         self.gauge.sent.store(counters.sent, Relaxed);

@@ -409,7 +409,9 @@ impl EpochWire {
             let is_member = self.members[place / 64].get() >> (place % 64) & 1 == 1;
             match (is_member, weight.get()) {
                 (false, 0) => {}
-                (true, weight @ 1..=SteeringEpoch::MAX_WEIGHT) => members.push((NodeId::from_index(place)?, weight)),
+                (true, weight @ 1..=SteeringEpoch::MAX_WEIGHT) => {
+                    members.push((NodeId::from_index(place)?, weight))
+                }
                 _ => return None,
             }
         }

@@ -118,11 +118,8 @@ impl Control {
             for (kind, name) in ["broadcast", "multicast"].into_iter().enumerate() {
                 let at = self.setup.layout.group(network, kind);
                 let area = own.sub(at, self.setup.layout.group_len).ok()?;
-                let onlooker = Onlooker {
-                    id: self.setup.me.group_number(),
-                    incarnation: life.incarnation,
-                    area: &area,
-                };
+                let onlooker =
+                    Onlooker { id: self.setup.me.group_number(), incarnation: life.incarnation, area: &area };
                 let theirs = peer.arena.group(network, kind).ok()?;
                 let found = contradiction(&theirs, peer.incarnation, self.setup.layout.group, onlooker);
                 if let Some(why) = found {

@@ -206,7 +206,10 @@ fn an_echo_request_is_answered_by_the_node_of_the_small_ones() {
             let head = [8, 0, 0, 0, 0, identifier, 0, 1];
             Packet::icmp(HOST, COMMON, &[&head[..], &vec![7; length]].concat())
         };
-        let small = lab.put_and_run(ETH0, &echo(56).frame_to(ETH0)).first().map_or(1, |(_, frame)| u16::from(frame[5]));
+        let small = lab
+            .put_and_run(ETH0, &echo(56).frame_to(ETH0))
+            .first()
+            .map_or(1, |(_, frame)| u16::from(frame[5]));
         lab.delivered();
         let long = Packet { identification: identifier.into(), ..echo(4000) };
         let mut sent = Vec::new();

@@ -25,7 +25,7 @@ impl Hosts {
 
     fn address(&self, id: u16) -> SocketAddr {
         let port = 20_000 + (std::process::id() % 20_000) as u16;
-        (Ipv4Addr::new(127, 77, self.0, id), port).into()
+        (Ipv4Addr::new(127, 77, self.0, id as u8), port).into()
     }
 
     fn config(&self, me: u16) -> ReflectedMemory {
