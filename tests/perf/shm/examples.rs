@@ -7,16 +7,27 @@ use serde_json::Value;
 
 use super::Outcome;
 
-/// Examples of isthmus-shmnet that print a document with `rows`, and their arguments.
-const EXAMPLES: &[(&str, &[&str])] = &[];
-
-/// Runs those that were built beside this program, for at most two minutes each.
-pub(crate) fn run(outcome: &mut Outcome) {
-    for (name, arguments) in EXAMPLES {
+/// Runs those that were built beside this program, for at most two minutes each. They print a document with `rows`.
+pub(crate) fn run(outcome: &mut Outcome, runs: usize) {
+    let runs = runs.to_string();
+    let examples: [(&str, &[&str]); 2] =
+        [("adaptive_bench", &["--ms", "100", "--rounds", &runs]), ("flush_bench", &[&runs, "100"])];
+    for (name, arguments) in examples {
         match rows_of(name, arguments) {
-            Ok(rows) => outcome.given_rows.extend(rows),
-            Err(why) => outcome.left_out.push(format!("{name}: {why}")),
+            Ok(rows) => rows.into_iter().for_each(|row| outcome.take_row(row)),
+            Err(why) => outcome.leave_out(format!("{name}: {why}")),
         }
+    }
+}
+
+impl Outcome {
+    /// Of a comparison that was made with whole fabrics too, this is the one with rings alone.
+    fn take_row(&mut self, mut row: Value) {
+        let name = row["name"].as_str().unwrap_or_default().to_owned();
+        if self.rows.iter().any(|other| other.name == name) {
+            row["name"] = Value::from(format!("{name}-ring-alone"));
+        }
+        self.given_rows.push(row);
     }
 }
 

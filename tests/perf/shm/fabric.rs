@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
-    Backing, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts, Metadata,
-    Network, NetworkParameters, NodeId, Timing,
+    BackOff, Backing, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts,
+    Metadata, Network, NetworkParameters, NodeId, Region, Timing,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -26,10 +26,10 @@ const LONGEST: usize = 1 << 16;
 /// The longest sleep: nobody rings when a group's owner withholds the order.
 const LONGEST_SLEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// `near CORE CORE SEGMENT COHERENCE`, or the same with `far`.
+/// `near CORE CORE SEGMENT MODE`, or the same with `far`. MODE: `hardware`; `flush`, as on memory without coherent caches; or
+/// `activity`, as between kernels that have only memory in common, and so no doorbells.
 pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
-    let [end, near, far, segment, coherence] = words else { return Err("not a member's arguments".into()) };
-    let mode = if *coherence == "flush" { CoherenceMode::Flush } else { CoherenceMode::Hardware };
+    let [end, near, far, segment, mode] = words else { return Err("not a member's arguments".into()) };
     if *end == "far" {
         let mut member = Member::join(Path::new(segment), [2, 1], mode)?;
         pin(far.parse()?)?;
@@ -38,7 +38,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     let mut member = Member::join(Path::new(segment), [1, 2], mode)?;
     pin(near.parse()?)?;
     let mut command = Command::new(env::current_exe()?);
-    worker::near(&mut member, command.args(["shm-worker", "fabric", "far", near, far, segment, coherence]))
+    worker::near(&mut member, command.args(["shm-worker", "fabric", "far", near, far, segment, mode]))
 }
 
 /// One end of a pair.
@@ -51,12 +51,15 @@ pub(crate) struct Member {
 
 impl Member {
     /// Joins as the first of two nodes; frames go to the second.
-    pub(crate) fn join(
-        segment: &Path,
-        [me, peer]: [usize; 2],
-        coherence: CoherenceMode,
-    ) -> Result<Self, Failure> {
-        let fabric = Fabric::join(config(segment, me, 2, coherence)?)?;
+    pub(crate) fn join(segment: &Path, [me, peer]: [usize; 2], mode: &str) -> Result<Self, Failure> {
+        let coherence = if mode == "flush" { CoherenceMode::Flush } else { CoherenceMode::Hardware };
+        let mut config = config(segment, me, 2, coherence)?;
+        if mode == "activity" {
+            let path = segment.join("region");
+            let file = Region::File { path, size: Some(4 * BUDGET), other_kernels: true };
+            config.backing = Backing::Region(file, BackOff::default());
+        }
+        let fabric = Fabric::join(config)?;
         let endpoint = fabric.endpoint(Network::Lsm).ok_or("no endpoint")?;
         // Group rings wait for both networks' endpoints; nothing is sent on this one.
         drop(fabric.endpoint(Network::Gsm));
@@ -129,8 +132,8 @@ pub(crate) fn config(
 
 /// For the profile: one thread that sends 32 frames of 64 bytes and receives them, `bursts` times, on two members of its own.
 pub(crate) fn profile(segment: &Path, bursts: usize) -> Result<(), Failure> {
-    let mut from = Member::join(segment, [1, 2], CoherenceMode::Hardware)?;
-    let mut to = Member::join(segment, [2, 1], CoherenceMode::Hardware)?;
+    let mut from = Member::join(segment, [1, 2], "hardware")?;
+    let mut to = Member::join(segment, [2, 1], "hardware")?;
     let limit = Instant::now() + PATIENCE;
     while !(from.send(&[0x5a; 64]) && to.receive().is_some()) {
         from.turn();

@@ -129,7 +129,7 @@ pub(crate) fn measure(
         }
     }
     if wanted(Part::Examples) {
-        examples::run(&mut outcome);
+        examples::run(&mut outcome, runs);
     }
     if wanted(Part::Idle) {
         // It ends by a panic if a node does not come up; what was measured before shall not be lost with it.
@@ -196,13 +196,13 @@ struct Suite {
     /// Samples that other processes disturb are kept.
     busy: bool,
     // Removed at the end.
-    _segments: [Segment; 2],
+    _segments: [Segment; 3],
 }
 
 impl Suite {
     fn new(lab: &Lab, busy: bool) -> Result<Self, Failure> {
         let huge = env::var_os(HUGE_PAGES).is_some_and(|value| value == "1");
-        let segments = [Segment::new("hardware")?, Segment::new("flush")?];
+        let segments = [Segment::new("hardware")?, Segment::new("flush")?, Segment::new("activity")?];
         let (a, b) = (lab.namespace("a"), lab.namespace("b"));
         lab.cable((&a, "x"), (&b, "x"));
         a.address("x", "10.8.0.1/24");
@@ -217,8 +217,10 @@ impl Suite {
         };
         let ours = member(&suite._segments[0], "hardware")?;
         let flushing = member(&suite._segments[1], "flush")?;
+        let by_memory = member(&suite._segments[2], "activity")?;
         suite.add(Contestant::new("isthmus", ours));
         suite.add(Contestant::new("isthmus-flush", flushing));
+        suite.add(Contestant::new("isthmus-activity", by_memory));
         let socket = |name: &str| suite_socket(lab, name);
         if Path::new("/usr/bin/dpdk-testpmd").exists() {
             suite.add(Contestant::new("memif", Testpmd::new(socket("testpmd"), huge, false)));
@@ -427,6 +429,9 @@ impl Suite {
         )?;
         let (peer, peers) = (("isthmus", "veth-udp"), ["veth-udp"]);
         rows.extend(rounds.rows("wake-64", peer, &peers, MICROSECONDS, |_| Target::AtMost(1.0)));
+        // A sleeper that only memory can wake looks after a pause; a hundred times a doorbell's time is its longest one.
+        let (peer, peers) = (("isthmus-activity", "isthmus"), ["isthmus"]);
+        rows.extend(rounds.rows("wake-64-activity", peer, &peers, MICROSECONDS, |_| Target::AtMost(100.0)));
         Ok(rounds)
     }
 }

@@ -23,7 +23,7 @@ DPDK's testpmd, one that only transmits (`txonly`) and one that only receives (`
 transmitter's buffers in the ring; *memif-loops* the shortest loops that DPDK's interface allows (`tests/perf/peers/memif.c`), which also serve for its round trip. *bare* is a ring of Isthmus's \
 design without any check (`tests/perf/peers/bare.c`), *bare-nt* the same with non-temporal stores, *bare-flush* with the lines of \
 32 frames written back and dropped together, *bare-each-line* with each line of each frame by itself. *iceoryx2* publishes and subscribes samples of 64 bytes, \
-one at a time. *veth-udp* and *veth-iperf3* are the kernel between two namespaces. \"64 B\" are the bytes of a frame.
+one at a time. *veth-udp* and *veth-iperf3* are the kernel between two namespaces. *isthmus-activity* has no doorbells, as between kernels that have only memory in common. \"64 B\" are the bytes of a frame.
 ";
 
 const MESH: &str = "\
