@@ -112,6 +112,39 @@ fn the_group_rings_move_to_another_owner_when_theirs_is_killed_and_lose_nothing(
     assert_eq!(texts(&second), (100..110).map(|number| format!("n{number}")).collect::<Vec<_>>());
 }
 
+/// Two nodes broadcast as fast as the others read, while the owner of the ring, a third, is killed in the middle of it.
+#[test]
+fn under_load_the_death_of_a_group_rings_owner_loses_and_doubles_nothing() {
+    const FRAMES: u32 = 400;
+    let segment = Segment::new();
+    let owner = Node::join(&segment, 1);
+    let mut sources = [2, 3].map(|id| Node::join(&segment, id));
+    let reader = Node::join(&segment, 4);
+    for node in [&owner, &sources[0], &sources[1], &reader] {
+        node.await_members(&[1, 2, 3, 4]);
+    }
+    for source in &mut sources {
+        source.say(&format!("load lsm {FRAMES}"));
+    }
+    reader.await_lines("be in the middle", |_| reader.received("lsm", "broadcast").len() > 60);
+    owner.kill();
+    for source in &sources {
+        source.await_line("send all", |line| line == "loaded");
+    }
+    sources[0].await_line("be the owner", |line| {
+        line.contains(" 2/1 OwnerChanged { network: Lsm, cast: Broadcast")
+    });
+    let all: Vec<String> = (0..FRAMES).map(|number| format!("n{number}")).collect();
+    for (node, senders) in [(&reader, &[2, 3][..]), (&sources[0], &[3]), (&sources[1], &[2])] {
+        let expected = senders.len() * all.len();
+        node.await_lines("receive all", |_| node.received("lsm", "broadcast").len() >= expected);
+        for sender in senders {
+            let got = node.received("lsm", "broadcast").into_iter().filter(|(from, _)| from == sender);
+            assert_eq!(got.map(|(_, text)| text).collect::<Vec<_>>(), all, "{sender} at {}", node.id);
+        }
+    }
+}
+
 #[test]
 fn a_leaver_is_seen_to_leave_and_takes_its_memory_with_it() {
     let segment = Segment::new();

@@ -362,19 +362,7 @@ impl Driver {
     fn run(mut self) {
         let mut frame = vec![0; 1 << 16];
         loop {
-            for endpoint in &mut self.endpoints {
-                let network = endpoint.network();
-                while let Some(received) = endpoint.receive(&mut frame) {
-                    let cast = match received.cast {
-                        Cast::Unicast => "unicast",
-                        Cast::Broadcast => "broadcast",
-                        Cast::Multicast => "multicast",
-                    };
-                    let text = String::from_utf8_lossy(&frame[..received.len]);
-                    println!("@ rx {network} {cast} {} {text}", received.from);
-                }
-                endpoint.flush();
-            }
+            self.receive(&mut frame);
             self.report();
             let both = self.endpoints[0].prepare_sleep() & self.endpoints[1].prepare_sleep();
             if both {
@@ -392,6 +380,22 @@ impl Driver {
                 }
             }
             self.endpoints.iter_mut().for_each(Endpoint::wake);
+        }
+    }
+
+    fn receive(&mut self, frame: &mut [u8]) {
+        for endpoint in &mut self.endpoints {
+            let network = endpoint.network();
+            while let Some(received) = endpoint.receive(frame) {
+                let cast = match received.cast {
+                    Cast::Unicast => "unicast",
+                    Cast::Broadcast => "broadcast",
+                    Cast::Multicast => "multicast",
+                };
+                let text = String::from_utf8_lossy(&frame[..received.len]);
+                println!("@ rx {network} {cast} {} {text}", received.from);
+            }
+            endpoint.flush();
         }
     }
 
@@ -442,6 +446,7 @@ impl Driver {
                 let sent = self.endpoint(network).transmit(to, &frame, Metadata::default());
                 println!("@ sent {sent:?}");
             }
+            ["load", network, count] => self.load(network, count.parse().unwrap()),
             [kind @ ("broadcast" | "multicast"), network, first, count] => {
                 let to = if *kind == "broadcast" { Destination::Broadcast } else { Destination::Multicast };
                 let first: u32 = first.parse().unwrap();
@@ -535,6 +540,38 @@ impl Driver {
             }
             other => panic!("unknown command {other:?}"),
         }
+    }
+
+    /// Broadcasts numbered frames, as fast as the members read them: never more than half a lane ahead of any. Receives meanwhile.
+    fn load(&mut self, network: &str, count: u32) {
+        let index = usize::from(network == "gsm");
+        let give_up = Instant::now() + DEADLINE;
+        let mut frame = vec![0; 1 << 16];
+        for number in 0..count {
+            let text = format!("n{number}");
+            let endpoint = &mut self.endpoints[index];
+            endpoint.transmit(Destination::Broadcast, text.as_bytes(), Metadata::default()).unwrap();
+            endpoint.flush();
+            if number % 8 != 7 {
+                continue;
+            }
+            // The lag is that of the last look at the group, of which a turn in sixteen has one.
+            loop {
+                self.receive(&mut frame);
+                let snapshot = self.fabric.snapshot();
+                let group = snapshot.groups.iter().find(|group| {
+                    group.network.index() == index
+                        && group.cast == Cast::Broadcast
+                        && group.sent > number.into()
+                });
+                if group.is_some_and(|group| group.lag.iter().all(|(_, lag)| *lag < 8)) {
+                    break;
+                }
+                assert!(Instant::now() < give_up, "{:?}", snapshot.groups);
+                std::thread::yield_now();
+            }
+        }
+        println!("@ loaded");
     }
 
     /// Sends numbered frames, waiting for room where the ring is full.
