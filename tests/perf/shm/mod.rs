@@ -425,7 +425,11 @@ impl Suite {
         let rounds = self.rounds(
             "with an end that sleeps",
             runs.min(RUNS),
-            &[("isthmus", "isthmus", wake()), ("veth-udp", "veth-udp", wake())],
+            &[
+                ("isthmus", "isthmus", wake()),
+                ("isthmus-activity", "isthmus-activity", wake()),
+                ("veth-udp", "veth-udp", wake()),
+            ],
         )?;
         let (peer, peers) = (("isthmus", "veth-udp"), ["veth-udp"]);
         rows.extend(rounds.rows("wake-64", peer, &peers, MICROSECONDS, |_| Target::AtMost(1.0)));
