@@ -170,8 +170,9 @@ pub struct FabricConfig {
     pub coherence: CoherenceMode,
     /// How many node ids the segment has room for; the same on all nodes.
     pub max_nodes: u16,
-    /// Size of the first ring of each pair, in slots and buffers; the same on all nodes. [`DEFAULT_GEOMETRY`] suits most.
-    pub geometry: Geometry,
+    /// Size of the first ring of each pair on the LSM and on the GSM, in slots and buffers; the same on all nodes.
+    /// [`DEFAULT_GEOMETRY`] suits most.
+    pub geometry: [Geometry; 2],
     /// Heartbeat and timeouts.
     pub timing: Timing,
     /// What all nodes must agree on, for the LSM and the GSM.

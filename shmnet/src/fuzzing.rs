@@ -53,8 +53,10 @@ impl ArenaUnderTest {
             prefix: Ipv4Addr::new(10, 77, 0, 0),
             prefix_len: 24,
         };
-        let requirements =
-            Requirements { geometry: layout.geometry_words(DEFAULT_GEOMETRY), parameters: [parameters; 2] };
+        let requirements = Requirements {
+            geometry: layout.geometry_words([DEFAULT_GEOMETRY; 2]),
+            parameters: [parameters; 2],
+        };
         let identity = Identity {
             node: peer(),
             incarnation: INCARNATION,

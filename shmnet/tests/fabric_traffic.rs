@@ -90,3 +90,19 @@ fn a_ring_that_stays_full_is_replaced_by_a_larger_one_without_loss() {
         lines.iter().filter(|line| line.contains("Connected { network: Lsm }")).count() >= 2
     });
 }
+
+#[test]
+fn each_network_has_rings_of_its_own_size() {
+    let segment = Segment::new();
+    let mut first = Node::join_with(&segment, 1, "slots=32 gsm=16x4096");
+    let second = Node::join_with(&segment, 2, "slots=32 gsm=16x4096");
+    first.await_members(&[1, 2]);
+    second.await_members(&[1, 2]);
+    first.say("big gsm 2 30000");
+    second.await_lines("receive it", |_| {
+        second.received("gsm", "unicast").iter().any(|(from, text)| *from == 1 && text.len() == 30_000)
+    });
+    first.say("snapshot");
+    first.await_line("show its ring", |line| line.starts_with("ring lsm 1>2 epoch 1 slots 32 "));
+    first.await_line("show its ring", |line| line.starts_with("ring gsm 1>2 epoch 1 slots 16 w 8 "));
+}

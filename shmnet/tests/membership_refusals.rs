@@ -76,7 +76,11 @@ fn other_parameters_and_another_geometry_are_refused_with_both_values() {
     let line = refusal(&Node::start(&segment, 2, "cost=5"));
     assert!(line.contains("node 1 has cost 2 on the lsm, this node has 5"), "{line}");
     let line = refusal(&Node::start(&segment, 2, "slots=32"));
-    assert!(line.contains("node 1 has ring slots 64, this node has 32"), "{line}");
+    assert!(line.contains("node 1 has LSM ring slots 64, this node has 32"), "{line}");
+    let line = refusal(&Node::start(&segment, 2, "gsm=64x4096"));
+    assert!(line.contains("node 1 has GSM ring buffer bytes 2048, this node has 4096"), "{line}");
+    let line = refusal(&Node::start(&segment, 2, "gsm=65536x65408"));
+    assert!(line.contains("at most 64 MiB"), "{line}");
     first.await_members(&[1]);
 }
 

@@ -17,9 +17,9 @@ pub struct Shm {
     pub facility: String,
     /// Version of the layout in memory.
     pub layout_version: u32,
-    /// Slots of the first ring of a pair; the same on all nodes.
+    /// Slots of the first ring of a pair on the local network; the same on all nodes.
     pub ring_slots: u32,
-    /// Octets of one buffer of a ring.
+    /// Octets of one buffer of such a ring.
     pub ring_buffer_size: u32,
     /// Largest number of nodes.
     pub max_nodes: u16,

@@ -83,8 +83,19 @@ pub struct NetworkConfig {
     pub enabled: bool,
     /// Largest IP datagram.
     pub mtu: u16,
+    /// Slots of the first ring of each pair, and bytes of a slot's buffer.
+    pub ring: RingConfig,
     /// OSPF on it.
     pub ospf: OspfInterfaceConfig,
+}
+
+/// The first ring of each pair of nodes on a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingConfig {
+    /// Slots, a power of two.
+    pub slots: u32,
+    /// Bytes of a slot's buffer, a multiple of 128.
+    pub buffer_size: u32,
 }
 
 /// Which stack shall answer for the node's LSM, GSM and common addresses.

@@ -253,6 +253,14 @@ pub struct RawNetwork {
     /// Largest IP datagram, in bytes. Default: 9000.
     #[schemars(range(min = 576, max = 9000))]
     pub mtu: Option<i64>,
+    /// Slots of the first ring of each pair of nodes, a power of two; the same on all nodes. A ring that stays full is replaced by one
+    /// with four times as many, up to 1024. Default: 64.
+    #[schemars(range(min = 4, max = 65536))]
+    pub ring_slots: Option<i64>,
+    /// Bytes of the buffer of a ring's slot, a multiple of 128; the same on all nodes. A longer frame takes several slots, at most half
+    /// of the ring. Default: 2048.
+    #[schemars(range(min = 128, max = 65408))]
+    pub buffer_size: Option<i64>,
     /// Name of the kernel's device, when the kernel's stack is used.
     pub device: Option<String>,
     /// OSPF on it.

@@ -300,6 +300,12 @@ fn values() -> Vec<Bad> {
         after("fabric: {advertised-cost: 16777215}", Code::OutOfRange, 6, "fabric.advertised-cost"),
         after("fabric:\n  gsm:\n    mtu: 100", Code::OutOfRange, 8, "fabric.gsm.mtu"),
         after("fabric:\n  lsm:\n    mtu: 9001", Code::OutOfRange, 8, "fabric.lsm.mtu"),
+        after("fabric:\n  lsm:\n    ring-slots: 2", Code::OutOfRange, 8, "fabric.lsm.ring-slots"),
+        after("fabric:\n  gsm:\n    ring-slots: 48", Code::OutOfRange, 8, "fabric.gsm.ring-slots"),
+        after("fabric:\n  gsm:\n    ring-slots: 4", Code::ConflictingKeys, 8, "fabric.gsm.ring-slots"),
+        after("fabric:\n  lsm:\n    buffer-size: 64", Code::OutOfRange, 8, "fabric.lsm.buffer-size"),
+        after("fabric:\n  lsm:\n    buffer-size: 2000", Code::OutOfRange, 8, "fabric.lsm.buffer-size"),
+        after("fabric:\n  lsm:\n    ring-slots: 65536", Code::ConflictingKeys, 8, "fabric.lsm.ring-slots"),
         after("    mtu: 575", Code::OutOfRange, 6, "interfaces[0].mtu"),
         after("    mtu: 9001", Code::OutOfRange, 6, "interfaces[0].mtu"),
         after("    ospf: {cost: 0}", Code::OutOfRange, 6, "interfaces[0].ospf.cost"),
@@ -727,6 +733,7 @@ proptest! {
     fn any_number_in_any_place_is_taken_or_refused_with_reasons(
         key in prop::sample::select(vec![
             "node-id", "fabric.max-nodes", "fabric.weight", "fabric.lsm.mtu", "fabric.lsm.ospf.cost",
+            "fabric.lsm.ring-slots", "fabric.gsm.buffer-size",
             "fabric.gsm.ospf.cost", "fabric.lsm.ospf.dead-interval", "ospf.spf-delay", "management.in-band-port",
         ]),
         value in any::<i64>(),

@@ -5,13 +5,13 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 use isthmus_shmnet::{
-    Backing, CoherenceMode, DEFAULT_GEOMETRY, Event, Fabric, FabricConfig as JoinConfig, Facts, JoinError,
+    Backing, CoherenceMode, Event, Fabric, FabricConfig as JoinConfig, Facts, Geometry, JoinError,
     MulticastFilter, Network, NetworkParameters, NodeId, Timing,
 };
 use tokio::sync::mpsc;
 
 use super::NodeError;
-use crate::config::model::{FabricConfig, NetworkConfig, SegmentConfig};
+use crate::config::model::{FabricConfig, NetworkConfig, RingConfig, SegmentConfig};
 use crate::config::{Code, Config, Diagnostic};
 use crate::forward::wire::multicast_mac;
 
@@ -76,7 +76,7 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
         backing: backing(&settings.segment)?,
         coherence: CoherenceMode::Hardware,
         max_nodes: settings.max_nodes,
-        geometry: DEFAULT_GEOMETRY,
+        geometry: [ring("lsm", settings.lsm.ring)?, ring("gsm", settings.gsm.ring)?],
         timing: Timing::default(),
         parameters: requirements(settings),
         facts: Facts {
@@ -128,6 +128,15 @@ fn inherited(node: u16, descriptor: i32) -> Result<(NodeId, OwnedFd), NodeError>
         .open(format!("/proc/self/fd/{descriptor}"))
         .map_err(|error| refuse(format!("descriptor {descriptor} cannot be opened: {error}")))?;
     Ok((id, file.into()))
+}
+
+/// The check of the configuration has asked for no other rings than there can be.
+fn ring(network: &str, ring: RingConfig) -> Result<Geometry, NodeError> {
+    Geometry::new(ring.slots, ring.buffer_size).map_err(|error| {
+        let remedy = "use a power of two for ring-slots and a multiple of 128 for buffer-size";
+        let path = format!("fabric.{network}");
+        NodeError::Refused(vec![Diagnostic::error(Code::OutOfRange, path, error.to_string(), remedy)])
+    })
 }
 
 /// What this node requires of all others, for the two networks.

@@ -10,7 +10,7 @@ use crate::membership::active::NodeState;
 use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId};
 use crate::quarantine::{Quarantine, QuarantineCause};
-use crate::ring::CopyRoutine;
+use crate::ring::{CopyRoutine, Geometry};
 
 /// Everything at one moment. Values written by peers are what the peers say.
 #[derive(Clone, Debug)]
@@ -25,10 +25,8 @@ pub struct Snapshot {
     pub incarnation: u64,
     /// How many node ids the segment has room for.
     pub max_nodes: u16,
-    /// Slots of the first ring of a pair.
-    pub ring_slots: u32,
-    /// Bytes of a ring's scribble buffer.
-    pub ring_buffer: u32,
+    /// The first ring of a pair on the LSM and on the GSM.
+    pub geometry: Option<[Geometry; 2]>,
     /// Heartbeat and timeouts in force.
     pub timing: Timing,
     /// A CPU quota limits this process, and the failure timeout was raised for it.
@@ -62,8 +60,7 @@ impl Snapshot {
             node,
             incarnation: 0,
             max_nodes: 0,
-            ring_slots: 0,
-            ring_buffer: 0,
+            geometry: None,
             timing: Timing::default(),
             cpu_quota: false,
             bytes_budget: 0,

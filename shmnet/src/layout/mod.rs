@@ -110,11 +110,11 @@ impl Layout {
     }
 
     /// The words of the geometry line, in the order of [`GEOMETRY_FIELDS`].
-    pub(crate) fn geometry_words(&self, geometry: Geometry) -> [u64; GEOMETRY_FIELDS.len()] {
+    pub(crate) fn geometry_words(&self, [lsm, gsm]: [Geometry; 2]) -> [u64; GEOMETRY_FIELDS.len()] {
         [
             self.max_nodes as u64,
-            u64::from(geometry.slots()),
-            u64::from(geometry.buffer()),
+            u64::from(lsm.slots()),
+            u64::from(lsm.buffer()),
             self.directory as u64,
             self.pointers as u64,
             self.activity as u64,
@@ -122,6 +122,8 @@ impl Layout {
             self.group_len as u64,
             self.heap as u64,
             at::STEERING as u64,
+            u64::from(gsm.slots()),
+            u64::from(gsm.buffer()),
         ]
     }
 

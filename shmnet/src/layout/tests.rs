@@ -34,7 +34,7 @@ fn identity() -> Identity {
         pid: 1234,
         timing: Timing { failed: Duration::from_millis(500), ..Timing::default() },
         hostname: "host".into(),
-        geometry: layout().geometry_words(DEFAULT_GEOMETRY),
+        geometry: layout().geometry_words([DEFAULT_GEOMETRY; 2]),
         parameters: [parameters, NetworkParameters { cost: 50, ..parameters }],
     }
 }

@@ -159,10 +159,10 @@ pub(super) struct DirectoryWire {
 const NODES: usize = NodeId::MAX as usize;
 
 /// The names of the words of the geometry line; the words after them are zero.
-pub(crate) const GEOMETRY_FIELDS: [&str; 10] = [
+pub(crate) const GEOMETRY_FIELDS: [&str; 12] = [
     "max-nodes",
-    "ring slots",
-    "ring buffer bytes",
+    "LSM ring slots",
+    "LSM ring buffer bytes",
     "directory offset",
     "read-pointer offset",
     "activity offset",
@@ -170,6 +170,8 @@ pub(crate) const GEOMETRY_FIELDS: [&str; 10] = [
     "group-area bytes",
     "heap offset",
     "steering offset",
+    "GSM ring slots",
+    "GSM ring buffer bytes",
 ];
 
 /// Who owns an arena and what it requires, checked.
@@ -205,7 +207,9 @@ impl Identity {
     /// The layout by which the owner has written its tables, if it is one that this program makes.
     pub(crate) fn layout(&self) -> Option<Layout> {
         let layout = Layout::new(u16::try_from(self.geometry[0]).ok()?)?;
-        let geometry = Geometry::new(self.geometry[1] as u32, self.geometry[2] as u32).ok()?;
+        let ring = |slots, buffer| Geometry::new(slots as u32, buffer as u32).ok();
+        let [_, lsm_slots, lsm_buffer, .., gsm_slots, gsm_buffer] = self.geometry;
+        let geometry = [ring(lsm_slots, lsm_buffer)?, ring(gsm_slots, gsm_buffer)?];
         (layout.geometry_words(geometry) == self.geometry).then_some(layout)
     }
 

@@ -36,6 +36,7 @@ use crate::liveness::quota;
 use crate::multicast::MulticastFilter;
 use crate::node::{Cast, Network, NodeId};
 use crate::quarantine::Quarantines;
+use crate::ring::Limits;
 
 /// What connects the control thread with the rest of the process.
 pub(crate) struct Seams {
@@ -126,6 +127,12 @@ impl Control {
             return Err(JoinError::IdOutOfRange { node: me, max_nodes });
         }
         check_timing(timing)?;
+        for ring in geometry {
+            if ring.bytes() > Limits::default().max_bytes {
+                let value = format!("{} x {} bytes", ring.slots(), ring.buffer());
+                return Err(JoinError::BadValue { field: "ring", value, allowed: "at most 64 MiB" });
+            }
+        }
         let layout = Layout::new(max_nodes).ok_or_else(|| JoinError::BadValue {
             field: "max-nodes",
             value: max_nodes.to_string(),

@@ -26,7 +26,8 @@ pub(super) struct Setup {
     pub(super) me: NodeId,
     pub(super) facility: Arc<dyn Facility>,
     pub(super) layout: Layout,
-    pub(super) geometry: Geometry,
+    /// Of the LSM's and the GSM's first rings.
+    pub(super) geometry: [Geometry; 2],
     pub(super) requirements: Requirements,
     pub(super) timing: Timing,
     pub(super) cpu_quota: bool,
@@ -71,7 +72,8 @@ impl Life {
         claim: Option<Claim>,
     ) -> Result<Self, JoinError> {
         let Setup { me, facility, layout, .. } = setup;
-        let rings = 2 * setup.geometry.bytes().next_multiple_of(PAGE) * peers.max(1);
+        let pair: usize = setup.geometry.iter().map(|ring| ring.bytes().next_multiple_of(PAGE)).sum();
+        let rings = pair * peers.max(1);
         let needed = (layout.heap + rings) as u64;
         let len = arena_len(setup, needed)?;
         let file = facility.create(*me, len, needed)?;

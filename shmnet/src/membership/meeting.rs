@@ -305,7 +305,7 @@ impl Control {
         if peer.to[network.index()].is_some() {
             return false;
         }
-        match self.make_ring(node, network, 1, self.setup.geometry) {
+        match self.make_ring(node, network, 1, self.setup.geometry[network.index()]) {
             Ok(()) => true,
             Err(error) => {
                 if let Some(peer) = self.peers.get_mut(&node)

@@ -36,8 +36,7 @@ impl Control {
         let mut snapshot = Snapshot {
             place: setup.facility.place(),
             max_nodes: setup.layout.max_nodes as u16,
-            ring_slots: setup.geometry.slots(),
-            ring_buffer: setup.geometry.buffer(),
+            geometry: Some(setup.geometry),
             timing: setup.timing,
             cpu_quota: setup.cpu_quota,
             mapping_cost: setup.facility.cost(),

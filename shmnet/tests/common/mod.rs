@@ -73,7 +73,7 @@ pub fn config(directory: &Path, id: u16) -> FabricConfig {
         backing: Backing::Directory(directory.to_owned()),
         coherence: CoherenceMode::Hardware,
         max_nodes: 64,
-        geometry: DEFAULT_GEOMETRY,
+        geometry: [DEFAULT_GEOMETRY; 2],
         // The machine that runs the tests may be busy: only the tests about lateness are about lateness.
         timing: Timing { failed: Duration::from_secs(5), ..Timing::default() },
         parameters: [parameters(1, 2), parameters(2, 3)],
@@ -299,7 +299,8 @@ pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The body of the test `child`: a node that does as it is told.
 ///
-/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `max-nodes=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N`.
+/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `max-nodes=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
+/// `gsm=NxN` (slots and buffer of the GSM's).
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
 /// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
 pub fn child() {
@@ -333,7 +334,12 @@ pub fn child() {
             ("flush", _) => config.coherence = CoherenceMode::Flush,
             ("max-nodes", value) => config.max_nodes = value.parse().unwrap(),
             ("slots", value) => {
-                config.geometry = isthmus_shmnet::Geometry::new(value.parse().unwrap(), 2048).unwrap();
+                config.geometry[0] = isthmus_shmnet::Geometry::new(value.parse().unwrap(), 2048).unwrap();
+            }
+            ("gsm", value) => {
+                let (slots, buffer) = value.split_once('x').unwrap();
+                let geometry = isthmus_shmnet::Geometry::new(slots.parse().unwrap(), buffer.parse().unwrap());
+                config.geometry[1] = geometry.unwrap();
             }
             other => panic!("unknown option {other:?}"),
         }

@@ -120,7 +120,7 @@ pub(crate) fn config(
         backing: Backing::Directory(segment.to_owned()),
         coherence,
         max_nodes,
-        geometry: DEFAULT_GEOMETRY,
+        geometry: [DEFAULT_GEOMETRY; 2],
         // Workers that poll leave the other threads of a small machine little time.
         timing: Timing { failed: PATIENCE, ..Timing::default() },
         parameters: [parameters(2), parameters(3)],

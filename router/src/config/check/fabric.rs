@@ -9,7 +9,7 @@ use isthmus_ospf::types::AreaId;
 
 use super::super::Code;
 use super::super::model::{
-    FabricConfig, KernelStackConfig, NetworkConfig, OspfInterfaceConfig, SegmentConfig, StackMode,
+    FabricConfig, KernelStackConfig, NetworkConfig, OspfInterfaceConfig, RingConfig, SegmentConfig, StackMode,
 };
 use super::super::raw::{RawConfig, RawFabric, RawInherited, RawNetwork, RawSegment, RawStack};
 use super::findings::Findings;
@@ -265,11 +265,13 @@ impl Member {
         let prefix_text = raw.prefix.as_deref().unwrap_or(default_prefix);
         let prefix = network_prefix(findings, &format!("{path}.prefix"), prefix_text, self.max_nodes);
         let mtu = findings.number(format!("{path}.mtu"), raw.mtu.unwrap_or(9000), MTU, " bytes");
+        let ring = ring(findings, path, raw, mtu);
         let ospf = self.ospf(findings, &format!("{path}.ospf"), raw, cost);
         let (prefix, node_id) = (prefix?, self.node_id?);
         // The length is that of a parsed prefix, so it fits.
         let address = Ipv4Net::new(nth(prefix, node_id), prefix.prefix_len()).ok()?;
-        Some(NetworkConfig { prefix, address, enabled: raw.enabled.unwrap_or(true), mtu: mtu?, ospf: ospf? })
+        let enabled = raw.enabled.unwrap_or(true);
+        Some(NetworkConfig { prefix, address, enabled, mtu: mtu?, ring: ring?, ospf: ospf? })
     }
 
     fn ospf(
@@ -307,3 +309,58 @@ impl Member {
         })
     }
 }
+
+/// The first ring of each pair: of a shape that a ring can have, and with room for a frame.
+fn ring(findings: &mut Findings, path: &str, raw: &RawNetwork, mtu: Option<u16>) -> Option<RingConfig> {
+    let slots_path = format!("{path}.ring-slots");
+    let slots = findings.number(slots_path.as_str(), raw.ring_slots.unwrap_or(64), 4..=65_536_u32, "")?;
+    if !slots.is_power_of_two() {
+        findings.error(
+            Code::OutOfRange,
+            slots_path,
+            format!("{slots} is no power of two"),
+            format!("use {} or {}", slots.next_power_of_two() / 2, slots.next_power_of_two()),
+        );
+        return None;
+    }
+    let size_path = format!("{path}.buffer-size");
+    let size = raw.buffer_size.unwrap_or(2048);
+    let buffer_size = findings.number(size_path.as_str(), size, 128..=65_408_u32, " bytes")?;
+    if !buffer_size.is_multiple_of(128) {
+        findings.error(
+            Code::OutOfRange,
+            size_path,
+            format!("{buffer_size} bytes is no multiple of 128"),
+            format!("use {}", buffer_size.next_multiple_of(128)),
+        );
+        return None;
+    }
+    if u64::from(slots) * u64::from(buffer_size + SLOT) > LARGEST_RING {
+        findings.error(
+            Code::ConflictingKeys,
+            slots_path,
+            format!("{slots} slots with buffers of {buffer_size} bytes are more than 64 MiB"),
+            "use fewer slots or smaller buffers",
+        );
+        return None;
+    }
+    let (longest, frame) = (slots / 2 * buffer_size, u32::from(mtu?) + ETHERNET);
+    if longest < frame {
+        let least = frame.div_ceil(buffer_size).next_power_of_two() * 2;
+        findings.error(
+            Code::ConflictingKeys,
+            slots_path,
+            format!("a frame takes at most half of a ring, {longest} bytes: too few for the MTU's {frame}"),
+            format!("use at least {least} slots, larger buffers or a smaller MTU"),
+        );
+        return None;
+    }
+    Some(RingConfig { slots, buffer_size })
+}
+
+/// Bytes of a slot beside its buffer, and those of the largest ring that a node attaches to, less its header.
+const SLOT: u32 = 128;
+const LARGEST_RING: u64 = (64 << 20) - (128 << 10);
+
+/// Bytes of an Ethernet header.
+const ETHERNET: u32 = 14;
