@@ -13,6 +13,9 @@ mod own;
 mod peer;
 mod wire;
 
+#[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
+mod crash;
 #[cfg(test)]
 mod tests;
 

@@ -11,11 +11,11 @@ use crate::facts::{Facts, SteeringEpoch};
 use crate::memory::Mapping;
 use crate::multicast::MulticastFilter;
 
-fn layout() -> Layout {
+pub(super) fn layout() -> Layout {
     Layout::new(64).unwrap()
 }
 
-fn identity() -> Identity {
+pub(super) fn identity() -> Identity {
     let parameters = NetworkParameters {
         area_id: 1,
         network_type: 2,

@@ -123,5 +123,8 @@ pub enum SetupError {
 }
 
 #[cfg(all(test, not(loom)))]
+#[allow(clippy::unwrap_used, reason = "a test helper fails by panicking")]
+mod crash;
+#[cfg(all(test, not(loom)))]
 #[allow(clippy::unwrap_used, reason = "a simulation fails by panicking")]
 mod simulation;
