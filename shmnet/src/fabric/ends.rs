@@ -207,6 +207,7 @@ impl Ends {
 
     /// Whether the peer has closed this node's incarnation.
     pub(super) fn has_closed(&self, incarnation: u64) -> bool {
+        self.closed.invalidate(0, 8);
         self.closed.load_u64(0, Ordering::SeqCst) >= incarnation
     }
 }

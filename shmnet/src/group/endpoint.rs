@@ -118,10 +118,17 @@ impl GroupEndpoint {
         let order = OrderRing::new(area.clone(), geometry);
         let reader = GroupReader::new(area.clone(), geometry);
         area.store_u64(HEADER_GEOMETRY, geometry.hash(), Relaxed);
+        // What the parts wrote before is written back here, too.
+        area.write_back(0, geometry.bytes());
+        area.write_back_fence();
         // In memory of a former life the magic number is there already: whoever sees this incarnation sees its area set up. Pairs
         // with the acquiring load in `check_header`.
         area.store_u64(HEADER_INCARNATION, incarnation, Release);
+        area.write_back(HEADER_INCARNATION, 8);
+        area.write_back_fence();
         area.store_u64(0, MAGIC, Release);
+        area.write_back(0, 8);
+        area.write_back_fence();
         let nodes = usize::from(geometry.nodes());
         let mut endpoint = Self {
             id,
@@ -287,6 +294,7 @@ impl GroupEndpoint {
         let head = self.order_head();
         self.peers.iter().enumerate().filter_map(move |(id, peer)| {
             let peer = peer.as_ref()?;
+            peer.area.invalidate(self.geometry.reader_position(), 8);
             let position = self.claim.and_then(|claim| {
                 untag(claim.generation, peer.area.load_u64(self.geometry.reader_position(), Relaxed))
             });
@@ -336,10 +344,12 @@ impl GroupEndpoint {
     }
 
     fn check_header(&self, area: &PeerSpan, incarnation: u64) -> Result<(), GroupError> {
+        area.invalidate(0, 8);
         let magic = area.load_u64(0, Acquire);
         if magic != MAGIC {
             return Err(GroupError::Magic(magic));
         }
+        area.invalidate(HEADER_GEOMETRY, 16);
         let (found, expected) = (area.load_u64(HEADER_GEOMETRY, Relaxed), self.geometry.hash());
         if found != expected {
             return Err(GroupError::Geometry { found, expected });
@@ -475,6 +485,7 @@ impl GroupEndpoint {
     /// The sequence that a reader wants next of this node: between the lane's tail and its head, whatever the word says.
     fn acknowledged(&self, peer: &Peer) -> u64 {
         // Pairs with the reader's release: its copies out of the slots before are done.
+        peer.area.invalidate(ACKS + usize::from(self.id) * 8, 8);
         let word = peer.area.load_u64(ACKS + usize::from(self.id) * 8, Acquire);
         untag(self.incarnation, word).unwrap_or(0).clamp(self.lane.tail(), self.lane.head())
     }
@@ -483,7 +494,10 @@ impl GroupEndpoint {
     fn order_head(&self) -> Option<u64> {
         let claim = self.claim?;
         let word = match &self.peers[usize::from(claim.owner)] {
-            Some(peer) => peer.area.load_u64(ORDER_HEAD, Relaxed),
+            Some(peer) => {
+                peer.area.invalidate(ORDER_HEAD, 8);
+                peer.area.load_u64(ORDER_HEAD, Relaxed)
+            }
             None if claim.owner == self.id => self.area.load_u64(ORDER_HEAD, Relaxed),
             None => return None,
         };

@@ -52,9 +52,12 @@ fn header(area: &PeerSpan, incarnation: u64, geometry: GroupGeometry) -> Option<
 
 fn lane(area: &PeerSpan, geometry: GroupGeometry) -> Option<String> {
     // Both only rise, and the tail is stored first: an older tail is not above the head, a newer one not far below it.
-    let before = area.load_u64(LANE_TAIL, Acquire);
-    let head = area.load_u64(LANE_HEAD, Acquire);
-    let after = area.load_u64(LANE_TAIL, Acquire);
+    let load = |offset| {
+        // Each anew: what came together may be of different ages.
+        area.invalidate(offset, 8);
+        area.load_u64(offset, Acquire)
+    };
+    let (before, head, after) = (load(LANE_TAIL), load(LANE_HEAD), load(LANE_TAIL));
     let broken = head > SEQUENCES || before > head || head.saturating_sub(after) > geometry.lane_slots();
     broken.then(|| format!("its lane is from {before} to {head}, of {} slots", geometry.lane_slots()))
 }

@@ -66,6 +66,8 @@ impl Lane {
         }
         if self.tail != before {
             self.area.store_u64(LANE_TAIL, self.tail, Release);
+            self.area.write_back(LANE_TAIL, 8);
+            self.area.write_back_fence();
         }
     }
 
@@ -76,6 +78,8 @@ impl Lane {
             let slot = self.geometry.lane_slot(seq);
             // A reader that sees this word sees the tail that gave the slot up; one that copies meanwhile sees it change.
             self.area.store_u64(slot, 0, Release);
+            self.area.write_back(slot, 8);
+            self.area.write_back_fence();
             fence(Release);
             self.area.store_u64(slot + 8, self.incarnation, Relaxed);
             self.area.store_u64(
@@ -84,13 +88,19 @@ impl Lane {
                 Relaxed,
             );
             self.area.copy_in(slot + LANE_WORDS, bytes);
+            self.area.write_back(slot + 8, LANE_WORDS - 8 + bytes.len());
+            self.area.write_back_fence();
             self.area.store_u64(slot, seq, Release);
+            self.area.write_back(slot, 8);
         }
+        self.area.write_back_fence();
         let at = self.geometry.lane_index(self.head) as usize;
         self.pieces[at] = pieces;
         self.head += u64::from(pieces);
         // Pairs with the acquiring load in `LaneView::bounds`: every slot below the head is complete.
         self.area.store_u64(LANE_HEAD, self.head, Release);
+        self.area.write_back(LANE_HEAD, 8);
+        self.area.write_back_fence();
     }
 
     /// Where the oldest frame ends that is kept.
@@ -149,6 +159,7 @@ impl LaneView {
 
     /// The lane's tail and head, made plausible: never further apart than the lane is long, in the right order.
     pub(super) fn bounds(&self) -> (u64, u64) {
+        self.area.invalidate(LANE_TAIL, 16);
         let head = self.area.load_u64(LANE_HEAD, Acquire).min(SEQUENCES);
         let tail = self.area.load_u64(LANE_TAIL, Acquire);
         (tail.clamp(head.saturating_sub(self.geometry.lane_slots()), head), head)
@@ -176,7 +187,9 @@ impl LaneView {
             {
                 return Fetched::Gone;
             }
-            self.area.copy_out(self.geometry.lane_slot(seq + index as u64) + LANE_WORDS, bytes);
+            let payload = self.geometry.lane_slot(seq + index as u64) + LANE_WORDS;
+            self.area.invalidate(payload, bytes.len());
+            self.area.copy_out(payload, bytes);
         }
         match self.holds(seq, head.pieces) {
             true => Fetched::Frame { len, pieces: head.pieces },
@@ -188,9 +201,14 @@ impl LaneView {
     fn shape(&self, seq: u64, index: u32) -> Option<Shape> {
         let slot = self.geometry.lane_slot(seq);
         // Pairs with the release of the word in `Lane::write`.
-        if !(1..SEQUENCES).contains(&seq) || self.area.load_u64(slot, Acquire) != seq {
+        if !(1..SEQUENCES).contains(&seq) {
             return None;
         }
+        self.area.invalidate(slot, 8);
+        if self.area.load_u64(slot, Acquire) != seq {
+            return None;
+        }
+        self.area.invalidate(slot + 8, LANE_WORDS - 8);
         let incarnation = self.area.load_u64(slot + 8, Relaxed);
         let shape = Shape::unpack(self.area.load_u64(slot + 16, Relaxed));
         let payload = self.geometry.payload();
@@ -209,8 +227,11 @@ impl LaneView {
         if flaw::has(Flaw::ReaderDoesNotLookTwice) {
             return true;
         }
-        (seq..seq + u64::from(pieces))
-            .all(|seq| self.area.load_u64(self.geometry.lane_slot(seq), Relaxed) == seq)
+        (seq..seq + u64::from(pieces)).all(|seq| {
+            let slot = self.geometry.lane_slot(seq);
+            self.area.invalidate(slot, 8);
+            self.area.load_u64(slot, Relaxed) == seq
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::fence;
 
 use super::GroupGeometry;
-use super::layout::{CLAIM, KNOWN, ORDER_HEAD, tagged, untag};
+use super::layout::{CLAIM, KNOWN, ORDER_HEAD, REFERENCE, tagged, untag};
 
 /// Who orders a group's frames, and the how-manieth owner it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,12 +29,14 @@ impl Claim {
 
     /// The claim in a peer's area, if there is a plausible one.
     pub(super) fn load(area: &PeerSpan, owner: u16) -> Option<Self> {
+        area.invalidate(CLAIM, 8);
         let generation = area.load_u64(CLAIM, Acquire);
         (generation != 0 && generation < GENERATIONS).then_some(Self { generation, owner })
     }
 
     /// The claim that a peer follows, if it is a plausible one. Its owner may be long gone.
     pub(super) fn hearsay(area: &PeerSpan, geometry: GroupGeometry) -> Option<Self> {
+        area.invalidate(KNOWN, 8);
         let word = area.load_u64(KNOWN, Acquire);
         let claim = Self { generation: word >> 16, owner: word as u16 };
         (claim.generation != 0 && claim.generation < GENERATIONS && claim.owner < geometry.nodes())
@@ -86,8 +88,11 @@ impl OrderRing {
         self.head = 0;
         self.claim = Some(claim);
         self.area.store_u64(ORDER_HEAD, tagged(claim.tag(), 0), Relaxed);
+        self.area.write_back(ORDER_HEAD, 8);
+        self.area.write_back_fence();
         // Pairs with the acquiring load in `Claim::load`: who follows the claim sees the ring emptied.
         self.area.store_u64(CLAIM, claim.generation, Release);
+        self.area.write_back(CLAIM, 8);
     }
 
     /// Writes no more references. The claim's word stays: it tells of the generation.
@@ -98,6 +103,7 @@ impl OrderRing {
     /// Publishes the claim that this node follows.
     pub(super) fn publish_known(&self, claim: Claim) {
         self.area.store_u64(KNOWN, claim.generation << 16 | u64::from(claim.owner), Release);
+        self.area.write_back(KNOWN, 8);
     }
 
     /// Appends a reference, over the oldest one if need be. Only for an owner.
@@ -105,22 +111,29 @@ impl OrderRing {
         let Some(claim) = self.claim else { return };
         let slot = self.geometry.order_slot(self.head);
         self.area.store_u64(slot, 0, Relaxed);
+        self.area.write_back(slot, 8);
+        self.area.write_back_fence();
         fence(Release);
         let place = u64::from(reference.source) << 32 | u64::from(reference.lane_index);
         self.area.store_u64(slot + 8, place, Relaxed);
         self.area.store_u64(slot + 16, reference.incarnation, Relaxed);
         self.area.store_u64(slot + 24, reference.seq, Relaxed);
+        self.area.write_back(slot + 8, REFERENCE - 8);
+        self.area.write_back_fence();
         self.head += 1;
         // Pairs with the acquiring load in `OrderView::load`; the owner has acquired the lane's head, so that who sees the
         // reference sees the frame.
         self.area.store_u64(slot, tagged(claim.tag(), self.head), Release);
+        self.area.write_back(slot, 8);
         self.area.store_u64(ORDER_HEAD, tagged(claim.tag(), self.head), Release);
+        self.area.write_back(ORDER_HEAD, 8);
     }
 
     fn clear(&self) {
         for position in 0..self.geometry.order_slots() {
             self.area.store_u64(self.geometry.order_slot(position), 0, Relaxed);
         }
+        self.area.write_back(self.geometry.order_offset(), self.geometry.order_slots() as usize * REFERENCE);
     }
 }
 
@@ -159,13 +172,16 @@ impl OrderView {
 
     /// Whether [`next`](Self::next) has something to tell.
     pub(super) fn is_ready(&self) -> bool {
-        let word = self.area.load_u64(self.geometry.order_slot(self.position), Acquire);
+        let slot = self.geometry.order_slot(self.position);
+        self.area.invalidate(slot, 8);
+        let word = self.area.load_u64(slot, Acquire);
         untag(self.claim.tag(), word).is_some_and(|found| found > self.position)
     }
 
     /// Looks at the current position and moves on if there is a reference.
     pub(super) fn next(&mut self) -> Ordered {
         let slot = self.geometry.order_slot(self.position);
+        self.area.invalidate(slot, 8);
         let word = self.area.load_u64(slot, Acquire);
         let expected = tagged(self.claim.tag(), self.position + 1);
         if word != expected {
@@ -174,11 +190,13 @@ impl OrderView {
                 _ => Ordered::Nothing,
             };
         }
+        self.area.invalidate(slot + 8, REFERENCE - 8);
         let place = self.area.load_u64(slot + 8, Relaxed);
         let incarnation = self.area.load_u64(slot + 16, Relaxed);
         let seq = self.area.load_u64(slot + 24, Relaxed);
         // Pairs with the fence in `OrderRing::append`: if any of these words was newer, so is the first.
         fence(Acquire);
+        self.area.invalidate(slot, 8);
         if self.area.load_u64(slot, Relaxed) != expected {
             return self.lapped();
         }
@@ -193,6 +211,7 @@ impl OrderView {
 
     /// Moves to where at least half of the ring is left before the owner laps this reader again.
     fn lapped(&mut self) -> Ordered {
+        self.area.invalidate(ORDER_HEAD, 8);
         let head = untag(self.claim.tag(), self.area.load_u64(ORDER_HEAD, Acquire)).unwrap_or(0);
         let oldest = head.saturating_sub(self.geometry.order_slots() / 2);
         self.position = oldest.max(self.position + 1);

@@ -288,12 +288,14 @@ impl GroupReader {
     fn acknowledge(&self, id: u16, incarnation: u64, next: u64) {
         // Pairs with the source's acquiring load: the copies out of the slots before `next` are done.
         self.area.store_u64(ACKS + usize::from(id) * 8, tagged(incarnation, next), Release);
+        self.area.write_back(ACKS + usize::from(id) * 8, 8);
     }
 
     fn publish_position(&self) {
         if let Some(order) = &self.order {
             let word = tagged(order.claim().generation, order.position());
             self.area.store_u64(self.geometry.reader_position(), word, Release);
+            self.area.write_back(self.geometry.reader_position(), 8);
         }
     }
 }

@@ -63,6 +63,7 @@ impl Section {
 
 /// The 64-bit word at an offset, if it lies in the span.
 pub(super) fn word(span: &PeerSpan, offset: usize) -> Option<u64> {
-    span.invalidate(offset, 8);
-    Some(span.sub_aligned(offset, 8, 8).ok()?.load_u64(0, Acquire))
+    let word = span.sub_aligned(offset, 8, 8).ok()?;
+    word.invalidate(0, 8);
+    Some(word.load_u64(0, Acquire))
 }

@@ -29,12 +29,15 @@ impl OwnArena {
 
     /// Clears what a former incarnation left, then writes the identity and [`State::Joining`].
     pub(crate) fn initialise(&self, identity: &Identity, facts: &Facts) {
-        self.span.store_u64(at::STATE, 0, Ordering::SeqCst);
+        // Another machine may have been this node before, and this one may have read its arena.
+        self.span.as_peer().invalidate(0, self.layout.heap);
+        self.store(at::STATE, 0, Ordering::SeqCst);
         self.span.zero(at::HEARTBEAT, at::MULTICAST - at::HEARTBEAT);
         // The guards of multicast, facts and steering go on rising, so that no reader mixes two incarnations' records.
         self.span.zero(at::CLOSED, at::STEERING - at::CLOSED);
         self.span.zero(at::TABLES, self.layout.heap - at::TABLES);
         self.span.copy_in(at::IDENTITY, identity.to_wire().as_bytes());
+        self.span.write_back(0, self.layout.heap);
         self.publish_facts(facts);
         for network in Network::ALL {
             self.publish_multicast(network, &MulticastFilter::all());
@@ -42,26 +45,35 @@ impl OwnArena {
         self.set_state(identity.incarnation, State::Joining);
     }
 
+    /// Stores a word that peers read, after all that was stored before.
+    fn store(&self, offset: usize, value: u64, order: Ordering) {
+        self.span.write_back_fence();
+        self.span.store_u64(offset, value, order);
+        self.span.write_back(offset, 8);
+        self.span.write_back_fence();
+    }
+
     pub(crate) fn set_state(&self, incarnation: u64, state: State) {
-        self.span.store_u64(at::STATE, StateWord { incarnation, state }.to_word(), Ordering::SeqCst);
+        self.store(at::STATE, StateWord { incarnation, state }.to_word(), Ordering::SeqCst);
     }
 
     /// One more heartbeat.
     pub(crate) fn beat(&self) {
         let count = self.span.load_u64(at::HEARTBEAT, Ordering::Relaxed);
-        self.span.store_u64(at::HEARTBEAT, count.wrapping_add(1), Ordering::Release);
+        self.store(at::HEARTBEAT, count.wrapping_add(1), Ordering::Release);
     }
 
     /// Tells peers that something they read has changed: to be called after the change.
     pub(crate) fn changed(&self) {
         let count = self.span.load_u64(at::CHANGES, Ordering::Relaxed);
-        self.span.store_u64(at::CHANGES, count.wrapping_add(1), Ordering::Release);
+        self.store(at::CHANGES, count.wrapping_add(1), Ordering::Release);
     }
 
     /// Writes the parameters of an identity that is there already.
     pub(crate) fn require(&self, identity: &Identity) {
         let wire = identity.to_wire();
         self.span.copy_in(at::IDENTITY + IdentityWire::PARAMETERS, wire.parameters.as_bytes());
+        self.span.write_back(at::IDENTITY + IdentityWire::PARAMETERS, wire.parameters.as_bytes().len());
         self.changed();
     }
 
@@ -76,12 +88,12 @@ impl OwnArena {
     }
 
     pub(crate) fn close(&self, node: NodeId, incarnation: u64) {
-        self.span.store_u64(Layout::closed(node), incarnation, Ordering::SeqCst);
+        self.store(Layout::closed(node), incarnation, Ordering::SeqCst);
     }
 
     /// Which networks' group rings this node reads: bit 0 for the LSM, bit 1 for the GSM.
     pub(crate) fn set_subscriptions(&self, bitmap: u64) {
-        self.span.store_u64(at::SUBSCRIPTIONS, bitmap, Ordering::Release);
+        self.store(at::SUBSCRIPTIONS, bitmap, Ordering::Release);
     }
 
     pub(crate) fn set_directory(&self, node: NodeId, network: Network, entry: DirectoryEntry) {

@@ -30,6 +30,7 @@ impl PeerArena {
         if span.len() < at::STATE {
             return Err(Malformed::NotAnArena);
         }
+        span.invalidate(at::IDENTITY, size_of::<IdentityWire>());
         span.copy_out(at::IDENTITY, wire.as_mut_bytes());
         Identity::from_wire(&wire)
     }
@@ -37,42 +38,52 @@ impl PeerArena {
     /// The state word alone, from an arena whose layout may be another than ours.
     pub(crate) fn state_of(span: &PeerSpan) -> Option<StateWord> {
         let line = span.sub_aligned(at::STATE, LINE, LINE).ok()?;
+        line.invalidate(0, 8);
         Some(StateWord::from_word(line.load_u64(0, Ordering::SeqCst)))
     }
 
     /// The liveness word alone, from an arena whose layout may be another than ours.
     pub(crate) fn liveness_of(span: &PeerSpan) -> Option<u32> {
         let line = span.sub_aligned(at::LIVENESS, LINE, LINE).ok()?;
+        line.invalidate(0, 4);
         Some(line.load_u32(0, Ordering::SeqCst))
     }
 
     /// The heartbeat alone, from an arena whose layout may be another than ours.
     pub(crate) fn heartbeat_of(span: &PeerSpan) -> Option<u64> {
         let line = span.sub_aligned(at::HEARTBEAT, LINE, LINE).ok()?;
+        line.invalidate(0, 8);
         Some(line.load_u64(0, Ordering::Acquire))
     }
 
     /// The last incarnation of a node that the owner has closed, from an arena whose layout may be another than ours.
     pub(crate) fn closed_of(span: &PeerSpan, node: NodeId) -> Option<u64> {
         let word = span.sub_aligned(Layout::closed(node), 8, 8).ok()?;
+        word.invalidate(0, 8);
         Some(word.load_u64(0, Ordering::SeqCst))
     }
 
+    /// Loads a word that the peer stored.
+    fn load(&self, offset: usize, order: Ordering) -> u64 {
+        self.span.invalidate(offset, 8);
+        self.span.load_u64(offset, order)
+    }
+
     pub(crate) fn state(&self) -> StateWord {
-        StateWord::from_word(self.span.load_u64(at::STATE, Ordering::SeqCst))
+        StateWord::from_word(self.load(at::STATE, Ordering::SeqCst))
     }
 
     pub(crate) fn heartbeat(&self) -> u64 {
-        self.span.load_u64(at::HEARTBEAT, Ordering::Acquire)
+        self.load(at::HEARTBEAT, Ordering::Acquire)
     }
 
     pub(crate) fn changes(&self) -> u64 {
-        self.span.load_u64(at::CHANGES, Ordering::Acquire)
+        self.load(at::CHANGES, Ordering::Acquire)
     }
 
     /// Whether the peer reads a network's group rings.
     pub(crate) fn is_subscribed(&self, network: Network) -> bool {
-        self.span.load_u64(at::SUBSCRIPTIONS, Ordering::Acquire) >> network.index() & 1 == 1
+        self.load(at::SUBSCRIPTIONS, Ordering::Acquire) >> network.index() & 1 == 1
     }
 
     /// The multicast addresses that the peer takes on a network; `None` while they cannot be read whole.
@@ -98,7 +109,7 @@ impl PeerArena {
 
     /// The last incarnation of a node that this peer has closed.
     pub(crate) fn closed(&self, node: NodeId) -> u64 {
-        self.span.load_u64(Layout::closed(node), Ordering::SeqCst)
+        self.load(Layout::closed(node), Ordering::SeqCst)
     }
 
     pub(crate) fn directory(&self, node: NodeId, network: Network) -> Option<DirectoryEntry> {
@@ -125,6 +136,7 @@ impl PeerArena {
 
     /// The liveness word.
     pub(crate) fn liveness_word(&self) -> u32 {
+        self.span.invalidate(at::LIVENESS, 4);
         self.span.load_u32(at::LIVENESS, Ordering::SeqCst)
     }
 

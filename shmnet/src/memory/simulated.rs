@@ -11,8 +11,8 @@
 //!   done at any time since the fence before: what was fetched since may stay.
 //! * A line that is not there is fetched when it is loaded from or stored to.
 //!
-//! Which calls of the product keep the memory together can be tried out: [`Simulation::skip`] makes the calls at one place of the source
-//! do nothing, and a test that does not fail then does not test that place.
+//! Which calls of the product keep the memory together can be tried out: [`Simulation::skip`] makes the calls at one place of the source,
+//! or of one kind, do nothing, and a test that does not fail then does not test that place.
 
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, reason = "a simulation fails by panicking")]
 
@@ -32,6 +32,22 @@ const ALL: u8 = 0xff;
 /// A place of the source: file and line.
 pub(crate) type Place = (&'static str, u32);
 
+/// What keeps the memory together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    WriteBack,
+    WriteBackFence,
+    Invalidate,
+    InvalidateFence,
+}
+
+/// Calls that are to do nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    Place(Place),
+    Kind(Kind),
+}
+
 /// Several arenas and the caches that nodes have of them.
 #[derive(Clone)]
 pub(crate) struct Simulation {
@@ -47,7 +63,7 @@ struct State {
     caches: Vec<Lines>,
     /// Lines that were accessed of late, where things are most likely to go wrong: arena and line.
     recent: [(usize, usize); 16],
-    skipped: Option<Place>,
+    skipped: Option<Skip>,
     places: BTreeSet<Place>,
 }
 
@@ -103,9 +119,9 @@ impl Simulation {
         }
     }
 
-    /// Makes the calls at one place of the source do nothing.
-    pub(crate) fn skip(&self, place: Option<Place>) {
-        self.lock().skipped = place;
+    /// Makes some calls do nothing.
+    pub(crate) fn skip(&self, calls: Option<Skip>) {
+        self.lock().skipped = calls;
     }
 
     /// The places of the source from which memory was written back, invalidated or fenced.
@@ -163,11 +179,11 @@ impl Simulation {
 }
 
 impl Cache {
-    pub(super) fn skips(&self, place: &'static Location<'static>) -> bool {
+    pub(super) fn skips(&self, kind: Kind, place: &'static Location<'static>) -> bool {
         let place = (place.file(), place.line());
         let mut state = self.lock();
         state.places.insert(place);
-        state.skipped == Some(place)
+        state.skipped == Some(Skip::Place(place)) || state.skipped == Some(Skip::Kind(kind))
     }
 
     pub(super) fn before_load(&self, offset: usize, len: usize) {
@@ -416,7 +432,7 @@ pub(crate) fn seeds(usual: u64) -> std::ops::Range<u64> {
 /// within so many seeds, or the place is in `harmless`, by a part of its file's name and a word of its line.
 pub(crate) fn sensitive_places(
     within: u64,
-    run: impl Fn(u64, Option<Place>, &Simulation) -> Result<(), String>,
+    run: impl Fn(u64, Option<Skip>, &Simulation) -> Result<(), String>,
     harmless: &[(&str, &str)],
 ) {
     let mut places = BTreeSet::new();
@@ -438,8 +454,21 @@ pub(crate) fn sensitive_places(
     assert!(!places.is_empty());
     let unnoticed: Vec<String> = places
         .into_iter()
-        .filter(|place| !(0..within).any(|seed| run(seed, Some(*place), &Simulation::new(seed)).is_err()))
+        .filter(|place| {
+            !(0..within).any(|seed| run(seed, Some(Skip::Place(*place)), &Simulation::new(seed)).is_err())
+        })
         .map(text)
         .collect();
     assert!(unnoticed.is_empty(), "nothing fails without these: {unnoticed:#?}");
+}
+
+/// Leaves out all calls of a kind: each time `run` must fail within so many seeds.
+pub(crate) fn sensitive_kinds(
+    within: u64,
+    run: impl Fn(u64, Option<Skip>, &Simulation) -> Result<(), String>,
+) {
+    for kind in [Kind::WriteBack, Kind::WriteBackFence, Kind::Invalidate, Kind::InvalidateFence] {
+        let fails = |seed| run(seed, Some(Skip::Kind(kind)), &Simulation::new(seed)).is_err();
+        assert!((0..within).any(fails), "nothing fails without {kind:?}");
+    }
 }

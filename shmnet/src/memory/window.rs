@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::coherence::Upkeep;
+#[cfg(test)]
+use super::simulated::Kind;
 use super::{Coherence, Mapping, SpanError, copy, flush};
 
 /// `len` bytes from `base`, which lie within `mapping` for as long as this lives.
@@ -169,7 +171,9 @@ impl Window {
             Upkeep::Flush(flusher) => unsafe { flusher.write_back(self.at(offset, len, 1), len) },
             Upkeep::Reflect => self.reflect(offset, len),
             #[cfg(test)]
-            Upkeep::Simulate => self.simulate(|cache| cache.write_back(self.place(offset), len)),
+            Upkeep::Simulate => {
+                self.simulate(Kind::WriteBack, |cache| cache.write_back(self.place(offset), len))
+            }
         }
     }
 
@@ -189,7 +193,7 @@ impl Window {
             Upkeep::None | Upkeep::Reflect => {}
             Upkeep::Flush(_) => flush::write_back_fence(),
             #[cfg(test)]
-            Upkeep::Simulate => self.simulate(|cache| cache.write_back_fence()),
+            Upkeep::Simulate => self.simulate(Kind::WriteBackFence, |cache| cache.write_back_fence()),
         }
     }
 
@@ -202,7 +206,9 @@ impl Window {
             // SAFETY: `at` checked that the bytes lie in the window, which is mapped.
             Upkeep::Flush(flusher) => unsafe { flusher.drop(self.at(offset, len, 1), len) },
             #[cfg(test)]
-            Upkeep::Simulate => self.simulate(|cache| cache.invalidate(self.place(offset), len)),
+            Upkeep::Simulate => {
+                self.simulate(Kind::Invalidate, |cache| cache.invalidate(self.place(offset), len))
+            }
         }
     }
 
@@ -213,7 +219,7 @@ impl Window {
             Upkeep::None | Upkeep::Reflect => {}
             Upkeep::Flush(_) => flush::drop_fence(),
             #[cfg(test)]
-            Upkeep::Simulate => self.simulate(|cache| cache.invalidate_fence()),
+            Upkeep::Simulate => self.simulate(Kind::InvalidateFence, |cache| cache.invalidate_fence()),
         }
     }
 
@@ -262,15 +268,15 @@ impl Window {
         true
     }
 
-    /// Upkeep of simulated memory, which a dead node does not do, and before which others may run.
+    /// Upkeep of simulated memory, before which others may run. A dead node writes nothing back.
     #[cfg(test)]
     #[track_caller]
-    fn simulate(&self, upkeep: impl FnOnce(&super::simulated::Cache)) {
-        if super::interrupt::access() {
-            return;
-        }
+    fn simulate(&self, kind: Kind, upkeep: impl FnOnce(&super::simulated::Cache)) {
+        let dead = super::interrupt::access();
+        let writes = matches!(kind, Kind::WriteBack | Kind::WriteBackFence);
         if let Some(cache) = self.mapping.cache()
-            && !cache.skips(std::panic::Location::caller())
+            && !(dead && writes)
+            && !cache.skips(kind, std::panic::Location::caller())
         {
             upkeep(cache);
         }

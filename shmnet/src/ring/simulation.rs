@@ -10,7 +10,7 @@ use std::rc::Rc;
 use super::{Geometry, Limits, Metadata, Receiver, RingKey, SendError, Transmitter};
 use crate::doorbell::attention::{self, Sleeper, Waker};
 use crate::memory::interrupt::{self, Then};
-use crate::memory::simulated::{Place, Random, Simulation, seeds, sensitive_places};
+use crate::memory::simulated::{Random, Simulation, Skip, seeds, sensitive_places};
 use crate::memory::{LINE, OwnSpan, PeerSpan};
 
 const STEPS: usize = 120;
@@ -359,7 +359,7 @@ fn settle(world: &Shared, simulation: &Simulation) {
 }
 
 /// Runs a seed; gives what went wrong, or how many frames passed.
-fn run(seed: u64, skip: Option<Place>, simulation: &Simulation) -> Result<u64, String> {
+fn run(seed: u64, skip: Option<Skip>, simulation: &Simulation) -> Result<u64, String> {
     simulation.skip(skip);
     let world = World::new(simulation, seed)?;
     for _ in 0..STEPS {

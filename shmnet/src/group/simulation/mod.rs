@@ -22,12 +22,18 @@ use std::rc::Rc;
 use self::coverage::Coverage;
 use self::world::{NODES, World, heal, start, step};
 use super::flaw::{self, Flaw};
+use crate::memory::simulated::{Simulation, Skip, seeds, sensitive_kinds};
 
 const STEPS: u64 = 400;
 
 /// One run. Panics if anything does not hold.
 fn run(seed: u64, steps: u64, trace: bool) -> Coverage {
-    let world = Rc::new(RefCell::new(World::new(seed, trace)));
+    run_in(seed, steps, trace, None)
+}
+
+/// One run, perhaps in memory that is not coherent.
+fn run_in(seed: u64, steps: u64, trace: bool, memory: Option<Simulation>) -> Coverage {
+    let world = Rc::new(RefCell::new(World::new(seed, trace, memory)));
     for id in 0..NODES {
         start(&world, id);
     }
@@ -104,4 +110,23 @@ fn a_protocol_with_a_flaw_fails() {
         eprintln!("{flaw:?}: found by seed {found:?}");
         assert!(found.is_some(), "{flaw:?} is not found");
     }
+}
+
+fn run_without_coherence(seed: u64, skip: Option<Skip>, memory: &Simulation) -> Result<(), String> {
+    memory.skip(skip);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run_in(seed, STEPS, false, Some(memory.clone()))));
+    outcome.map(drop).map_err(|_| "the guarantee does not hold".into())
+}
+
+#[test]
+fn the_guarantee_holds_without_coherence() {
+    for seed in seeds(300) {
+        let outcome = run_without_coherence(seed, None, &Simulation::new(seed));
+        outcome.unwrap_or_else(|why| panic!("seed {seed}: {why}; FLUSH_SEED={seed} runs it alone"));
+    }
+}
+
+#[test]
+fn writing_back_and_invalidating_are_needed() {
+    sensitive_kinds(200, run_without_coherence);
 }

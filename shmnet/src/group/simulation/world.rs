@@ -10,6 +10,7 @@ use super::oracle::Oracle;
 use crate::group::tests::{Area, area};
 use crate::group::{GroupEndpoint, GroupGeometry, Start, next_sequence};
 use crate::memory::interrupt::{self, Then};
+use crate::memory::simulated::Simulation;
 use crate::sync::Ordering::Relaxed;
 
 pub(super) const NODES: u16 = 5;
@@ -62,6 +63,8 @@ impl Node {
 }
 
 pub(super) struct World {
+    /// Memory that is not coherent, if it is not.
+    memory: Option<Simulation>,
     random: Random,
     geometry: GroupGeometry,
     pub(super) nodes: Vec<Node>,
@@ -81,15 +84,15 @@ enum Operation {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, trace: bool) -> Self {
+    pub(super) fn new(seed: u64, trace: bool, memory: Option<Simulation>) -> Self {
         let mut random = Random(seed);
         let lane = 4 << random.below(3);
         let order = 4 << random.below(4);
         let geometry = GroupGeometry::new(8, lane, 128, order).unwrap();
         let liar = random.one_in(4).then(|| random.below(u64::from(NODES)) as u16);
-        let nodes = (0..NODES).map(|_| Node::dead(area(geometry), 0, BTreeSet::new())).collect();
+        let nodes = (0..NODES).map(|_| Node::dead(area_in(memory.as_ref(), geometry), 0, BTreeSet::new())).collect();
         let (oracle, coverage) = (Oracle::default(), Coverage::default());
-        Self { random, geometry, nodes, liar, oracle, coverage, trace }
+        Self { memory, random, geometry, nodes, liar, oracle, coverage, trace }
     }
 
     fn tell(&self, what: impl FnOnce() -> String) {
@@ -155,7 +158,11 @@ impl World {
         };
         self.coverage.joined_at += u64::from(matches!(start, Start::At(_)));
         self.tell(|| format!("{id} attaches to {peer}/{now} at {start:?}"));
-        let area = self.node(peer).area.peer.clone();
+        let area = match &self.memory {
+            None => self.nodes[usize::from(peer)].area.peer.clone(),
+            // Each reader has a cache of its own.
+            Some(memory) => memory.peer(self.nodes[usize::from(peer)].area.own.mapping()).peer(),
+        };
         let node = self.node(id);
         let Some(endpoint) = node.endpoint.as_mut() else { return };
         endpoint.attach_peer(peer, now, area, start).unwrap();
@@ -314,6 +321,13 @@ impl World {
     }
 }
 
+/// An area, in memory that is not coherent if there is such.
+fn area_in(memory: Option<&Simulation>, geometry: GroupGeometry) -> Area {
+    let Some(memory) = memory else { return area(geometry) };
+    let own = memory.arena(geometry.bytes());
+    Area { own: own.own().unwrap(), peer: memory.peer(&own).peer() }
+}
+
 /// A node begins its next life, in new memory or in that of the life before, perhaps not for long.
 pub(super) fn start(world: &Shared, id: u16) {
     let (own, incarnation, geometry) = {
@@ -323,8 +337,9 @@ pub(super) fn start(world: &Shared, id: u16) {
         let incarnation = w.node(id).incarnation + 1;
         w.tell(|| format!("{id}/{incarnation} starts, in memory that it had before: {reused}"));
         let buried = std::mem::take(&mut w.node(id).buried);
-        let new = area(geometry);
-        let before = std::mem::replace(w.node(id), Node::dead(area(geometry), incarnation, buried));
+        let new = area_in(w.memory.as_ref(), geometry);
+        let none = area_in(None, geometry);
+        let before = std::mem::replace(w.node(id), Node::dead(none, incarnation, buried));
         w.node(id).area = if reused { before.area } else { new };
         w.coverage.reused += u64::from(reused && incarnation > 1);
         (w.node(id).area.own.clone(), incarnation, geometry)
@@ -478,6 +493,9 @@ pub(super) fn step(world: &Shared, inside: Option<u16>) {
 
 /// All wake up; who was closed, dead or a liar returns; all see all; and everything owed is delivered.
 pub(super) fn heal(world: &Shared) {
+    if let Some(memory) = &world.borrow().memory {
+        memory.calm();
+    }
     world.borrow().tell(|| "all heals".into());
     for id in 0..NODES {
         let mut w = world.borrow_mut();
