@@ -63,6 +63,18 @@ pub enum JoinError {
         /// The peer's value.
         theirs: u64,
     },
+    /// A live peer's writes reach the others in another way.
+    #[error(
+        "node {peer} has coherence {theirs}, this node has {ours}; give all nodes of the segment the same value"
+    )]
+    CoherenceMismatch {
+        /// The peer.
+        peer: NodeId,
+        /// Our value.
+        ours: &'static str,
+        /// The peer's value.
+        theirs: &'static str,
+    },
     /// A live peer has another area, timer, cost or prefix on a network.
     #[error(
         "node {peer} has {field} {theirs} on the {network}, this node has {ours}; \

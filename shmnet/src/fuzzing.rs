@@ -60,6 +60,8 @@ impl ArenaUnderTest {
         let identity = Identity {
             node: peer(),
             incarnation: INCARNATION,
+            nonce: 0,
+            coherence: 0,
             arena_len: len as u64,
             pid: 1,
             timing: Timing::default(),
@@ -89,7 +91,7 @@ impl ArenaUnderTest {
     pub fn read_everything(&self) {
         let span = self.seen.peer();
         let identity = PeerArena::identity_of(&span);
-        let _ = agree::check(peer(), &identity, &self.requirements);
+        let _ = agree::check(peer(), &identity, &self.requirements, &crate::memory::Coherence::Hardware);
         let _ = (PeerArena::state_of(&span), PeerArena::liveness_of(&span), PeerArena::heartbeat_of(&span));
         let _ = PeerArena::closed_of(&span, me());
         let arena = PeerArena::new(span, self.layout).expect("long enough");

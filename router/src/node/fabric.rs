@@ -164,7 +164,9 @@ fn refusal(error: &JoinError) -> NodeError {
             (Code::DuplicateNodeId, "node-id")
         }
         JoinError::IdOutOfRange { .. } => (Code::OutOfRange, "node-id"),
-        JoinError::AbiMismatch { .. } => (Code::IncompatibleSegment, "segment"),
+        JoinError::AbiMismatch { .. } | JoinError::CoherenceMismatch { .. } => {
+            (Code::IncompatibleSegment, "segment")
+        }
         JoinError::GeometryMismatch { .. } | JoinError::ParametersMismatch { .. } => {
             (Code::IncompatibleSegment, "fabric")
         }

@@ -83,6 +83,10 @@ impl Ends {
             asked: false,
             broken: false,
         };
+        if let Some(old) = &mut self.transmitter {
+            // What is not visible yet would never be: nobody publishes in a ring that was replaced.
+            old.ring.publish();
+        }
         // The control thread makes a third ring only after the first was drained.
         self.retiring = self.transmitter.replace(new);
     }

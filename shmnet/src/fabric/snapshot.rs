@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub node: NodeId,
     /// This node's incarnation; 0 while it is not a member.
     pub incarnation: u64,
+    /// How writes reach the other nodes: `hardware`, `flush` or `reflected`; empty while this node is not a member.
+    pub coherence: &'static str,
     /// How many node ids the segment has room for.
     pub max_nodes: u16,
     /// The first ring of a pair on the LSM and on the GSM.
@@ -67,6 +69,7 @@ impl Snapshot {
             bytes_used: 0,
             bytes_free: 0,
             mapping_cost: None,
+            coherence: "",
             nodes: Vec::new(),
             rings: Vec::new(),
             groups: Vec::new(),

@@ -30,6 +30,7 @@ pub(super) fn identity() -> Identity {
         node: NodeId::new(7).unwrap(),
         incarnation: 9,
         nonce: 0,
+        coherence: 1,
         arena_len: 1 << 20,
         pid: 1234,
         timing: Timing { failed: Duration::from_millis(500), ..Timing::default() },

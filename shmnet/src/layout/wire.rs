@@ -75,7 +75,10 @@ pub(super) struct IdentityWire {
     pub(super) suspect_us: U32,
     pub(super) failed_us: U32,
     pub(super) nonce: U64,
-    pub(super) reserved_1: [u8; 8],
+    pub(super) reserved_1: [u8; 2],
+    /// As [`Coherence::code`](crate::memory::Coherence::code).
+    pub(super) coherence: u8,
+    pub(super) reserved_4: [u8; 5],
     pub(super) hostname: [u8; 32],
     pub(super) reserved: [u8; 32],
     /// Second line: the geometry that all nodes share, one word for each of [`GEOMETRY_FIELDS`], and their hash.
@@ -181,6 +184,8 @@ pub(crate) struct Identity {
     pub(crate) incarnation: u64,
     /// 0 where a lock says who is the node.
     pub(crate) nonce: u64,
+    /// How the owner's writes reach its peers.
+    pub(crate) coherence: u8,
     pub(crate) arena_len: u64,
     pub(crate) pid: u32,
     pub(crate) timing: Timing,
@@ -233,7 +238,9 @@ impl Identity {
             suspect_us: U32::new(micros(self.timing.suspect)),
             failed_us: U32::new(micros(self.timing.failed)),
             nonce: U64::new(self.nonce),
-            reserved_1: [0; 8],
+            reserved_1: [0; 2],
+            coherence: self.coherence,
+            reserved_4: [0; 5],
             hostname,
             reserved: [0; 32],
             geometry_hash: U64::new(hash(&geometry)),
@@ -264,6 +271,7 @@ impl Identity {
             node,
             incarnation: wire.incarnation.get(),
             nonce: wire.nonce.get(),
+            coherence: wire.coherence,
             arena_len: wire.arena_len.get(),
             pid: wire.pid.get(),
             timing: Timing {
@@ -486,6 +494,7 @@ const _: () = {
     assert!(offset_of!(IdentityWire, incarnation) == 16);
     assert!(offset_of!(IdentityWire, pid) == 32);
     assert!(offset_of!(IdentityWire, nonce) == at::NONCE);
+    assert!(offset_of!(IdentityWire, coherence) == 58);
     assert!(offset_of!(IdentityWire, hostname) == 64);
     assert!(offset_of!(IdentityWire, geometry) == 128);
     assert!(offset_of!(IdentityWire, geometry_hash) == 248);

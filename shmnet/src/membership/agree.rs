@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use crate::config::NetworkParameters;
 use crate::error::JoinError;
 use crate::layout::{ABI_VERSION, GEOMETRY_FIELDS, Identity, Malformed};
+use crate::memory::Coherence;
 use crate::node::{Network, NodeId};
 
 /// What this node requires.
@@ -14,11 +15,12 @@ pub(crate) struct Requirements {
     pub(crate) parameters: [NetworkParameters; 2],
 }
 
-/// Checks a live peer's identity, as read from its arena, against ours; `None` for an arena that is not one.
+/// Checks a live peer's identity, as read from its arena by the given coherence, against ours; `false` for an arena that is not one.
 pub(crate) fn check(
     peer: NodeId,
     identity: &Result<Identity, Malformed>,
     ours: &Requirements,
+    coherence: &Coherence,
 ) -> Result<bool, JoinError> {
     let identity = match identity {
         Ok(identity) if identity.node == peer => identity,
@@ -27,6 +29,10 @@ pub(crate) fn check(
             return Err(JoinError::AbiMismatch { peer, ours: ABI_VERSION, theirs: *theirs });
         }
     };
+    if identity.coherence != coherence.code() {
+        let (ours, theirs) = (coherence.name(), Coherence::name_of(identity.coherence));
+        return Err(JoinError::CoherenceMismatch { peer, ours, theirs });
+    }
     for ((field, ours), theirs) in GEOMETRY_FIELDS.iter().zip(ours.geometry).zip(identity.geometry) {
         if ours != theirs {
             return Err(JoinError::GeometryMismatch { peer, field, ours, theirs });

@@ -87,6 +87,7 @@ impl Life {
         let identity = Identity {
             node: *me,
             incarnation,
+            coherence: file.mapping.coherence().code(),
             nonce: claim.as_ref().map_or(0, Claim::nonce),
             arena_len: file.len,
             pid: std::process::id(),

@@ -109,7 +109,7 @@ impl Control {
             return;
         }
         let identity = PeerArena::identity_of(&span);
-        match agree::check(node, &identity, &self.setup.requirements) {
+        match agree::check(node, &identity, &self.setup.requirements, span.mapping().coherence()) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {

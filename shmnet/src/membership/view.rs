@@ -48,6 +48,7 @@ impl Control {
         };
         let Some(life) = &self.life else { return snapshot };
         snapshot.incarnation = life.incarnation;
+        snapshot.coherence = life.file.mapping.coherence().name();
         snapshot.bytes_budget = life.file.len;
         snapshot.bytes_used = setup.layout.heap as u64 + life.heap_used();
         snapshot.nodes = self.node_snapshots(life);

@@ -55,10 +55,27 @@ impl Coherence {
     /// The name, as in the configuration.
     #[must_use]
     pub fn name(&self) -> &'static str {
+        Self::name_of(self.code())
+    }
+
+    /// The number by which an arena's identity tells of it.
+    #[must_use]
+    pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Hardware => "hardware",
-            Self::Flush => "flush",
-            Self::Reflected(_) => "reflected",
+            Self::Hardware => 0,
+            Self::Flush => 1,
+            Self::Reflected(_) => 2,
+        }
+    }
+
+    /// The name for such a number.
+    #[must_use]
+    pub(crate) fn name_of(code: u8) -> &'static str {
+        match code {
+            0 => "hardware",
+            1 => "flush",
+            2 => "reflected",
+            _ => "unknown",
         }
     }
 

@@ -90,7 +90,8 @@ impl World {
         let order = 4 << random.below(4);
         let geometry = GroupGeometry::new(8, lane, 128, order).unwrap();
         let liar = random.one_in(4).then(|| random.below(u64::from(NODES)) as u16);
-        let nodes = (0..NODES).map(|_| Node::dead(area_in(memory.as_ref(), geometry), 0, BTreeSet::new())).collect();
+        let nodes =
+            (0..NODES).map(|_| Node::dead(area_in(memory.as_ref(), geometry), 0, BTreeSet::new())).collect();
         let (oracle, coverage) = (Oracle::default(), Coverage::default());
         Self { memory, random, geometry, nodes, liar, oracle, coverage, trace }
     }
