@@ -88,6 +88,11 @@ pub(crate) trait Facility: Debug + Send + Sync {
         None
     }
 
+    /// Whether nodes have come or gone since this was last asked, as far as the facility knows by itself.
+    fn has_news(&self) -> bool {
+        false
+    }
+
     /// The bytes of every arena, where it is not for the nodes to choose.
     fn arena_room(&self) -> Option<u64> {
         None

@@ -299,6 +299,9 @@ impl Control {
                 // Before anything is written for what was heard.
                 self.lose_id();
             }
+            if self.setup.facility.has_news() && self.life.is_some() {
+                self.look_at_segment();
+            }
             self.accept_callers();
             self.hear_callers();
             self.hear_peers();

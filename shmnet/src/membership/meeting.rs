@@ -93,7 +93,14 @@ impl Control {
         };
         let takes_part = matches!(word.state, State::Joining | State::Active);
         let closed = self.closed.get(&node).copied().unwrap_or(0);
-        if word.incarnation <= closed || plausible(word.incarnation) == 0 {
+        if plausible(word.incarnation) == 0 {
+            return;
+        }
+        if word.incarnation <= closed {
+            // Where both have closed the other, as after a cut between hosts, both have to begin anew.
+            if takes_part && self.setup.facility.liveness() == Liveness::Heartbeat {
+                self.has_closed_us(node, &span);
+            }
             return;
         }
         if !takes_part || !self.setup.may_live(liveness) {

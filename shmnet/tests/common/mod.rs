@@ -299,7 +299,7 @@ pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The body of the test `child`: a node that does as it is told.
 ///
-/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `max-nodes=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
+/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `reflected=...` (see [`reflected`]), `max-nodes=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
 /// `gsm=NxN` (slots and buffer of the GSM's).
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
 /// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
@@ -316,6 +316,7 @@ pub fn child() {
             ("patient", _) => {
                 config.timing = Timing { failed: Duration::from_millis(800), ..Timing::default() };
             }
+            ("reflected", value) => config.backing = reflected(value),
             ("cost", value) => config.parameters[0].cost = value.parse().unwrap(),
             ("budget", value) => config.budget = Some(value.parse().unwrap()),
             ("one-kernel" | "other-kernels", size) => {
@@ -348,6 +349,19 @@ pub fn child() {
         Ok(fabric) => Driver::new(fabric).run(),
         Err(error) => println!("@ refused {error}"),
     }
+}
+
+/// `ID,ID@ADDRESS:PORT,...`: which of these this node is, and where they all listen.
+fn reflected(value: &str) -> Backing {
+    let (me, peers) = value.split_once(',').unwrap();
+    let peers: std::collections::BTreeMap<_, std::net::SocketAddr> = peers
+        .split(',')
+        .map(|peer| peer.split_once('@').unwrap())
+        .map(|(id, address)| (node(id.parse().unwrap()), address.parse().unwrap()))
+        .collect();
+    let listen = peers[&node(me.parse().unwrap())];
+    let window = isthmus_shmnet::DEFAULT_WINDOW;
+    Backing::Reflected(isthmus_shmnet::ReflectedMemory { provider: "tcp".into(), listen, peers, window })
 }
 
 struct Driver {

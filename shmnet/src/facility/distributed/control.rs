@@ -56,6 +56,8 @@ pub(super) enum Answer {
         target: Target,
         /// See above; 0 if it has seen none.
         incarnation: u64,
+        /// The target's process, as in its own [`Hello`].
+        process: u64,
     },
     /// Another process has that node id.
     InUse {
@@ -97,11 +99,11 @@ impl Hello {
 
 impl Answer {
     pub(super) fn send(&self, mut to: impl Write) -> io::Result<()> {
-        let (kind, incarnation) = match self {
-            Self::Welcome { incarnation, .. } => (WELCOME, *incarnation),
-            Self::InUse { incarnation, .. } => (IN_USE, *incarnation),
-            Self::Stranger => (STRANGER, 0),
-            Self::Busy => (BUSY, 0),
+        let (kind, incarnation, process) = match self {
+            Self::Welcome { incarnation, process, .. } => (WELCOME, *incarnation, *process),
+            Self::InUse { incarnation, .. } => (IN_USE, *incarnation, 0),
+            Self::Stranger => (STRANGER, 0, 0),
+            Self::Busy => (BUSY, 0, 0),
         };
         let nothing = Target { key: 0, address: 0, window: 0, name: [0; MAX_NAME], name_len: 0 };
         let target = if let Self::Welcome { target, .. } = self { target } else { &nothing };
@@ -113,6 +115,7 @@ impl Answer {
         bytes.extend_from_slice(&kind.to_le_bytes());
         bytes.extend_from_slice(&target.window.to_le_bytes());
         bytes.extend_from_slice(&incarnation.to_le_bytes());
+        bytes.extend_from_slice(&process.to_le_bytes());
         bytes.extend_from_slice(&target.key.to_le_bytes());
         bytes.extend_from_slice(&target.address.to_le_bytes());
         bytes.extend_from_slice(&(target.name_len as u64).to_le_bytes());
@@ -126,7 +129,7 @@ impl Answer {
         from.read_exact(&mut bytes)?;
         let mut fields = Fields::begin(&bytes)?;
         let (kind, window) = (fields.u32()?, fields.u32()?);
-        let incarnation = fields.u64()?;
+        let (incarnation, process) = (fields.u64()?, fields.u64()?);
         let (key, address, name_len) = (fields.u64()?, fields.u64()?, fields.u64()?);
         let name: [u8; MAX_NAME] = fields.bytes()?;
         let holder = Holder::decode(&mut fields)?;
@@ -137,7 +140,8 @@ impl Answer {
                 let Some(name_len) = name_len.filter(|_| fits) else {
                     return Err(nonsense("a window that cannot be"));
                 };
-                Ok(Self::Welcome { target: Target { key, address, window, name, name_len }, incarnation })
+                let target = Target { key, address, window, name, name_len };
+                Ok(Self::Welcome { target, incarnation, process })
             }
             IN_USE => Ok(Self::InUse { holder, incarnation }),
             STRANGER => Ok(Self::Stranger),
@@ -228,7 +232,7 @@ const MAGIC: &[u8; 8] = b"ISTHREFL";
 const VERSION: u32 = 1;
 const HOSTNAME: usize = 64;
 const HELLO: usize = 16 + 4 + 4 + 8 + 8 + HOSTNAME;
-const ANSWER: usize = 16 + 8 + 8 + 24 + MAX_NAME + 8 + HOSTNAME;
+const ANSWER: usize = 16 + 8 + 16 + 24 + MAX_NAME + 8 + HOSTNAME;
 const WELCOME: u32 = 1;
 const IN_USE: u32 = 2;
 const STRANGER: u32 = 3;
@@ -255,7 +259,7 @@ mod tests {
 
         let target = Target { key: 5, address: 6, window: MIN_WINDOW, name: [3; MAX_NAME], name_len: 16 };
         for answer in [
-            Answer::Welcome { target, incarnation: 8 },
+            Answer::Welcome { target, incarnation: 8, process: 9 },
             Answer::InUse { holder: holder(), incarnation: 4 },
             Answer::Stranger,
             Answer::Busy,
@@ -272,7 +276,8 @@ mod tests {
         let target = |window, name_len| Target { key: 5, address: 6, window, name: [3; MAX_NAME], name_len };
         for (window, name_len) in [(0, 16), (MIN_WINDOW + 8, 16), (MAX_WINDOW * 2, 16), (MIN_WINDOW, 129)] {
             let mut bytes = Vec::new();
-            Answer::Welcome { target: target(window, name_len), incarnation: 0 }.send(&mut bytes).unwrap();
+            let answer = Answer::Welcome { target: target(window, name_len), incarnation: 0, process: 0 };
+            answer.send(&mut bytes).unwrap();
             assert!(Answer::receive(&bytes[..]).is_err(), "{window} {name_len}");
         }
     }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::copies::{Copies, Copy};
 use super::engine::Endpoint;
@@ -16,6 +17,8 @@ use crate::node::NodeId;
 /// See the module. Dropping it ends the session; the copy is then found no more.
 pub(super) struct Inbound {
     pub(super) node: NodeId,
+    /// The peer's process.
+    pub(super) process: u64,
     endpoint: Endpoint,
     window: PeerSpan,
     control: TcpStream,
@@ -29,6 +32,7 @@ pub(super) struct Inbound {
     early: BTreeMap<u64, Head>,
     /// How far the peer was told that this node has read, and what of that is not yet under way.
     told: u64,
+    told_at: Instant,
     unsent: Vec<u8>,
     arrivals: Vec<u32>,
     bounce: Box<[u8]>,
@@ -55,7 +59,7 @@ impl News {
 
 impl Inbound {
     pub(super) fn new(
-        node: NodeId,
+        (node, process): (NodeId, u64),
         endpoint: Endpoint,
         window: PeerSpan,
         control: TcpStream,
@@ -64,6 +68,7 @@ impl Inbound {
     ) -> Self {
         Self {
             node,
+            process,
             endpoint,
             window,
             control,
@@ -73,6 +78,7 @@ impl Inbound {
             next: 0,
             early: BTreeMap::new(),
             told: 0,
+            told_at: Instant::now(),
             unsent: Vec::new(),
             arrivals: Vec::new(),
             bounce: vec![0; LONGEST].into_boxed_slice(),
@@ -98,11 +104,14 @@ impl Inbound {
         while let Some(head) = self.early.remove(&self.next) {
             news.add(self.read_batch(head, frames_from)?);
             self.next = head.end();
-            let due = self.next - self.told >= self.window.len() as u64 / 8;
-            if due || news.membership {
-                self.told = self.next;
-                self.unsent.extend_from_slice(&self.next.to_le_bytes());
-            }
+        }
+        let unsaid = self.next - self.told;
+        let due =
+            unsaid >= self.window.len() as u64 / 8 || news.membership || self.told_at.elapsed() > REPORT;
+        if unsaid > 0 && due {
+            self.told = self.next;
+            self.told_at = Instant::now();
+            self.unsent.extend_from_slice(&self.next.to_le_bytes());
         }
         self.tell()?;
         if hear {
@@ -199,3 +208,6 @@ impl Drop for Inbound {
 fn nonsense(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
+
+/// The peer hears how far its window was read, however little that is, after this time.
+const REPORT: Duration = Duration::from_millis(200);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::Builder;
@@ -25,6 +25,20 @@ use crate::config::ReflectedMemory;
 use crate::memory::Mapping;
 use crate::node::NodeId;
 
+/// Why this process cannot take calls.
+pub(super) enum Taken {
+    /// Another process on this host is the same node.
+    By(Holder, u64),
+    /// Anything else.
+    Error(io::Error),
+}
+
+impl From<io::Error> for Taken {
+    fn from(error: io::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 /// What the threads have in common.
 #[derive(Debug)]
 pub(super) struct Switchboard {
@@ -33,6 +47,8 @@ pub(super) struct Switchboard {
     pub(super) takeover: AtomicBool,
     /// This process is the node: whoever is found to have its id later has taken it over.
     pub(super) held: AtomicBool,
+    /// The incarnation, for those who want this node's id.
+    pub(super) incarnation: AtomicU64,
     pub(super) lost: AtomicBool,
     /// Tells this process from others that were or will be this node.
     pub(super) process: u64,
@@ -91,8 +107,9 @@ impl Outcomes {
 }
 
 /// Starts the threads.
-pub(super) fn start(switchboard: &Arc<Switchboard>) -> io::Result<()> {
-    let listener = TcpListener::bind(switchboard.config.listen)?;
+pub(super) fn start(switchboard: &Arc<Switchboard>) -> Result<(), Taken> {
+    let listener =
+        TcpListener::bind(switchboard.config.listen).map_err(|error| switchboard.occupied(error))?;
     listener.set_nonblocking(true)?;
     let board = Arc::clone(switchboard);
     Builder::new().name("shm-listen".into()).spawn(move || listen(&board, &listener))?;
@@ -115,6 +132,33 @@ impl Switchboard {
             .iter()
             .filter(|(node, _)| **node != self.me)
             .map(|(node, address)| (*node, *address))
+    }
+
+    /// Who listens where this process cannot.
+    fn occupied(&self, error: io::Error) -> Taken {
+        if error.kind() != io::ErrorKind::AddrInUse {
+            return Taken::Error(error);
+        }
+        let local = self.config.listen;
+        let asked = connect(local.ip(), local).and_then(|control| {
+            prepare(&control)?;
+            self.hello(self.me).send(&control)?;
+            Answer::receive(&control)
+        });
+        match asked {
+            Ok(Answer::InUse { holder, incarnation }) => Taken::By(holder, incarnation),
+            _ => Taken::Error(error),
+        }
+    }
+
+    fn hello(&self, to: NodeId) -> Hello {
+        Hello {
+            from: self.me,
+            to,
+            process: self.process,
+            takeover: self.takeover.load(Ordering::Relaxed),
+            holder: Holder::here(),
+        }
     }
 
     fn stopped(&self) -> bool {
@@ -173,16 +217,9 @@ impl Switchboard {
     fn call(&self, node: NodeId, address: SocketAddr, ended: Ended) -> io::Result<Outcome> {
         let control = connect(self.config.listen.ip(), address)?;
         prepare(&control)?;
-        let hello = Hello {
-            from: self.me,
-            to: node,
-            process: self.process,
-            takeover: self.takeover.load(Ordering::Relaxed),
-            holder: Holder::here(),
-        };
-        hello.send(&control)?;
-        let (target, incarnation) = match Answer::receive(&control)? {
-            Answer::Welcome { target, incarnation } => (target, incarnation),
+        self.hello(node).send(&control)?;
+        let (target, incarnation, process) = match Answer::receive(&control)? {
+            Answer::Welcome { target, incarnation, process } => (target, incarnation, process),
             Answer::InUse { holder, incarnation } => return Ok(Outcome::InUse(holder, incarnation)),
             Answer::Stranger => {
                 tracing::warn!(
@@ -199,7 +236,7 @@ impl Switchboard {
         let mut endpoint = Endpoint::open(&self.config.provider, local, memory, Use::Source, random()?)?;
         endpoint.connect(&target)?;
         control.set_nonblocking(true)?;
-        let session = Outbound::new(node, endpoint, window, target, control, self.patience, ended);
+        let session = Outbound::new((node, process), endpoint, window, target, control, self.patience, ended);
         self.command(Command::Outbound(Box::new(session)));
         Ok(Outcome::Welcome(incarnation))
     }
@@ -216,6 +253,11 @@ impl Switchboard {
         prepare(control)?;
         let hello = Hello::receive(control)?;
         let node = hello.from;
+        if hello.to == self.me && node == self.me && from == self.config.listen.ip() {
+            // A second process on this host that cannot listen, since this one does.
+            let incarnation = self.incarnation.load(Ordering::Relaxed);
+            return Answer::InUse { holder: Holder::here(), incarnation }.send(control);
+        }
         let known = self.config.peers.get(&node).is_some_and(|address| address.ip() == from);
         if !known || hello.to != self.me || node == self.me {
             tracing::warn!(node = node.get(), %from, to = hello.to.get(), "a stranger called");
@@ -227,7 +269,7 @@ impl Switchboard {
                 Ok(admitted) => admitted,
                 Err((holder, incarnation)) => return Answer::InUse { holder, incarnation }.send(control),
             };
-        match self.welcome(node, session, incarnation, control) {
+        match self.welcome((node, hello.process), session, incarnation, control) {
             Ok(()) => {
                 let kicks = self.kicks.lock().unwrap_or_else(PoisonError::into_inner);
                 // Whoever calls is there to be called.
@@ -242,14 +284,20 @@ impl Switchboard {
         }
     }
 
-    fn welcome(&self, node: NodeId, session: u64, incarnation: u64, control: &TcpStream) -> io::Result<()> {
+    fn welcome(
+        &self,
+        (node, process): (NodeId, u64),
+        session: u64,
+        incarnation: u64,
+        control: &TcpStream,
+    ) -> io::Result<()> {
         let (memory, reading) = Mapping::anonymous(self.config.window as usize)?;
         let local = self.config.listen.ip();
         let endpoint = Endpoint::open(&self.config.provider, local, memory, Use::Target, random()?)?;
-        let answer = Answer::Welcome { target: endpoint.target()?, incarnation };
+        let answer = Answer::Welcome { target: endpoint.target()?, incarnation, process: self.process };
         let stream = control.try_clone()?;
         let copies = Arc::clone(&self.copies);
-        let inbound = Inbound::new(node, endpoint, reading.peer(), stream, copies, session);
+        let inbound = Inbound::new((node, process), endpoint, reading.peer(), stream, copies, session);
         answer.send(control)?;
         control.set_nonblocking(true)?;
         self.command(Command::Inbound(Box::new(inbound)));

@@ -40,7 +40,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -50,9 +50,10 @@ use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::net::SocketAddrUnix;
 
 use self::arena::{Arena, Publisher};
+use self::control::Holder;
 use self::copies::Copies;
 use self::engine::{Endpoint, Use};
-use self::meeting::{Outcome, Outcomes, Switchboard};
+use self::meeting::{Outcome, Outcomes, Switchboard, Taken};
 use self::progress::{Bells, Command, Progress};
 use self::staging::{Route, Staging};
 use super::{Facility, IdLock, Liveness, OwnFile, PeerFile, Stamp, Terms, Wakes, map_own};
@@ -70,6 +71,7 @@ pub(super) struct Distributed {
     terms: Terms,
     staging: Arc<Staging>,
     bells: Mutex<Bells>,
+    news: Arc<AtomicBool>,
     running: OnceLock<Running>,
     arenas: AtomicU32,
     /// This node's arena, shown or not.
@@ -100,6 +102,7 @@ impl Distributed {
             terms,
             staging: Arc::new(Staging::new(bell)),
             bells: Mutex::default(),
+            news: Arc::default(),
             running: OnceLock::new(),
             arenas: AtomicU32::new(0),
             arena: Mutex::new(None),
@@ -121,6 +124,7 @@ impl Distributed {
             me,
             takeover: AtomicBool::new(takeover),
             held: AtomicBool::new(false),
+            incarnation: AtomicU64::new(0),
             lost: AtomicBool::new(false),
             process: meeting::random().map_err(JoinError::system("asking for a random number"))?,
             copies: Arc::new(Copies::default()),
@@ -135,14 +139,20 @@ impl Distributed {
         });
         let frames_from = Layout::new(self.terms.max_nodes).map_or(0, |layout| layout.groups as u64);
         let bells = std::mem::take(&mut *self.bells.lock().unwrap_or_else(PoisonError::into_inner));
-        let progress = Progress::new(Arc::clone(&self.staging), received, stop, bells, frames_from);
+        let news = Arc::clone(&self.news);
+        let progress = Progress::new(Arc::clone(&self.staging), received, stop, bells, news, frames_from);
         let thread = Builder::new()
             .name("shm-progress".into())
             .spawn(move || progress.run())
             .map_err(JoinError::system("starting the progress thread"))?;
         let running = Running { board, thread: Mutex::new(Some(thread)) };
-        meeting::start(&running.board).map_err(JoinError::system("listening for peers"))?;
-        Ok(running)
+        match meeting::start(&running.board) {
+            Ok(()) => Ok(running),
+            Err(Taken::By(Holder { pid, hostname }, incarnation)) => {
+                Err(JoinError::IdInUse { node: me, pid, hostname, incarnation })
+            }
+            Err(Taken::Error(error)) => Err(JoinError::System { what: "listening for peers", error }),
+        }
     }
 
     /// Asks the progress thread for something, and waits a while for the answer.
@@ -289,6 +299,11 @@ impl Facility for Distributed {
         let bells = Bells { data: Some(Arc::clone(data)), control: Some(Arc::clone(control)) };
         *self.bells.lock().unwrap_or_else(PoisonError::into_inner) = bells;
     }
+
+    fn has_news(&self) -> bool {
+        // Pairs with the release by the progress thread: what it has shown is found.
+        self.news.swap(false, Ordering::Acquire)
+    }
 }
 
 impl Drop for Running {
@@ -303,7 +318,7 @@ impl Drop for Running {
 }
 
 /// Who else has this node's id, if a peer says so.
-fn in_use(outcomes: &BTreeMap<NodeId, Outcome>) -> Option<(control::Holder, u64)> {
+fn in_use(outcomes: &BTreeMap<NodeId, Outcome>) -> Option<(Holder, u64)> {
     outcomes.values().find_map(|outcome| match outcome {
         Outcome::InUse(holder, incarnation) => Some((holder.clone(), *incarnation)),
         _ => None,
@@ -328,6 +343,7 @@ impl IdLock for Lock {
 
     fn record(&mut self, incarnation: u64, _hostname: &str) {
         self.previous = incarnation;
+        self.board.incarnation.store(incarnation, Ordering::Relaxed);
     }
 }
 

@@ -22,6 +22,8 @@ use crate::node::NodeId;
 /// See the module. Dropping it ends the session, and tells the dialler.
 pub(super) struct Outbound {
     pub(super) node: NodeId,
+    /// The peer's process.
+    pub(super) process: u64,
     endpoint: Endpoint,
     window: OwnSpan,
     target: Target,
@@ -37,6 +39,8 @@ pub(super) struct Outbound {
     credit: [u8; 8],
     credit_len: usize,
     stalled: Option<Instant>,
+    /// When the peer last said how far it has read, or had read all.
+    heard: Instant,
     carried: Option<Carried>,
     /// The arena was taken away, and the peer does not yet know.
     withdrawn: bool,
@@ -68,7 +72,7 @@ impl Drop for Ended {
 
 impl Outbound {
     pub(super) fn new(
-        node: NodeId,
+        (node, process): (NodeId, u64),
         endpoint: Endpoint,
         window: OwnSpan,
         target: Target,
@@ -78,6 +82,7 @@ impl Outbound {
     ) -> Self {
         Self {
             node,
+            process,
             endpoint,
             window,
             target,
@@ -89,6 +94,7 @@ impl Outbound {
             credit: [0; 8],
             credit_len: 0,
             stalled: None,
+            heard: Instant::now(),
             carried: None,
             withdrawn: false,
             patience,
@@ -261,6 +267,11 @@ impl Outbound {
         if hear || self.stalled.is_some() || self.written - self.read > self.window.len() as u64 / 2 {
             any |= self.hear()?;
         }
+        if self.read == self.written {
+            self.heard = Instant::now();
+        } else if self.heard.elapsed() > SILENT {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer answers no more"));
+        }
         if self.stalled.is_some_and(|since| since.elapsed() > self.patience) {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer reads too slowly, or not at all"));
         }
@@ -289,6 +300,7 @@ impl Outbound {
                 }
                 self.read = read;
                 self.stalled = None;
+                self.heard = Instant::now();
                 any = true;
             }
         }
@@ -322,3 +334,6 @@ const PIECE: u64 = 4096;
 
 /// How much of a batch's place goes with a write: the least that every provider carries, less one bit.
 const SAY_MASK: u32 = 0x7fff_ffff;
+
+/// How long a peer may read without a word.
+const SILENT: Duration = Duration::from_secs(3);

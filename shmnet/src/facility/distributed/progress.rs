@@ -46,6 +46,8 @@ pub(super) struct Progress {
     commands: Receiver<Command>,
     stop: Arc<AtomicBool>,
     bells: Bells,
+    /// Nodes have come or gone since membership last looked.
+    news: Arc<AtomicBool>,
     /// The offset in an arena from which on there are frames.
     frames_from: u64,
     inbound: Vec<Inbound>,
@@ -61,6 +63,7 @@ impl Progress {
         commands: Receiver<Command>,
         stop: Arc<AtomicBool>,
         bells: Bells,
+        news: Arc<AtomicBool>,
         frames_from: u64,
     ) -> Self {
         Self {
@@ -68,6 +71,7 @@ impl Progress {
             commands,
             stop,
             bells,
+            news,
             frames_from,
             inbound: Vec::new(),
             outbound: Vec::new(),
@@ -110,6 +114,9 @@ impl Progress {
                 Command::Inbound(session) => {
                     tracing::info!(node = session.node.get(), "a peer reflects its memory to this node");
                     self.inbound.retain(|other| other.node != session.node);
+                    // What went to another process of the node leads nowhere.
+                    self.outbound
+                        .retain(|other| other.node != session.node || other.process == session.process);
                     self.inbound.push(*session);
                 }
                 Command::Carry(arena) => {
@@ -157,8 +164,11 @@ impl Progress {
         if let Some(bell) = self.bells.data.as_ref().filter(|_| news.frames) {
             bell.ring();
         }
-        if let Some(bell) = self.bells.control.as_ref().filter(|_| news.membership) {
-            bell.ring();
+        if news.membership {
+            self.news.store(true, Ordering::Release);
+            if let Some(bell) = &self.bells.control {
+                bell.ring();
+            }
         }
         news.any
     }
