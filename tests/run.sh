@@ -3,6 +3,7 @@
 #
 #   ./tests/run.sh            everything
 #   ./tests/run.sh lab NAME   builds, then runs the lab's tests whose names contain NAME (all without one)
+#   ./tests/run.sh distributed  builds with the feature libfabric, and runs what tests memory between hosts
 #   ./tests/run.sh images     builds, then builds the images and runs them in the lab
 #
 # The lab and the installation of packages need root: as another user this asks sudo for those two alone.
@@ -10,9 +11,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(frr bird2 tshark tcpdump iperf3 iproute2 iputils-ping traceroute curl python3 jq procps util-linux
+          libfabric-dev gcc
           chromium fonts-dejavu-core python3-venv prometheus openssl
           g++ buildah qemu-system-x86 xorriso grub-common grub-pc-bin e2fsprogs binutils systemd)
-commands=(/usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
+commands=(/usr/include/rdma/fabric.h cc /usr/lib/frr/zebra /usr/lib/frr/ospfd vtysh /usr/sbin/bird /usr/sbin/birdc tshark tcpdump iperf3 ip ss ping traceroute curl python3 jq
           sysctl setpriv chromium prlimit prometheus promtool openssl
           c++ buildah qemu-system-x86_64 xorriso grub-mkrescue /usr/lib/grub/i386-pc/moddep.lst mke2fs readelf systemd-analyze)
 policy=/usr/sbin/policy-rc.d
@@ -70,6 +72,8 @@ static_checks() {
     cargo fmt --all --check
     say "cargo clippy --workspace --all-targets -- -D warnings"
     cargo clippy --workspace --all-targets --quiet -- -D warnings
+    say "cargo clippy --features libfabric, memory between hosts"
+    cargo clippy -p isthmus-shmnet -p isthmus --features libfabric --all-targets --quiet -- -D warnings
     say "cargo doc --workspace --no-deps, warnings denied"
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
     if cargo deny --version >/dev/null 2>&1; then
@@ -127,6 +131,21 @@ lab_tests() {
     in_lab lab "$@"
 }
 
+# The facility `distributed`: the tests of the crate, and two nodes whose binary was built with it. The release build has no C library in it.
+distributed_tests() {
+    say "memory between hosts, over libfabric (root)"
+    cargo build --features libfabric --quiet
+    cargo test -p isthmus-shmnet --features libfabric --lib -- facility::distributed
+    local program
+    program=$(cargo test -p isthmus-shmnet --features libfabric --test distributed --no-run --message-format=json 2>/dev/null |
+        jq -r 'select(.reason == "compiler-artifact" and .target.name == "distributed") | .executable // empty' | tail -n 1)
+    "${sudo[@]}" env ISTHMUS_LAB=required "$program" --test-threads=1
+    program=$(cargo test -p isthmus-tests --test distributed --no-run --message-format=json 2>/dev/null |
+        jq -r 'select(.reason == "compiler-artifact" and .target.name == "distributed") | .executable // empty' | tail -n 1)
+    "${sudo[@]}" env ISTHMUS_LAB=required ISTHMUS_FEATURES=libfabric ISTHMUS_BIN="$PWD/target/debug/isthmus" PATH="$PATH" \
+        "$program" --nocapture
+}
+
 # What others read, by the schemas of those who read it: these come with the packages of an environment of its own.
 deploy_tests() {
     say "the files of deploy/, by schemas and parsers"
@@ -154,6 +173,10 @@ if [ "${1:-all}" = lab ]; then
     lab_tests "${@:2}"
     exit
 fi
+if [ "${1:-all}" = distributed ]; then
+    distributed_tests
+    exit
+fi
 if [ "${1:-all}" = images ]; then
     cargo build --release --quiet
     image_tests "${@:2}"
@@ -167,6 +190,7 @@ demo_tests
 api_tests
 web_tests
 deploy_tests
+distributed_tests
 lab_tests
 image_tests
 say "all tests passed"

@@ -70,6 +70,21 @@ pub enum SegmentConfig {
         /// Descriptor of each node's arena.
         arenas: Vec<(u16, RawFd)>,
     },
+    /// Memory that is carried between hosts.
+    Reflected(ReflectedConfig),
+}
+
+/// Memory that libfabric carries between hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReflectedConfig {
+    /// The libfabric provider.
+    pub provider: String,
+    /// Where the other nodes call this host.
+    pub listen: SocketAddr,
+    /// Where they listen, by node id.
+    pub peers: Vec<(u16, SocketAddr)>,
+    /// Bytes of each peer's window.
+    pub window: u32,
 }
 
 /// LSM or GSM.

@@ -5,6 +5,7 @@
 //! at once. The comments here are the descriptions in the JSON schema and in the reference.
 
 mod management;
+mod reflected;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use management::{RawRole, RawTls, RawToken};
+pub use reflected::{RawReflected, RawReflectedFacility};
 
 /// The configuration of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,7 +29,8 @@ pub struct RawConfig {
     /// it is a plain router. At most `fabric.max-nodes`.
     #[schemars(range(min = 1, max = 256))]
     pub node_id: Option<i64>,
-    /// The shared memory: the absolute path of a directory that all nodes see, on a memory file system.
+    /// The shared memory: the absolute path of a directory that all nodes see, on a memory file system; or, with
+    /// `facility: distributed`, memory that is carried between hosts that share none.
     pub segment: Option<RawSegment>,
     /// The NICs.
     pub interfaces: Vec<RawInterface>,
@@ -52,6 +55,8 @@ pub enum RawSegment {
         /// The only key of the mapping.
         inherited: RawInherited,
     },
+    /// Memory between hosts.
+    Reflected(RawReflected),
 }
 
 /// Memory files that the process inherited from the one that started it.
@@ -451,11 +456,16 @@ fn static_distance() -> i64 {
 
 impl<'de> Deserialize<'de> for RawSegment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// The mapping form, with its own errors where an untagged enum would say nothing.
+        /// The mapping forms, with their own errors where an untagged enum would say nothing.
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Mapping {
-            inherited: RawInherited,
+            inherited: Option<RawInherited>,
+            facility: Option<RawReflectedFacility>,
+            provider: Option<String>,
+            listen: Option<String>,
+            peers: Option<BTreeMap<String, String>>,
+            window: Option<i64>,
         }
 
         struct Either;
@@ -464,7 +474,7 @@ impl<'de> Deserialize<'de> for RawSegment {
             type Value = RawSegment;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a path, or a mapping with the key `inherited`")
+                f.write_str("a path, or a mapping with the key `facility` or `inherited`")
             }
 
             fn visit_str<E: Error>(self, path: &str) -> Result<RawSegment, E> {
@@ -472,8 +482,28 @@ impl<'de> Deserialize<'de> for RawSegment {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawSegment, A::Error> {
-                let Mapping { inherited } = Mapping::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RawSegment::Inherited { inherited })
+                match Mapping::deserialize(MapAccessDeserializer::new(map))? {
+                    Mapping {
+                        inherited: Some(inherited),
+                        facility: None,
+                        provider: None,
+                        listen: None,
+                        peers: None,
+                        window: None,
+                    } => Ok(RawSegment::Inherited { inherited }),
+                    Mapping { inherited: Some(_), .. } => {
+                        Err(A::Error::custom("`inherited` takes no other key"))
+                    }
+                    Mapping { inherited: None, facility, provider, listen, peers, window } => {
+                        Ok(RawSegment::Reflected(RawReflected {
+                            facility: facility.ok_or_else(|| A::Error::missing_field("facility"))?,
+                            provider: provider.unwrap_or_else(reflected::tcp),
+                            listen: listen.ok_or_else(|| A::Error::missing_field("listen"))?,
+                            peers: peers.ok_or_else(|| A::Error::missing_field("peers"))?,
+                            window: window.unwrap_or_else(reflected::window),
+                        }))
+                    }
+                }
             }
         }
 
@@ -559,6 +589,7 @@ impl JsonSchema for RawSegment {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let inherited = generator.subschema_for::<RawInherited>();
+        let reflected = generator.subschema_for::<RawReflected>();
         json_schema!({
             "anyOf": [
                 { "type": "string" },
@@ -567,7 +598,8 @@ impl JsonSchema for RawSegment {
                     "properties": { "inherited": inherited },
                     "required": ["inherited"],
                     "additionalProperties": false
-                }
+                },
+                reflected
             ]
         })
     }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::environment::Environment;
 use super::load::{LARGEST_FILE, Loaded, load, parse};
-use super::model::{Config, Driver, SegmentConfig, StackConfig, StackMode};
+use super::model::{Config, Driver, ReflectedConfig, SegmentConfig, StackConfig, StackMode};
 use super::report::{ReportFormat, check_file};
 use super::{Code, Diagnostic, Severity, reference, resolve_stack, schema};
 
@@ -73,6 +73,39 @@ fn a_minimal_file_gets_every_default() {
     assert_eq!((ospf.cost, ospf.priority, ospf.transmit_delay), (10, 1, 1));
     assert_eq!((ospf.hello_interval.as_secs(), ospf.dead_interval.as_secs()), (10, 40));
     assert!(!ospf.passive && !ospf.mtu_ignore);
+}
+
+#[test]
+fn memory_between_hosts_is_taken_and_what_cannot_work_is_named() {
+    let file = |segment: &str| format!("{{node-id: 1, segment: {{facility: distributed, {segment}}}}}");
+    let peers = "peers: {1: '10.0.0.1:7471', 2: '10.0.0.2:7472'}";
+    let config = good(&file(&format!("listen: '10.0.0.1:7471', {peers}"))).config;
+    let address = |text: &str| text.parse().expect("an address");
+    let expected = ReflectedConfig {
+        provider: "tcp".to_owned(),
+        listen: address("10.0.0.1:7471"),
+        peers: vec![(1, address("10.0.0.1:7471")), (2, address("10.0.0.2:7472"))],
+        window: 4 << 20,
+    };
+    assert_eq!(config.fabric.expect("a fabric").segment, SegmentConfig::Reflected(expected));
+    for (segment, code, path) in [
+        (format!("listen: '10.0.0.1', {peers}"), Code::BadAddress, "segment.listen"),
+        (format!("listen: '0.0.0.0:7471', {peers}"), Code::BadAddress, "segment.listen"),
+        (format!("listen: '10.0.0.9:7471', {peers}"), Code::ConflictingKeys, "segment.peers.1"),
+        ("listen: '10.0.0.1:1', peers: {0: '10.0.0.2:1'}".to_owned(), Code::OutOfRange, "segment.peers"),
+        ("listen: '10.0.0.1:1', peers: {2: nowhere}".to_owned(), Code::BadAddress, "segment.peers.2"),
+        (format!("listen: '10.0.0.1:7471', window: 300000, {peers}"), Code::OutOfRange, "segment.window"),
+        (format!("listen: '10.0.0.1:7471', provider: '', {peers}"), Code::BadName, "segment.provider"),
+    ] {
+        let findings = bad(&file(&segment));
+        let found: Vec<_> = findings.iter().map(|finding| (finding.code, finding.path.as_str())).collect();
+        assert_eq!(found, [(code, path)], "{segment}");
+    }
+    assert!(parse(&file("listen: '10.0.0.1:7471'"), &root()).is_err(), "no peers");
+    assert!(
+        parse("{node-id: 1, segment: {listen: '10.0.0.1:7471', peers: {}}}", &root()).is_err(),
+        "no facility"
+    );
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 
 use isthmus_shmnet::{
     Backing, CoherenceMode, Event, Fabric, FabricConfig as JoinConfig, Facts, Geometry, JoinError,
-    MulticastFilter, Network, NetworkParameters, NodeId, Timing,
+    MulticastFilter, Network, NetworkParameters, NodeId, ReflectedMemory, Timing,
 };
 use tokio::sync::mpsc;
 
 use super::NodeError;
-use crate::config::model::{FabricConfig, NetworkConfig, RingConfig, SegmentConfig};
+use crate::config::model::{FabricConfig, NetworkConfig, ReflectedConfig, RingConfig, SegmentConfig};
 use crate::config::{Code, Config, Diagnostic};
 use crate::forward::wire::multicast_mac;
 
@@ -110,6 +110,14 @@ fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
                 .map(|&(node, descriptor)| inherited(node, descriptor))
                 .collect::<Result<_, _>>()?;
             Ok(Backing::Inherited { arenas, name: name.clone() })
+        }
+        SegmentConfig::Reflected(ReflectedConfig { provider, listen, peers, window }) => {
+            let (provider, listen, window) = (provider.clone(), *listen, *window);
+            let peers = peers
+                .iter()
+                .filter_map(|(id, address)| Some((NodeId::new(*id)?, *address)))
+                .collect();
+            Ok(Backing::Reflected(ReflectedMemory { provider, listen, peers, window }))
         }
     }
 }

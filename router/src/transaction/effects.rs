@@ -95,6 +95,11 @@ rules! {
     NodeRestart {
         "node-id" => "the node's place in the segment and all its addresses follow from it",
         "segment" => "the shared memory is joined once, at the start",
+        "segment.facility" => "the shared memory is joined once, at the start",
+        "segment.provider" => "the shared memory is joined once, at the start",
+        "segment.listen" => "the shared memory is joined once, at the start",
+        "segment.peers" => "the shared memory is joined once, at the start",
+        "segment.window" => "the shared memory is joined once, at the start",
         "segment.inherited.name" => "the shared memory is joined once, at the start",
         "segment.inherited.arenas" => "descriptors are inherited once, at the start",
         "fabric.max-nodes" => "the layout of the shared memory follows from it",

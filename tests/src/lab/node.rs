@@ -26,17 +26,19 @@ pub struct NodeConfig {
     pub yaml: String,
     /// Keys of `management` beside the socket, in YAML's flow form: `listen: 127.0.0.1:9300`.
     pub management: Vec<String>,
+    /// The value of `segment`, in YAML's flow form; by default the lab's directory.
+    pub segment: Option<String>,
 }
 
 impl NodeConfig {
     /// A node without a NIC.
     pub fn inside(id: u8) -> Self {
-        Self { id, yaml: String::new(), management: Vec::new() }
+        Self { id, yaml: String::new(), management: Vec::new(), segment: None }
     }
 
     /// A plain router without shared memory. Its other resources are those of a node.
     pub fn router(yaml: String) -> Self {
-        Self { id: 0, yaml, management: Vec::new() }
+        Self { id: 0, yaml, management: Vec::new(), segment: None }
     }
 
     /// A node with a NIC in area 0, hello 1 and dead 4.
@@ -44,7 +46,13 @@ impl NodeConfig {
         let yaml = format!(
             "interfaces:\n  - name: {device}\n    address: {address}\n    ospf: {{hello-interval: 1, dead-interval: 4}}\n"
         );
-        Self { id, yaml, management: Vec::new() }
+        Self { id, yaml, management: Vec::new(), segment: None }
+    }
+
+    /// The same with another segment than the lab's.
+    pub fn on_segment(mut self, segment: &str) -> Self {
+        self.segment = Some(segment.to_owned());
+        self
     }
 
     /// The same with a further key of `management`.
@@ -88,11 +96,12 @@ impl Node {
     pub(super) fn new(lab: &Lab, namespace: &Rc<Namespace>, config: NodeConfig) -> Self {
         let socket = lab.directory().join(format!("{}.sock", namespace.name()));
         let file = lab.directory().join(format!("{}.yaml", namespace.name()));
-        let NodeConfig { id, yaml, management } = config;
+        let NodeConfig { id, yaml, management, segment } = config;
+        let segment = segment.unwrap_or_else(|| lab.segment().display().to_string());
         let management: String = management.iter().map(|key| format!(", {key}")).collect();
         let fabric = match id {
             0 => String::new(),
-            id => format!("node-id: {id}\nsegment: {}\n", lab.segment().display()),
+            id => format!("node-id: {id}\nsegment: {segment}\n"),
         };
         let head = format!(
             "hostname: {}\n{fabric}management: {{unix-socket: {}, state-directory: {}{management}}}\n",

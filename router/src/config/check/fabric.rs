@@ -13,6 +13,7 @@ use super::super::model::{
 };
 use super::super::raw::{RawConfig, RawFabric, RawInherited, RawNetwork, RawSegment, RawStack};
 use super::findings::Findings;
+use super::reflected::reflected;
 use super::values::{MTU, shown};
 
 /// The fabric of a file that has one; `None` if it has none or if there are findings against it.
@@ -109,6 +110,7 @@ fn segment_config(findings: &mut Findings, raw: &RawSegment, node_id: Option<u16
     match raw {
         RawSegment::Directory(path) => findings.absolute_path("segment", path).map(SegmentConfig::Directory),
         RawSegment::Inherited { inherited } => inherited_segment(findings, inherited, node_id),
+        RawSegment::Reflected(raw) => reflected(findings, raw, node_id).map(SegmentConfig::Reflected),
     }
 }
 

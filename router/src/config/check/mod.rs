@@ -10,6 +10,7 @@ mod findings;
 mod interfaces;
 mod management;
 mod networks;
+mod reflected;
 mod routes;
 mod values;
 
