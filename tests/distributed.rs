@@ -14,7 +14,8 @@ use isthmus_tests::lab::{self, Iperf, NodeConfig, Ping};
 #[test]
 fn two_hosts_become_neighbors_and_ping_each_other_over_reflected_memory() {
     if std::env::var_os("ISTHMUS_FEATURES").is_none_or(|features| features != "libfabric") {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: needs a binary with the feature libfabric (tests/run.sh)");
+        let _ =
+            writeln!(std::io::stderr(), "SKIPPED: needs a binary with the feature libfabric (tests/run.sh)");
         return;
     }
     lab::run("distributed", |lab| {

@@ -52,7 +52,7 @@ impl Hosts {
         Some(hosts)
     }
 
-    fn start(&self, id: u8, options: &str) -> Node {
+    fn start(&self, id: u16, options: &str) -> Node {
         let program = std::env::current_exe().unwrap();
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.names[usize::from(id) - 1]]).arg(program);
@@ -62,7 +62,7 @@ impl Hosts {
         Node::start_under(&mut command, Path::new("/"), id, &options)
     }
 
-    fn join(&self, id: u8) -> Node {
+    fn join(&self, id: u16) -> Node {
         let node = self.start(id, "");
         node.await_line("to join", |line| line.starts_with("joined"));
         node
@@ -77,7 +77,7 @@ impl Drop for Hosts {
     }
 }
 
-fn address(id: u8) -> String {
+fn address(id: u16) -> String {
     format!("10.77.0.{id}")
 }
 

@@ -113,10 +113,8 @@ fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
         }
         SegmentConfig::Reflected(ReflectedConfig { provider, listen, peers, window }) => {
             let (provider, listen, window) = (provider.clone(), *listen, *window);
-            let peers = peers
-                .iter()
-                .filter_map(|(id, address)| Some((NodeId::new(*id)?, *address)))
-                .collect();
+            let peers =
+                peers.iter().filter_map(|(id, address)| Some((NodeId::new(*id)?, *address))).collect();
             Ok(Backing::Reflected(ReflectedMemory { provider, listen, peers, window }))
         }
     }

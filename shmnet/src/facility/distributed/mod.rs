@@ -244,7 +244,7 @@ impl Facility for Distributed {
 
     fn reserve(&self, offset: u64, len: u64, reader: Option<NodeId>) {
         let Some(arena) = self.current() else { return };
-        let route = reader.map_or(Route::All, |node| Route::Peer(node.get().into()));
+        let route = reader.map_or(Route::All, |node| Route::Peer(node.get()));
         if !arena.is_fresh(offset, len) {
             // It was another ring's: what is still to go out of that one must not go to, or come from, the new one.
             self.ask(Command::Drain);
