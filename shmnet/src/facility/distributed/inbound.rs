@@ -135,10 +135,11 @@ impl Inbound {
                 Kind::Data => {
                     let data = self.window.sub(begin + at + RECORD, record.len).map_err(io::Error::other)?;
                     let copy = self.copy.as_ref().ok_or_else(|| nonsense("data of no arena"))?;
-                    if !apply(&data, &copy.memory, record.offset, &mut self.bounce) {
+                    let Some(changed) = apply(&data, &copy.memory, record.offset, &mut self.bounce) else {
                         return Err(nonsense("data beyond the arena"));
-                    }
-                    news.frames |= record.offset >= frames_from;
+                    };
+                    // A word stored anew with its old value wakes nobody: else two sleepers could keep each other awake.
+                    news.frames |= changed && record.offset >= frames_from;
                 }
                 Kind::Begin => {
                     self.copies.hide(self.node, self.session);

@@ -119,18 +119,20 @@ impl Record {
     }
 }
 
-/// Copies a record's data to its place in the copy of an arena; `false` if that does not lie in it.
+/// Copies a record's data to its place in the copy of an arena; `None` if that does not lie in it, else whether the first word of
+/// a line has changed: nothing is made known otherwise.
 ///
 /// Words arrive whole, each line's first word after the rest of the line, and the lines from the last to the first: a
 /// publication word or a guard is always the first of its line.
-pub(super) fn apply(data: &PeerSpan, copy: &OwnSpan, offset: u64, bounce: &mut [u8]) -> bool {
+pub(super) fn apply(data: &PeerSpan, copy: &OwnSpan, offset: u64, bounce: &mut [u8]) -> Option<bool> {
     let len = data.len();
-    let Ok(offset) = usize::try_from(offset) else { return false };
+    let offset = usize::try_from(offset).ok()?;
     if offset > copy.len() || len > copy.len() - offset || len > bounce.len() {
-        return false;
+        return None;
     }
     let bytes = &mut bounce[..len];
     data.copy_out(0, bytes);
+    let mut news = false;
     let mut end = len;
     while end > 0 {
         // The line that the range's last bytes lie in, as far as it belongs to the range.
@@ -140,13 +142,15 @@ pub(super) fn apply(data: &PeerSpan, copy: &OwnSpan, offset: u64, bounce: &mut [
             copy.copy_in(offset + begin + 8, rest);
         }
         let word = first.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let at_line = (offset + begin).is_multiple_of(LINE);
+        news |= at_line && copy.load_u64(offset + begin, Ordering::Relaxed) != word;
         // Pairs with the acquiring loads of the readers of this copy, who find the rest of the line and all before it.
         copy.store_u64(offset + begin, word, Ordering::Release);
         end = begin;
     }
     // A guard that was made odd is seen before what is written under it.
     fence(Ordering::Release);
-    true
+    Some(news)
 }
 
 /// Where a position of the stream lies in a window.
@@ -217,7 +221,12 @@ mod tests {
             window.copy_in(64, &bytes);
             let data = window_read.sub(64, words * 8).unwrap();
             let fits = offset * 8 + words * 8 <= 1024;
-            prop_assert_eq!(apply(&data, &copy, offset as u64 * 8, &mut [0; 4096]), fits);
+            let applied = apply(&data, &copy, offset as u64 * 8, &mut [0; 4096]);
+            prop_assert_eq!(applied.is_some(), fits);
+            // The same once more is no news.
+            if fits {
+                prop_assert_eq!(apply(&data, &copy, offset as u64 * 8, &mut [0; 4096]), Some(false));
+            }
             let mut found = [0; 1024];
             copy_read.copy_out(0, &mut found);
             for (index, byte) in found.iter().enumerate() {
