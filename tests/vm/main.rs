@@ -1,4 +1,5 @@
-//! The image of a virtual machine: built by its script, started by QEMU, an OSPF neighbor of FRR through a TAP device.
+//! The image of a virtual machine: built by its script, started by QEMU, an OSPF neighbor of FRR through a TAP device; and
+//! three of them that share the memory of an ivshmem device ([`cluster`]).
 //!
 //! Needs root and what `tests/run.sh` installs, as the lab does, and `ISTHMUS_STATIC_BIN`: the static binary that
 //! `deploy/static.sh` makes. QEMU emulates the processor, so that it runs wherever the tests do; `ISTHMUS_VM_ACCEL=kvm`
@@ -10,6 +11,8 @@
     clippy::unwrap_used,
     reason = "helpers of tests, whose way to fail it is"
 )]
+
+mod cluster;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -65,17 +68,22 @@ struct Machine {
 impl Machine {
     /// Starts one in a namespace whose bridge `cable` it joins.
     fn start(lab: &Lab, namespace: &Namespace, boot: &[&str]) -> Self {
-        let (console, monitor) = (lab.file("console"), lab.file("monitor"));
         namespace.ip(&["tuntap", "add", "vm0", "mode", "tap"]);
         namespace.ip(&["link", "set", "vm0", "master", "cable", "up"]);
+        let cable = ["-netdev", "tap,id=cable,ifname=vm0,script=no,downscript=no"];
+        let nic = ["-device", "virtio-net-pci,netdev=cable,mac=02:00:00:00:73:01"];
+        Self::start_without_nic(lab, namespace, "384", &[&cable, &nic, boot].concat())
+    }
+
+    /// Starts one with so many MiB of memory.
+    fn start_without_nic(lab: &Lab, namespace: &Namespace, memory: &str, boot: &[&str]) -> Self {
+        let (console, monitor) = (lab.file("console"), lab.file("monitor"));
         let accelerator = std::env::var("ISTHMUS_VM_ACCEL").unwrap_or_else(|_| "tcg".to_owned());
         let (serial, monitor_at) =
             (format!("file:{}", console.display()), format!("unix:{},server,nowait", monitor.display()));
-        let mut words = vec!["qemu-system-x86_64", "-accel", &accelerator, "-machine", "pc", "-m", "384"];
+        let mut words = vec!["qemu-system-x86_64", "-accel", &accelerator, "-machine", "pc", "-m", memory];
         words.extend(["-nodefaults", "-display", "none", "-no-reboot"]);
         words.extend(["-serial", &serial, "-monitor", &monitor_at]);
-        words.extend(["-netdev", "tap,id=cable,ifname=vm0,script=no,downscript=no"]);
-        words.extend(["-device", "virtio-net-pci,netdev=cable,mac=02:00:00:00:73:01"]);
         words.extend(boot);
         Self { qemu: namespace.spawn(&words), console, monitor }
     }

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use isthmus_mgmt_api::access::Token;
 use isthmus_ospf::config::{AreaRange, AreaType, Authentication, InterfaceType};
 use isthmus_ospf::types::{AreaId, RouterId};
+use isthmus_shmnet::{BackOff, CoherenceMode, Region, Timing};
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub struct FabricConfig {
     pub node_id: u16,
     /// Where the arenas are.
     pub segment: SegmentConfig,
+    /// Whether caches are coherent on the memory.
+    pub coherence: CoherenceMode,
+    /// Heartbeat and timeouts.
+    pub timing: Timing,
     /// The largest number of nodes, the same on all.
     pub max_nodes: u16,
     /// Takes the id over from a holder that does not answer.
@@ -72,6 +77,8 @@ pub enum SegmentConfig {
     },
     /// Memory that is carried between hosts.
     Reflected(ReflectedConfig),
+    /// One file, ivshmem device or DAX device for all nodes; and how often a node that sleeps looks there.
+    Region(Region, BackOff),
 }
 
 /// Memory that libfabric carries between hosts.

@@ -6,6 +6,7 @@
 
 mod management;
 mod reflected;
+mod segment;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use management::{RawRole, RawTls, RawToken};
 pub use reflected::{RawReflected, RawReflectedFacility};
+pub use segment::{RawCoherence, RawFacility, RawMemory, RawTiming};
 
 /// The configuration of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,8 +31,8 @@ pub struct RawConfig {
     /// it is a plain router. At most `fabric.max-nodes`.
     #[schemars(range(min = 1, max = 256))]
     pub node_id: Option<i64>,
-    /// The shared memory: the absolute path of a directory that all nodes see, on a memory file system; or, with
-    /// `facility: distributed`, memory that is carried between hosts that share none.
+    /// The shared memory: the absolute path of a directory that all nodes see, on a memory file system; or a mapping that
+    /// says which other memory it is.
     pub segment: Option<RawSegment>,
     /// The NICs.
     pub interfaces: Vec<RawInterface>,
@@ -57,6 +59,8 @@ pub enum RawSegment {
     },
     /// Memory between hosts.
     Reflected(RawReflected),
+    /// Any memory, in full.
+    Memory(RawMemory),
 }
 
 /// Memory files that the process inherited from the one that started it.
@@ -207,6 +211,8 @@ pub struct RawFabric {
     pub max_nodes: i64,
     /// Takes the node id over from a holder that does not answer.
     pub takeover: bool,
+    /// How soon a silent node is noticed.
+    pub timing: RawTiming,
     /// The cluster's area.
     pub area_id: String,
     /// The local network. Its defaults: prefix `10.77.0.0/24`, cost 2, device `lsm0`.
@@ -426,6 +432,7 @@ impl Default for RawFabric {
         Self {
             max_nodes: 64,
             takeover: false,
+            timing: RawTiming::default(),
             area_id: "0.0.0.1".to_owned(),
             lsm: RawNetwork::default(),
             gsm: RawNetwork::default(),
@@ -456,18 +463,6 @@ fn static_distance() -> i64 {
 
 impl<'de> Deserialize<'de> for RawSegment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// The mapping forms, with their own errors where an untagged enum would say nothing.
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Mapping {
-            inherited: Option<RawInherited>,
-            facility: Option<RawReflectedFacility>,
-            provider: Option<String>,
-            listen: Option<String>,
-            peers: Option<BTreeMap<String, String>>,
-            window: Option<i64>,
-        }
-
         struct Either;
 
         impl<'de> Visitor<'de> for Either {
@@ -482,28 +477,7 @@ impl<'de> Deserialize<'de> for RawSegment {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawSegment, A::Error> {
-                match Mapping::deserialize(MapAccessDeserializer::new(map))? {
-                    Mapping {
-                        inherited: Some(inherited),
-                        facility: None,
-                        provider: None,
-                        listen: None,
-                        peers: None,
-                        window: None,
-                    } => Ok(RawSegment::Inherited { inherited }),
-                    Mapping { inherited: Some(_), .. } => {
-                        Err(A::Error::custom("`inherited` takes no other key"))
-                    }
-                    Mapping { inherited: None, facility, provider, listen, peers, window } => {
-                        Ok(RawSegment::Reflected(RawReflected {
-                            facility: facility.ok_or_else(|| A::Error::missing_field("facility"))?,
-                            provider: provider.unwrap_or_else(reflected::tcp),
-                            listen: listen.ok_or_else(|| A::Error::missing_field("listen"))?,
-                            peers: peers.ok_or_else(|| A::Error::missing_field("peers"))?,
-                            window: window.unwrap_or_else(reflected::window),
-                        }))
-                    }
-                }
+                segment::Mapping::deserialize(MapAccessDeserializer::new(map))?.into_segment()
             }
         }
 
@@ -590,6 +564,7 @@ impl JsonSchema for RawSegment {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let inherited = generator.subschema_for::<RawInherited>();
         let reflected = generator.subschema_for::<RawReflected>();
+        let memory = generator.subschema_for::<RawMemory>();
         json_schema!({
             "anyOf": [
                 { "type": "string" },
@@ -599,7 +574,8 @@ impl JsonSchema for RawSegment {
                     "required": ["inherited"],
                     "additionalProperties": false
                 },
-                reflected
+                reflected,
+                memory
             ]
         })
     }

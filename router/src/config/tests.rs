@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use isthmus_shmnet::{BackOff, CoherenceMode, Region};
+
 use super::environment::Environment;
 use super::load::{LARGEST_FILE, Loaded, load, parse};
 use super::model::{Config, Driver, ReflectedConfig, SegmentConfig, StackConfig, StackMode};
@@ -33,6 +35,36 @@ interfaces:
   - name: eth1
     address: 192.0.2.1/30
 ";
+
+/// Input: each facility in full. Output: the memory as the fabric takes it, with the defaults of its kind.
+#[test]
+fn each_kind_of_memory_has_its_defaults() {
+    let memory = |segment: &str| {
+        let text = format!("node-id: 1\nsegment: {segment}\n");
+        let fabric = good(&text).config.fabric.unwrap();
+        (fabric.segment, fabric.coherence)
+    };
+    let (hardware, flush) = (CoherenceMode::Hardware, CoherenceMode::Flush);
+    let region = |region| SegmentConfig::Region(region, BackOff::default());
+    assert_eq!(
+        memory("{facility: file, path: /dev/shm/x}"),
+        (SegmentConfig::Directory("/dev/shm/x".into()), hardware)
+    );
+    let file = Region::File { path: "/dev/shm/x".into(), size: Some(64 << 20), other_kernels: true };
+    let text = "{facility: single-file, path: /dev/shm/x, size: 64, other-kernels: true}";
+    assert_eq!(memory(text), (region(file), hardware));
+    assert_eq!(memory("{facility: pci}"), (region(Region::Pci { address: None }), hardware));
+    let device = Region::Pci { address: Some("0000:00:04.0".to_owned()) };
+    let slow = BackOff { longest: Duration::from_millis(20), ..BackOff::default() };
+    assert_eq!(
+        memory("{facility: pci, address: '0000:00:04.0', coherence: flush, longest-pause: 20000}"),
+        (SegmentConfig::Region(device, slow), flush)
+    );
+    let dax = Region::Dax { path: "/dev/dax0.0".into(), size: None };
+    assert_eq!(memory("{facility: dax, path: /dev/dax0.0}"), (region(dax), flush));
+    let text = "node-id: 1\nsegment: /x\nfabric: {timing: {heartbeat: 100, suspect: 1000, failed: 8000}}\n";
+    assert_eq!(good(text).config.fabric.unwrap().timing.failed, Duration::from_secs(8));
+}
 
 #[test]
 fn a_minimal_file_gets_every_default() {
@@ -375,6 +407,24 @@ fn values() -> Vec<Bad> {
             "segment.inherited.arenas",
         ),
         whole("node-id: 1\nsegment: dev/shm/x\n", Code::BadPath, 2, "segment"),
+        whole("node-id: 1\nsegment: {path: /x}\n", Code::MissingKey, 2, "segment"),
+        whole("node-id: 1\nsegment: {facility: tape}\n", Code::UnknownValue, 2, "segment.facility"),
+        whole("node-id: 1\nsegment: {facility: file}\n", Code::MissingKey, 2, "segment"),
+        whole("node-id: 1\nsegment: {facility: dax, path: dax0.0}\n", Code::BadPath, 2, "segment.path"),
+        whole("node-id: 1\nsegment: {facility: pci, path: /x}\n", Code::ConflictingKeys, 2, "segment.path"),
+        whole("node-id: 1\nsegment: {facility: pci, address: '04.0'}\n", Code::BadName, 2, "segment.address"),
+        whole(
+            "node-id: 1\nsegment: {facility: single-file, path: /x, size: 0}\n",
+            Code::OutOfRange,
+            2,
+            "segment.size",
+        ),
+        whole(
+            "node-id: 1\nsegment: /x\nfabric: {timing: {suspect: 100}}\n",
+            Code::OutOfRange,
+            3,
+            "fabric.timing",
+        ),
         whole("node-id: 1\nsegment: /dev/shm/../x\n", Code::BadPath, 2, "segment"),
         after(
             &format!("management: {{unix-socket: /{}}}", "x".repeat(200)),

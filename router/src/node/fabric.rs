@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 use isthmus_shmnet::{
-    Backing, CoherenceMode, Event, Fabric, FabricConfig as JoinConfig, Facts, Geometry, JoinError,
-    MulticastFilter, Network, NetworkParameters, NodeId, ReflectedMemory, Timing,
+    Backing, Event, Fabric, FabricConfig as JoinConfig, Facts, Geometry, JoinError, MulticastFilter, Network,
+    NetworkParameters, NodeId, ReflectedMemory,
 };
 use tokio::sync::mpsc;
 
@@ -74,10 +74,10 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
     Ok(JoinConfig {
         node_id,
         backing: backing(&settings.segment)?,
-        coherence: CoherenceMode::Hardware,
+        coherence: settings.coherence,
         max_nodes: settings.max_nodes,
         geometry: [ring("lsm", settings.lsm.ring)?, ring("gsm", settings.gsm.ring)?],
-        timing: Timing::default(),
+        timing: settings.timing,
         parameters: requirements(settings),
         facts: Facts {
             lsm_address: settings.lsm.address.addr(),
@@ -104,6 +104,7 @@ fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
             }
             Ok(Backing::Directory(path.clone()))
         }
+        SegmentConfig::Region(region, back_off) => Ok(Backing::Region(region.clone(), *back_off)),
         SegmentConfig::Inherited { name, arenas } => {
             let arenas = arenas
                 .iter()

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use isthmus_ospf::config::{Authentication, InterfaceType};
 use isthmus_ospf::types::AreaId;
+use isthmus_shmnet::CoherenceMode;
 
 use super::super::Code;
 use super::super::model::{
@@ -14,6 +15,7 @@ use super::super::model::{
 use super::super::raw::{RawConfig, RawFabric, RawInherited, RawNetwork, RawSegment, RawStack};
 use super::findings::Findings;
 use super::reflected::reflected;
+use super::segment;
 use super::values::{MTU, shown};
 
 /// The fabric of a file that has one; `None` if it has none or if there are findings against it.
@@ -48,6 +50,7 @@ pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricC
     let max_nodes = findings.number("fabric.max-nodes", given.max_nodes, 2..=256_u16, "");
     let node_id = node(findings, node_id, max_nodes);
     let segment = segment_config(findings, segment, node_id);
+    let timing = segment::timing(findings, &given.timing);
     let area = findings.area("fabric.area-id", &given.area_id);
     let common_addresses = common_addresses(findings, given);
     let advertised_cost =
@@ -62,10 +65,13 @@ pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricC
     let gsm = member.network(findings, "fabric.gsm", &given.gsm, "10.77.1.0/24", costs.map(|costs| costs.1));
     let devices = devices(findings, given);
 
+    let (segment, coherence) = segment?;
     let (node_id, loopback_prefix, (lsm_device, gsm_device)) = (node_id?, loopback_prefix?, devices?);
     Some(FabricConfig {
         node_id,
-        segment: segment?,
+        segment,
+        coherence,
+        timing: timing?,
         max_nodes: max_nodes?,
         takeover: given.takeover,
         lsm: lsm?,
@@ -106,12 +112,18 @@ fn node(findings: &mut Findings, node_id: i64, max_nodes: Option<u16>) -> Option
     Some(node_id)
 }
 
-fn segment_config(findings: &mut Findings, raw: &RawSegment, node_id: Option<u16>) -> Option<SegmentConfig> {
-    match raw {
+fn segment_config(
+    findings: &mut Findings,
+    raw: &RawSegment,
+    node_id: Option<u16>,
+) -> Option<(SegmentConfig, CoherenceMode)> {
+    let config = match raw {
         RawSegment::Directory(path) => findings.absolute_path("segment", path).map(SegmentConfig::Directory),
         RawSegment::Inherited { inherited } => inherited_segment(findings, inherited, node_id),
         RawSegment::Reflected(raw) => reflected(findings, raw, node_id).map(SegmentConfig::Reflected),
-    }
+        RawSegment::Memory(memory) => return segment::memory(findings, memory),
+    };
+    config.map(|config| (config, CoherenceMode::Hardware))
 }
 
 fn inherited_segment(

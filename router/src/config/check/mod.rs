@@ -12,6 +12,7 @@ mod management;
 mod networks;
 mod reflected;
 mod routes;
+mod segment;
 mod values;
 
 use isthmus_ospf::types::RouterId;
