@@ -69,6 +69,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("kernel", &["port"]),
     ("ospf_driver", &["config", "forward", "packet", "port", "rib"]),
     ("service", &[]),
+    ("bench", &[]),
+    // Commands too, which work on memory in this process and ask nobody.
+    ("segment", &["bench", "cli"]),
     // The node is a process of its own to it.
     ("init", &["config", "kernel"]),
 ];

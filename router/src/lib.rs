@@ -23,6 +23,7 @@
 //! | [`ospf_driver`] | the OSPF engine's clock, packets and configuration |
 //! | [`node`] | a running node, from start to end |
 //! | [`demo`] | a cluster on one machine |
+//! | [`segment`] | the shared memory itself, read, prepared and measured without a node |
 //! | [`bench`] | what the shared memory does on a machine |
 //! | [`config`] | the configuration file: parsing, validation, diagnostics |
 //! | [`init`] | the first process of a container or of a virtual machine |
@@ -45,5 +46,6 @@ pub mod ospf_driver;
 pub mod packet;
 pub mod port;
 pub mod rib;
+pub mod segment;
 pub mod service;
 pub mod transaction;

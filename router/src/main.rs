@@ -7,7 +7,7 @@ use isthmus::cli::args::DemoArgs;
 use isthmus::cli::error::Exit;
 use isthmus::cli::{self, Request};
 use isthmus::demo::{self, DemoOptions};
-use isthmus::{init, logging, node};
+use isthmus::{init, logging, node, segment};
 
 fn main() -> ExitCode {
     // The kernel of a virtual machine gives its first process words that are no commands.
@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     }
     match cli::read() {
         Request::Ask(global, question) => cli::ask(global, question),
+        Request::Shm(form, action) => segment::shm(form, &action),
+        Request::Bench(form, action) => segment::bench(form, &action),
         Request::Run(config, wait) => logged(|| node::run(&config, wait)),
         Request::Demo(DemoArgs { once, json }) => logged(|| demo::run(DemoOptions { once, json })),
     }

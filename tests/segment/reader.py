@@ -50,7 +50,7 @@ class Arena:
             raise NoArena(f"{path}: ABI version {self.number('<I', 8)}")
         if fnv(self.bytes(128, 120)) != self.number("<Q", 248):
             raise NoArena(f"{path}: the geometry does not agree with its hash")
-        self.node, self.max_nodes = self.bytes(12, 1)[0], self.number("<H", 14)
+        self.node, self.max_nodes = self.number("<H", 12), self.number("<H", 14)
         self.incarnation = self.number("<Q", 16)
         self.process = self.number("<I", 32)
         self.host = self.bytes(64, 32).split(b"\0")[0].decode(errors="replace")

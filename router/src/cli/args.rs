@@ -132,7 +132,21 @@ Examples:
 
 It logs to standard error, and ends in order on SIGTERM or Ctrl-C.")]
     Run(RunArgs),
-    /// All that is not done in this process.
+    /// Look at shared memory, or prepare it, without a node.
+    #[command(infer_subcommands = true)]
+    Shm {
+        /// What to do.
+        #[command(subcommand)]
+        action: ShmAction,
+    },
+    /// Measure this machine, without a node.
+    #[command(infer_subcommands = true)]
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        action: BenchAction,
+    },
+    /// All that is asked of a node, or of a file of its configuration.
     #[command(flatten)]
     Ask(Question),
 }
@@ -222,20 +236,6 @@ Examples:
 
 Connects again when the connection breaks, and goes on where it ended.")]
     Monitor(MonitorArgs),
-    /// Look at shared memory, or prepare it, without a node.
-    #[command(infer_subcommands = true)]
-    Shm {
-        /// What to do.
-        #[command(subcommand)]
-        action: ShmAction,
-    },
-    /// Measure this machine, without a node.
-    #[command(infer_subcommands = true)]
-    Bench {
-        /// What to measure.
-        #[command(subcommand)]
-        action: BenchAction,
-    },
     /// Make tokens for the management plane, without a node.
     #[command(infer_subcommands = true)]
     Token {

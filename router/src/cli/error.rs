@@ -5,10 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use isthmus_mgmt_api::error::Problem;
-use isthmus_shmnet::format::FormatError;
-use isthmus_shmnet::inspect::InspectError;
-
-use crate::bench::BenchError;
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,15 +104,16 @@ pub enum CliError {
         /// What is missing.
         waiting_for: String,
     },
-    /// A segment cannot be read.
-    #[error(transparent)]
-    Inspect(#[from] InspectError),
-    /// A segment was not prepared.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// Nothing was measured.
-    #[error(transparent)]
-    Bench(#[from] BenchError),
+    /// What was tried on this host, without a node, did not work.
+    #[error("{message}")]
+    Failed {
+        /// What went wrong.
+        message: String,
+        /// What to do about it.
+        remedy: String,
+        /// How the command ends.
+        exit: Exit,
+    },
     /// Something on this side failed.
     #[error("cannot write {what}: {cause}")]
     Local {
@@ -162,20 +159,7 @@ impl CliError {
             Self::Unreadable { .. } => "name a text file that you may read, or `-`".to_owned(),
             Self::NothingBefore => "`isthmus config history` lists what there is".to_owned(),
             Self::Local { .. } => "check the path, its permissions and the free space".to_owned(),
-            Self::Inspect(InspectError::NoArena(_)) => {
-                "name the directory of a segment, an arena, or the file or device that nodes share".to_owned()
-            }
-            Self::Inspect(InspectError::Unreadable { .. }) => {
-                "name a path that you may read: use sudo".to_owned()
-            }
-            Self::Format(FormatError::InUse { .. }) => {
-                "end the node first, or use --force if it is none".to_owned()
-            }
-            Self::Format(FormatError::NoSegment { .. }) => "name another path".to_owned(),
-            Self::Format(FormatError::System { .. }) => {
-                "check the path, its permissions and the free space".to_owned()
-            }
-            Self::Bench(error) => error.remedy().to_owned(),
+            Self::Failed { remedy, .. } => remedy.clone(),
         }
     }
 
@@ -189,11 +173,8 @@ impl CliError {
             | Self::Untrusted { .. }
             | Self::NoAuthorities => Exit::Unreachable,
             Self::BadAnswer { .. } | Self::Refused(_) => Exit::Refused,
-            Self::NotReady { .. } | Self::NothingBefore | Self::Inspect(InspectError::NoArena(_)) => {
-                Exit::Negative
-            }
-            Self::Format(FormatError::InUse { .. } | FormatError::NoSegment { .. }) => Exit::Negative,
-            Self::Inspect(_) | Self::Format(_) | Self::Bench(_) => Exit::Local,
+            Self::NotReady { .. } | Self::NothingBefore => Exit::Negative,
+            Self::Failed { exit, .. } => *exit,
             Self::Unreadable { .. } => Exit::Local,
             Self::Local { cause, .. } if is_closed_pipe(cause) => Exit::Success,
             Self::Local { .. } => Exit::Local,

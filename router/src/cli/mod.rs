@@ -10,21 +10,20 @@
 //! | `table`, `text` | columns, and how values are written in them |
 //! | `render` | each resource for people |
 //! | [`mod@reference`] | the page of the documentation made from the help |
-//! | `show`, `status`, `config`, `tools`, `monitor`, `memory` | what the commands do |
+//! | `show`, `status`, `config`, `tools`, `monitor` | what the commands do |
 
 pub mod args;
 pub mod client;
 mod config;
 pub mod error;
-mod memory;
 mod monitor;
-mod output;
+pub(crate) mod output;
 pub mod reference;
 mod render;
 mod show;
 mod status;
-mod table;
-mod text;
+pub(crate) mod table;
+pub(crate) mod text;
 mod token;
 mod tools;
 
@@ -34,7 +33,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use args::{Args, Command, DemoArgs, GlobalArgs, Question, RunArgs};
+use args::{Args, BenchAction, Command, DemoArgs, Format, GlobalArgs, Question, RunArgs, ShmAction};
 use client::{Client, Credentials, Target};
 use error::{CliError, Exit};
 use output::Output;
@@ -46,6 +45,10 @@ pub enum Request {
     Run(PathBuf, Duration),
     /// To show a cluster.
     Demo(DemoArgs),
+    /// To look at shared memory, or to prepare it.
+    Shm(Format, ShmAction),
+    /// To measure this machine.
+    Bench(Format, BenchAction),
     /// To ask a node that runs, or to work on a file: [`ask`] does.
     Ask(GlobalArgs, Question),
 }
@@ -58,13 +61,20 @@ pub fn read() -> Request {
             Request::Run(config, Duration::try_from_secs_f64(wait_interfaces).unwrap_or(Duration::MAX))
         }
         Command::Demo(options) => Request::Demo(options),
+        Command::Shm { action } => Request::Shm(global.output, action),
+        Command::Bench { action } => Request::Bench(global.output, action),
         Command::Ask(question) => Request::Ask(global, question),
     }
 }
 
 /// Asks a node, or works on a file. What goes wrong is said on standard error.
 pub fn ask(global: GlobalArgs, question: Question) -> ExitCode {
-    match dispatch(global, question) {
+    ended(dispatch(global, question))
+}
+
+/// How a command ended, for whoever started it; what went wrong is said on standard error.
+pub(crate) fn ended(result: Result<Exit, CliError>) -> ExitCode {
+    match result {
         Ok(exit) => exit.into(),
         Err(error) => {
             error.report();
@@ -83,8 +93,6 @@ fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
         Question::Check(check) => tools::check(&check, &mut output),
         Question::Schema => tools::schema(&mut output),
         Question::Token { action } => token::token(&action, &mut output),
-        Question::Shm { action } => memory::shm(&action, &mut output),
-        Question::Bench { action } => memory::bench(&action, &mut output),
         Question::Version => tools::version(&mut output),
         Question::Status(options) => status::status(connect, &options, &mut output),
         Question::Show { what } => show::show(&connect()?, &what, &mut output),

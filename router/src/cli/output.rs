@@ -11,14 +11,14 @@ use super::error::CliError;
 use super::render::Render;
 
 /// Where a command writes, and in which form.
-pub(super) struct Output {
+pub(crate) struct Output {
     format: Format,
     colour: bool,
 }
 
 impl Output {
     /// Standard output. Colour only for people: on a terminal, unless `NO_COLOR` is set.
-    pub(super) fn stdout(format: Format) -> Self {
+    pub(crate) fn stdout(format: Format) -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { format, colour: io::stdout().is_terminal() && !no_colour }
     }
@@ -29,7 +29,7 @@ impl Output {
     }
 
     /// Whether the output is for people.
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self.format, Format::Table | Format::Wide)
     }
 
@@ -66,7 +66,7 @@ impl Output {
     }
 
     /// Writes a document as JSON or YAML; for people, as YAML.
-    pub(super) fn document(&mut self, document: &Value) -> Result<(), CliError> {
+    pub(crate) fn document(&mut self, document: &Value) -> Result<(), CliError> {
         let text = match self.format {
             Format::Json => {
                 serde_json::to_string_pretty(document).map(|text| text + "\n").map_err(io::Error::other)
@@ -91,7 +91,7 @@ impl Output {
     }
 
     /// Writes text as it is.
-    pub(super) fn text(&mut self, text: &str) -> Result<(), CliError> {
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), CliError> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(failed)
     }

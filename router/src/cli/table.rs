@@ -3,14 +3,14 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table as Columns, presets};
 
 /// A table.
-pub(super) struct Table {
+pub(crate) struct Table {
     columns: Columns,
     rows: usize,
 }
 
 impl Table {
     /// A table with these headings. A heading that starts with `>` stands over a column of numbers, set to the right.
-    pub(super) fn new(headings: &[&str]) -> Self {
+    pub(crate) fn new(headings: &[&str]) -> Self {
         let mut columns = Columns::new();
         columns.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         columns.set_header(headings.iter().map(|heading| heading.trim_start_matches('>')));
@@ -24,13 +24,13 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(super) fn row<const N: usize>(&mut self, values: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, values: [String; N]) {
         self.columns.add_row(values);
         self.rows += 1;
     }
 
     /// The table, or `nothing` in its place if it has no rows.
-    pub(super) fn finish(self, nothing: &str) -> String {
+    pub(crate) fn finish(self, nothing: &str) -> String {
         if self.rows == 0 {
             return format!("{nothing}\n");
         }

@@ -20,7 +20,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// A number of octets: `512 B`, `2.0 KiB`, `16.0 MiB`.
-pub(super) fn octets(count: u64) -> String {
+pub(crate) fn octets(count: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if count < 1024 {
         return format!("{count} B");

@@ -1,6 +1,6 @@
 //! `shm dump`.
 
-use isthmus_shmnet::inspect::{Field, InspectedArena, Inspection, Section, Value, inspect};
+use isthmus_shmnet::inspect::{Field, InspectError, InspectedArena, Inspection, Section, Value, inspect};
 use serde_json::{Map, json};
 
 use crate::cli::args::DumpArgs;
@@ -8,7 +8,7 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::output::Output;
 
 pub(super) fn dump(options: &DumpArgs, output: &mut Output) -> Result<Exit, CliError> {
-    let mut inspection = inspect(&options.path)?;
+    let mut inspection = inspect(&options.path).map_err(failed)?;
     if let Some(id) = options.id {
         inspection.arenas.retain(|arena| arena.node == id);
     }
@@ -19,6 +19,17 @@ pub(super) fn dump(options: &DumpArgs, output: &mut Output) -> Result<Exit, CliE
     }
     let found = inspection.arenas.iter().any(|arena| arena.node != 0);
     Ok(if found { Exit::Success } else { Exit::Negative })
+}
+
+fn failed(error: InspectError) -> CliError {
+    let (remedy, exit) = match &error {
+        InspectError::NoArena(_) => (
+            "name the directory of a segment, an arena, or the file or device that nodes share",
+            Exit::Negative,
+        ),
+        InspectError::Unreadable { .. } => ("name a path that you may read: use sudo", Exit::Local),
+    };
+    CliError::Failed { message: error.to_string(), remedy: remedy.to_owned(), exit }
 }
 
 /// A line for each field: where it is in the arena, its name, and what it says.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use isthmus_shmnet::NodeId;
 
 use crate::bench::report::Report;
-use crate::bench::{ShmBench, far, near};
+use crate::bench::{BenchError, ShmBench, far, near};
 use crate::cli::args::BenchShmArgs;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::Output;
@@ -29,7 +29,8 @@ pub(super) fn shm(options: &BenchShmArgs, output: &mut Output) -> Result<Exit, C
             // Without a standard error nobody waits for it.
             let _ = writeln!(std::io::stderr(), "{next} ...");
         }
-    })?;
+    });
+    let report = report.map_err(failed)?;
     if output.is_table() {
         output.text(&table(&report))?;
     } else {
@@ -43,8 +44,12 @@ pub(super) fn shm(options: &BenchShmArgs, output: &mut Output) -> Result<Exit, C
 fn far_end(options: &BenchShmArgs, processors: Option<[usize; 2]>) -> Result<Exit, CliError> {
     let directory = options.segment.clone().unwrap_or_default();
     let (Some(near), Some(far)) = (NodeId::new(1), NodeId::new(2)) else { return Ok(Exit::Usage) };
-    far::serve(&directory, far, near, processors.map_or(0, |[first, _]| first))?;
+    far::serve(&directory, far, near, processors.map_or(0, |[first, _]| first)).map_err(failed)?;
     Ok(Exit::Success)
+}
+
+fn failed(error: BenchError) -> CliError {
+    CliError::Failed { message: error.to_string(), remedy: error.remedy().to_owned(), exit: Exit::Local }
 }
 
 fn table(report: &Report) -> String {
