@@ -6,7 +6,7 @@ use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use super::flaw::{self, Flaw};
 use super::lane::{Lane, LaneView};
 use super::layout::{ACKS, HEADER_GEOMETRY, HEADER_INCARNATION, MAGIC, ORDER_HEAD, untag};
-use super::order::{Claim, OrderRing, OrderView, Reference};
+use super::order::{Claim, GENERATIONS, OrderRing, OrderView, Reference};
 use super::reader::{Delivered, GroupReader, ReaderCounters};
 use super::{GroupError, GroupGeometry, GroupSendError};
 
@@ -405,6 +405,11 @@ impl GroupEndpoint {
 
     fn become_owner(&mut self) {
         let claim = Claim { generation: self.generation() + 1, owner: self.id };
+        if claim.generation >= GENERATIONS {
+            // Somebody has claimed the last one. Nobody would follow this one, and whoever makes it is taken for a liar:
+            // members deliver without an order, as they do when an owner hangs.
+            return;
+        }
         for (cursor, peer) in self.cursors.iter_mut().zip(&self.peers) {
             *cursor = peer.as_ref().map_or(0, |peer| peer.lane.bounds().0);
         }

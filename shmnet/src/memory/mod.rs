@@ -110,4 +110,6 @@ pub enum SpanError {
 }
 
 #[cfg(all(test, not(loom)))]
+mod protection;
+#[cfg(all(test, not(loom)))]
 mod tests;

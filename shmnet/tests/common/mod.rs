@@ -6,6 +6,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test program uses a part of this module")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
     BackOff, Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig,
-    Facts, Metadata, MulticastFilter, Network, NetworkParameters, NodeId, Region, Timing,
+    Facts, Metadata, MulticastFilter, Network, NetworkParameters, NodeId, Received, Region, Timing,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -308,9 +309,12 @@ pub fn child() {
     let id: u16 = std::env::var("ISTHMUS_TEST_NODE").unwrap().parse().unwrap();
     let options = std::env::var("ISTHMUS_TEST_OPTIONS").unwrap();
     let mut config = config(Path::new(&directory), id);
+    let mut tally = None;
     for option in options.split_whitespace() {
         match option.split_once('=').unwrap_or((option, "")) {
             ("takeover", _) => config.takeover = true,
+            ("tally", _) => tally = Some(BTreeMap::new()),
+            ("failed", value) => config.timing.failed = Duration::from_secs(value.parse().unwrap()),
             ("fast", _) => config.timing = Timing::default(),
             // Heartbeats alone decide, and the machine may be busy.
             ("patient", _) => {
@@ -346,7 +350,7 @@ pub fn child() {
         }
     }
     match Fabric::join(config) {
-        Ok(fabric) => Driver::new(fabric).run(),
+        Ok(fabric) => Driver { tally, ..Driver::new(fabric) }.run(),
         Err(error) => println!("@ refused {error}"),
     }
 }
@@ -364,19 +368,47 @@ fn reflected(value: &str) -> Backing {
     Backing::Reflected(isthmus_shmnet::ReflectedMemory { provider: "tcp".into(), listen, peers, window })
 }
 
+/// Takes note of a numbered frame, and tells if another number was due.
+fn count(
+    tally: &mut BTreeMap<(Network, String, u16), u64>,
+    network: Network,
+    received: &Received,
+    text: &str,
+) {
+    let from = received.from.get();
+    let Some(number) = text.strip_prefix('s').and_then(|rest| rest.split(' ').next()) else { return };
+    let due = tally.entry((network, format!("{:?}", received.cast), from)).or_default();
+    if number != due.to_string() {
+        println!("@ disorder on {network}, {due} was due and {number} came, from {from}");
+    }
+    *due += 1;
+}
+
 struct Driver {
     endpoints: [Endpoint; 2],
     events: std::sync::mpsc::Receiver<isthmus_shmnet::Event>,
     fabric: Fabric,
     table: String,
     input: Vec<u8>,
+    /// Instead of a line for each frame: how many numbered frames came, by network, cast and sender.
+    tally: Option<BTreeMap<(Network, String, u16), u64>>,
+    /// The numbers of the next frames of streams, by network and destination.
+    streams: BTreeMap<(String, String), u64>,
 }
 
 impl Driver {
     fn new(fabric: Fabric) -> Self {
         println!("@ joined");
         let endpoints = Network::ALL.map(|network| fabric.endpoint(network).unwrap());
-        Self { endpoints, events: fabric.events(), fabric, table: String::new(), input: Vec::new() }
+        Self {
+            endpoints,
+            events: fabric.events(),
+            fabric,
+            table: String::new(),
+            input: Vec::new(),
+            tally: None,
+            streams: BTreeMap::new(),
+        }
     }
 
     fn run(mut self) {
@@ -413,10 +445,35 @@ impl Driver {
                     Cast::Multicast => "multicast",
                 };
                 let text = String::from_utf8_lossy(&frame[..received.len]);
+                if let Some(tally) = &mut self.tally {
+                    count(tally, network, &received, &text);
+                    continue;
+                }
                 println!("@ rx {network} {cast} {} {text}", received.from);
             }
             endpoint.flush();
         }
+    }
+
+    /// Sends the next frames of a stream; says which were not sent.
+    fn stream(&mut self, network: &str, to: &str, frames: u32) {
+        let destination = match to {
+            "broadcast" => Destination::Broadcast,
+            "multicast" => Destination::Multicast,
+            id => Destination::Node(node(id.parse().unwrap())),
+        };
+        let key = (network.to_owned(), to.to_owned());
+        let mut number = self.streams.get(&key).copied().unwrap_or(0);
+        for _ in 0..frames {
+            // Of all lengths: in the slot, in a buffer, and in several.
+            let text = format!("s{number} {}", "-".repeat((number as usize * 97) % 5000));
+            match self.endpoint(network).transmit(destination, text.as_bytes(), Metadata::default()) {
+                Ok(()) => number += 1,
+                Err(error) => println!("@ not sent, {error}, to {to}"),
+            }
+        }
+        self.endpoint(network).flush();
+        self.streams.insert(key, number);
     }
 
     fn report(&mut self) {
@@ -495,6 +552,19 @@ impl Driver {
                     println!("@ sent {sent:?} to {mac}");
                     endpoint.flush();
                 }
+            }
+            ["stream" | "try", network, to, count] => self.stream(network, to, count.parse().unwrap()),
+            ["tally"] => {
+                let tally = self.tally.iter().flatten();
+                let words =
+                    tally.map(|((network, cast, from), count)| format!(" {network}/{cast}/{from}={count}"));
+                println!("@ tally{}", words.collect::<String>());
+            }
+            ["resources"] => {
+                let fds = std::fs::read_dir("/proc/self/fd").unwrap().count();
+                let status = std::fs::read_to_string("/proc/self/status").unwrap();
+                let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+                println!("@ resources {fds} {}", anonymous.trim().trim_end_matches(" kB"));
             }
             ["accept"] => {
                 self.fabric.publish_facts(Facts { accepting: true, weight: 7, ..Facts::default() });
