@@ -15,6 +15,9 @@ use crate::ring::Geometry;
 pub enum Backing {
     /// A directory, best on a memory-backed file system; one arena file per node.
     Directory(PathBuf),
+    /// Memory files without names, which each node makes, seals and passes to the others itself: nobody can write or cut them but
+    /// their owner. The directory, on any file system, holds only locks and sockets.
+    SealedMemory(PathBuf),
     /// Files passed by a parent process, one per node id that may join.
     Inherited {
         /// One file per node, usually a memfd; each is read and written by its node and read by all.

@@ -32,29 +32,34 @@ use crate::node::NodeId;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    path: PathBuf,
-    fd: OwnedFd,
+    pub(super) path: PathBuf,
+    pub(super) fd: OwnedFd,
     coherence: Coherence,
 }
 
 impl Directory {
     pub(crate) fn open(path: PathBuf, coherence: Coherence) -> Result<Self, JoinError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = match rustix::fs::open(&path, flags, Mode::empty()) {
-            Ok(fd) => fd,
-            Err(errno) => return Err(JoinError::Directory { path, error: errno.into() }),
-        };
-        if let Ok(stat) = fstatfs(&fd) {
+        let directory = Self { coherence, ..Self::of_sockets(path)? };
+        if let Ok(stat) = fstatfs(&directory.fd) {
             match Medium::of(stat.f_type as u64) {
                 Medium::Memory => {}
-                Medium::HugePages => return Err(JoinError::HugePages { path }),
+                Medium::HugePages => return Err(JoinError::HugePages { path: directory.path }),
                 Medium::Other => tracing::warn!(
-                    path = %path.display(),
+                    path = %directory.path.display(),
                     "the segment directory is not on tmpfs; its pages may be written to a disk"
                 ),
             }
         }
-        Ok(Self { path, fd, coherence })
+        Ok(directory)
+    }
+
+    /// A directory without arenas: of locks and sockets alone.
+    pub(super) fn of_sockets(path: PathBuf) -> Result<Self, JoinError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(&path, flags, Mode::empty()) {
+            Ok(fd) => Ok(Self { path, fd, coherence: Coherence::Hardware }),
+            Err(errno) => Err(JoinError::Directory { path, error: errno.into() }),
+        }
     }
 
     fn error(&self, errno: Errno) -> JoinError {
@@ -62,7 +67,7 @@ impl Directory {
     }
 
     /// Opens and locks the lock file; `Ok(None)` if another process holds it.
-    fn try_lock(&self, node: NodeId) -> Result<Option<File>, JoinError> {
+    pub(super) fn try_lock(&self, node: NodeId) -> Result<Option<File>, JoinError> {
         let name = lock_name(node);
         loop {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;

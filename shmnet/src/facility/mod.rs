@@ -1,6 +1,7 @@
 //! Facilities: where arenas come from, how a node id is held, and where a node's doorbell is found.
 //!
-//! [`directory`] keeps one file per node in a directory; [`inherited`] uses files that a parent process passed; [`region`]
+//! [`directory`] keeps one file per node in a directory; [`inherited`] uses files that a parent process passed; [`memfd`] has
+//! each node seal its own and pass it on; [`region`]
 //! divides one file, PCI BAR or DAX device among all nodes; `distributed`, where it was built in, carries the arenas between
 //! hosts that share no memory.
 
@@ -8,6 +9,7 @@ mod directory;
 #[cfg(feature = "libfabric")]
 mod distributed;
 mod inherited;
+mod memfd;
 mod region;
 
 pub(crate) use self::directory::Directory;
@@ -233,6 +235,7 @@ pub(crate) fn facility(backing: Backing, terms: Terms) -> Result<Arc<dyn Facilit
         Backing::Inherited { arenas, name } => {
             Arc::new(inherited::Inherited::new(arenas, name, terms.coherence()))
         }
+        Backing::SealedMemory(path) => Arc::new(memfd::SealedMemory::open(path)?),
         Backing::Region(region, _) => Arc::new(region::Region::open(&region, terms)?),
         #[cfg(feature = "libfabric")]
         Backing::Reflected(memory) => Arc::new(distributed::Distributed::open(memory, terms)?),

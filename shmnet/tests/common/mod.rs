@@ -313,6 +313,7 @@ pub fn child() {
     for option in options.split_whitespace() {
         match option.split_once('=').unwrap_or((option, "")) {
             ("takeover", _) => config.takeover = true,
+            ("memfd", _) => config.backing = Backing::SealedMemory(PathBuf::from(&directory)),
             ("tally", _) => tally = Some(BTreeMap::new()),
             ("failed", value) => config.timing.failed = Duration::from_secs(value.parse().unwrap()),
             ("fast", _) => config.timing = Timing::default(),
