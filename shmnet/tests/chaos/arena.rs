@@ -79,7 +79,7 @@ impl Arena {
 
     /// The acknowledgement that this node has for another's lane in that group.
     pub fn acknowledgement(&self, other: u16) -> u64 {
-        self.group() + 384 + 8 * u64::from(other)
+        self.group() + 384 + 8 * (u64::from(other) - 1)
     }
 
     pub fn groups_end(&self) -> u64 {

@@ -163,6 +163,15 @@ impl Hostile {
     }
 }
 
+/// Whether no thread of a process runs any more: a signal is only on its way when it was sent.
+fn is_stopped(pid: i32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks.map_while(Result::ok).all(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+    })
+}
+
 /// Whether the honest nodes have done about a hostile one what they should.
 fn is_done(honest: &Honest, case: &Case, hostile: &Hostile) -> bool {
     match case.outcome {
@@ -206,6 +215,7 @@ fn batch(segment: &Segment, honest: &mut Honest, number: usize, cases: &[&Case])
     for (case, one) in cases.iter().zip(&hostile) {
         if case.stopped {
             one.node.signal(Signal::STOP);
+            common::await_that("every thread stands still", || is_stopped(one.node.pid()));
         }
         (case.act)(&one.arena, &arenas);
     }
