@@ -91,7 +91,8 @@ impl ArenaUnderTest {
     pub fn read_everything(&self) {
         let span = self.seen.peer();
         let identity = PeerArena::identity_of(&span);
-        let _ = agree::check(peer(), &identity, &self.requirements, &crate::memory::Coherence::Hardware);
+        let _ =
+            agree::check(peer(), &identity, &self.requirements, crate::memory::Coherence::Hardware.code());
         let _ = (PeerArena::state_of(&span), PeerArena::liveness_of(&span), PeerArena::heartbeat_of(&span));
         let _ = PeerArena::closed_of(&span, me());
         let arena = PeerArena::new(span, self.layout).expect("long enough");

@@ -85,6 +85,12 @@ pub(crate) trait Facility: Debug + Send + Sync {
     /// The bells of this node's data thread and control thread, before anything else is asked: for a facility that knows by
     /// itself when something has come.
     fn bells(&self, _data: &Arc<Bell>, _control: &Arc<Bell>) {}
+
+    /// Whether the arenas of others are copies here, which an engine keeps.
+    fn is_reflected(&self) -> bool {
+        false
+    }
+
     /// What an access to the memory takes, where that was measured.
     fn cost(&self) -> Option<MappingCost> {
         None

@@ -15,12 +15,13 @@ pub(crate) struct Requirements {
     pub(crate) parameters: [NetworkParameters; 2],
 }
 
-/// Checks a live peer's identity, as read from its arena by the given coherence, against ours; `false` for an arena that is not one.
+/// Checks a live peer's identity against ours, in a segment whose coherence has the given code; `false` for an arena that is
+/// not one.
 pub(crate) fn check(
     peer: NodeId,
     identity: &Result<Identity, Malformed>,
     ours: &Requirements,
-    coherence: &Coherence,
+    coherence: u8,
 ) -> Result<bool, JoinError> {
     let identity = match identity {
         Ok(identity) if identity.node == peer => identity,
@@ -29,8 +30,8 @@ pub(crate) fn check(
             return Err(JoinError::AbiMismatch { peer, ours: ABI_VERSION, theirs: *theirs });
         }
     };
-    if identity.coherence != coherence.code() {
-        let (ours, theirs) = (coherence.name(), Coherence::name_of(identity.coherence));
+    if identity.coherence != coherence {
+        let (ours, theirs) = (Coherence::name_of(coherence), Coherence::name_of(identity.coherence));
         return Err(JoinError::CoherenceMismatch { peer, ours, theirs });
     }
     for ((field, ours), theirs) in GEOMETRY_FIELDS.iter().zip(ours.geometry).zip(identity.geometry) {

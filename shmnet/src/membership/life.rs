@@ -15,7 +15,7 @@ use crate::liveness::holder::Holder;
 use crate::liveness::roster::Roster;
 use crate::liveness::watcher::Watcher;
 use crate::liveness::word_is_held;
-use crate::memory::OwnSpan;
+use crate::memory::{Coherence, Mapping, OwnSpan};
 use crate::node::NodeId;
 use crate::ring::Geometry;
 use crate::sigbus;
@@ -59,6 +59,12 @@ impl Setup {
     /// Whether a liveness word says that its node lives, or says nothing at all.
     pub(super) fn may_live(&self, word: u32) -> bool {
         self.facility.liveness() == Liveness::Heartbeat || word_is_held(word)
+    }
+
+    /// The code of the segment's coherence, of which a peer's arena is mapped here: what a facility keeps a copy of is
+    /// ordinary memory to its readers.
+    pub(super) fn coherence_of(&self, peer: &Mapping) -> u8 {
+        if self.facility.is_reflected() { Coherence::REFLECTED } else { peer.coherence().code() }
     }
 }
 

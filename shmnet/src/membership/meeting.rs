@@ -116,7 +116,8 @@ impl Control {
             return;
         }
         let identity = PeerArena::identity_of(&span);
-        match agree::check(node, &identity, &self.setup.requirements, span.mapping().coherence()) {
+        match agree::check(node, &identity, &self.setup.requirements, self.setup.coherence_of(span.mapping()))
+        {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {

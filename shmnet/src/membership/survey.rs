@@ -45,7 +45,7 @@ pub(super) fn survey(setup: &Setup) -> Result<Survey, JoinError> {
         if by_heart && !beats(&file, silence(setup, &identity)) {
             continue;
         }
-        match agree::check(node, &identity, &setup.requirements, file.mapping.coherence()) {
+        match agree::check(node, &identity, &setup.requirements, setup.coherence_of(&file.mapping)) {
             Ok(true) if by_heart => {
                 let incarnation = PeerArena::state_of(&span).map_or(0, |word| word.incarnation);
                 found.live.push(node);

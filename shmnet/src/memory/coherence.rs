@@ -64,9 +64,12 @@ impl Coherence {
         match self {
             Self::Hardware => 0,
             Self::Flush => 1,
-            Self::Reflected(_) => 2,
+            Self::Reflected(_) => Self::REFLECTED,
         }
     }
+
+    /// The code of memory of which every node has a copy.
+    pub(crate) const REFLECTED: u8 = 2;
 
     /// The name for such a number.
     #[must_use]
@@ -74,7 +77,7 @@ impl Coherence {
         match code {
             0 => "hardware",
             1 => "flush",
-            2 => "reflected",
+            Self::REFLECTED => "reflected",
             _ => "unknown",
         }
     }

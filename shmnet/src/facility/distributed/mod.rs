@@ -291,6 +291,10 @@ impl Facility for Distributed {
         Wakes::Arrival
     }
 
+    fn is_reflected(&self) -> bool {
+        true
+    }
+
     fn liveness(&self) -> Liveness {
         Liveness::Heartbeat
     }
