@@ -26,6 +26,8 @@ pub(super) struct Endpoint {
     memory: Arc<Mapping>,
     key: u64,
     address: u64,
+    /// Not to be closed: see [`abandon`](Self::abandon).
+    abandoned: bool,
 }
 
 // SAFETY: the endpoint belongs to this value alone, and libfabric's objects are not bound to the thread that made them.
@@ -65,7 +67,7 @@ impl Endpoint {
             let what = unsafe { CStr::from_ptr(what) }.to_string_lossy().into_owned();
             return Err(failure(&what, status));
         };
-        let mut endpoint = Self { raw, memory, key: 0, address: 0 };
+        let mut endpoint = Self { raw, memory, key: 0, address: 0, abandoned: false };
         if !endpoint.memory.is_writable() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "memory that is read-only"));
         }
@@ -167,6 +169,16 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Leaves the endpoint and its memory as they are until the process ends, when this value is dropped.
+    ///
+    /// libfabric 1.17 touches freed memory when an endpoint is closed whose connection was lost without a word, as when a
+    /// cable is cut.
+    pub(super) fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+}
+
 impl AsFd for Endpoint {
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor belongs to the completion queue, which is open as long as this value lives.
@@ -176,6 +188,11 @@ impl AsFd for Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
+        if self.abandoned {
+            // What is registered stays mapped: a late write still has its place.
+            std::mem::forget(Arc::clone(&self.memory));
+            return;
+        }
         // SAFETY: made by `isthmus_ofi_open`, and not used after this.
         unsafe { isthmus_ofi_close(self.raw.as_ptr()) };
     }

@@ -190,6 +190,11 @@ impl Inbound {
         }
     }
 
+    /// Does without closing the endpoint in order: see [`Endpoint::abandon`].
+    pub(super) fn abandon(&mut self) {
+        self.endpoint.abandon();
+    }
+
     pub(super) fn may_wait(&mut self) -> bool {
         self.endpoint.may_wait()
     }

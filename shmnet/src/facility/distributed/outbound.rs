@@ -316,6 +316,11 @@ impl Outbound {
         !self.unposted.is_empty() || self.stalled.is_some()
     }
 
+    /// Does without closing the endpoint in order: see [`Endpoint::abandon`].
+    pub(super) fn abandon(&mut self) {
+        self.endpoint.abandon();
+    }
+
     pub(super) fn may_wait(&mut self) -> bool {
         self.endpoint.may_wait()
     }

@@ -108,15 +108,32 @@ impl Progress {
                 Command::Outbound(mut session) => {
                     tracing::info!(node = session.node.get(), "this node's memory is reflected to a peer");
                     session.carry(self.arena.clone());
-                    self.outbound.retain(|other| other.node != session.node);
+                    self.outbound.retain_mut(|other| {
+                        let stays = other.node != session.node;
+                        if !stays {
+                            other.abandon();
+                        }
+                        stays
+                    });
                     self.outbound.push(*session);
                 }
                 Command::Inbound(session) => {
                     tracing::info!(node = session.node.get(), "a peer reflects its memory to this node");
-                    self.inbound.retain(|other| other.node != session.node);
+                    self.inbound.retain_mut(|other| {
+                        let stays = other.node != session.node;
+                        if !stays {
+                            other.abandon();
+                        }
+                        stays
+                    });
                     // What went to another process of the node leads nowhere.
-                    self.outbound
-                        .retain(|other| other.node != session.node || other.process == session.process);
+                    self.outbound.retain_mut(|other| {
+                        let stays = other.node != session.node || other.process == session.process;
+                        if !stays {
+                            other.abandon();
+                        }
+                        stays
+                    });
                     self.inbound.push(*session);
                 }
                 Command::Carry(arena) => {
@@ -158,6 +175,9 @@ impl Progress {
             Err(error) => {
                 tracing::info!(node = session.node.get(), %error, "a peer's memory is reflected no more");
                 news.membership = true;
+                if !has_hung_up(&error) {
+                    session.abandon();
+                }
                 false
             }
         });
@@ -204,6 +224,9 @@ impl Progress {
                 }
                 Err(error) => {
                     tracing::info!(node = session.node.get(), %error, "this node's memory is reflected to a peer no more");
+                    if !has_hung_up(&error) {
+                        session.abandon();
+                    }
                     false
                 }
             }
@@ -253,3 +276,16 @@ const PRESSING: Duration = Duration::from_micros(200);
 
 /// How long it sleeps at most; nothing that matters waits for it.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+
+/// Whether a session ended as one whose peer's process has ended: its connections are closed.
+fn has_hung_up(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    // The control connections' own ends; a failure of a transfer is of another kind.
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof
+    )
+}
