@@ -14,12 +14,22 @@ TOOLS = {
 }
 
 
+def number_of(value):
+    """A number, also one in the text of a query; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
 def shorten(values, limits):
     for name, (longest, allowed) in limits.items():
         value = values.get(name)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = number_of(value)
         # Without the member its default holds, which takes seconds, or a day.
-        if value is None and name not in values or number and longest < value <= allowed:
+        if value is None and name not in values or number is not None and longest < number <= allowed:
             values[name] = longest
 
 
