@@ -24,7 +24,7 @@
 //! | [`node`] | a running node, from start to end |
 //! | [`demo`] | a cluster on one machine |
 //! | [`segment`] | the shared memory itself, read, prepared and measured without a node |
-//! | [`bench`] | what the shared memory does on a machine |
+//! | [`mod@bench`] | what the shared memory does on a machine |
 //! | [`config`] | the configuration file: parsing, validation, diagnostics |
 //! | [`init`] | the first process of a container or of a virtual machine |
 //! | [`service`] | what a service manager is told |

@@ -21,13 +21,13 @@
 //! The transmitter sends what it writes on its way to memory at once, but keeps the words of frames until the end of a burst: one
 //! fence, then the words of all. The receiver drops the lines of several slots at a time from its caches and loads their words;
 //! then it drops the lines of the payload of those that are published, which may have been fetched, stale, at any time before, and
-//! reads them ([`ahead`]). Where memory is coherent none of this happens.
+//! reads them (`ahead`). Where memory is coherent none of this happens.
 //!
 //! # Near and far
 //!
 //! Between processors that share a cache, payload is copied by usual stores and the receiver fetches it from the transmitter's cache; between
 //! others it is copied by stores that go past the caches. The transmitter measures the distance in passing and chooses for each peer
-//! ([`distance`]).
+//! (`distance`).
 //!
 //! # Distrust
 //!
