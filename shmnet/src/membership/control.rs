@@ -1,36 +1,36 @@
-//! The control thread: the loop, joining, leaving and rejoining.
+//! The control thread: what it knows, its loop, and what it is told.
 //!
-//! What is done about a single peer is in [`super::meeting`].
+//! | module | subject |
+//! |---|---|
+//! | [`super::joining`] | becoming a member, ceasing to be one, and becoming one again |
+//! | [`super::hearing`] | connections to the doorbells |
+//! | [`super::rounds`] | looking at the whole segment |
+//! | [`super::meeting`] | a single peer |
+//! | [`super::publishing`] | what the others see |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::agree::Requirements;
+use super::hearing::Caller;
 use super::life::{Life, Setup};
 use super::notice::{Notice, Notifier};
 use super::peer::Peer;
 use super::refutation::Refutations;
 use super::shared::Shared;
-use super::survey;
 use crate::config::{BackOff, Backing, FabricConfig, Timing};
 use crate::doorbell::Bell;
 use crate::doorbell::activity::{Lookout, LookoutThread};
-use crate::doorbell::attention::Sleeper;
-use crate::doorbell::link::{Link, Listener, Said, Speaker};
 use crate::error::JoinError;
 use crate::event::{EventKind, FailureReason};
-use crate::fabric::handover::{Beginning, Giver, GroupGauge, Handover, Reply};
+use crate::fabric::handover::{Giver, GroupGauge, Reply};
 use crate::facility::{self, IdLock, Liveness, Terms, Wakes};
 use crate::facts::Facts;
-use crate::group::GroupEndpoint;
-use crate::layout::{Chunk, Layout, State};
+use crate::layout::{Chunk, Layout};
 use crate::liveness::heartbeat::{BeatClock, Pulse};
 use crate::liveness::quota;
 use crate::multicast::MulticastFilter;
@@ -74,15 +74,15 @@ pub(crate) struct Control {
     /// Nodes that may live, where only the heart can tell, and has not yet told.
     pub(super) unproven: BTreeMap<NodeId, Unproven>,
     /// Looks for what wakes this node, where no doorbell does.
-    lookout: Option<LookoutThread>,
+    pub(super) lookout: Option<LookoutThread>,
     pub(super) group_gauges: [Option<[Arc<GroupGauge>; 2]>; 2],
     /// Which networks' groups this node reads: both, until it drops an endpoint. From the first on, so that no peer gives up
     /// a frame for which this node was not yet waited.
-    reads: [bool; 2],
+    pub(super) reads: [bool; 2],
     /// The multicast addresses that this node takes: all, until it says which.
     pub(super) multicast: [MulticastFilter; 2],
-    callers: Vec<Caller>,
-    retry: bool,
+    pub(super) callers: Vec<Caller>,
+    pub(super) retry: bool,
 }
 
 /// See [`Control::unforgotten`].
@@ -100,12 +100,6 @@ pub(super) struct Unproven {
     /// The heartbeats at first, and when that was.
     pub(super) beats: u64,
     pub(super) since: Instant,
-}
-
-/// Someone who connected to our doorbell.
-struct Caller {
-    link: Link,
-    node: Option<NodeId>,
 }
 
 impl Control {
@@ -206,84 +200,6 @@ impl Control {
         Builder::new().name("shm-control".into()).spawn(move || self.run())
     }
 
-    /// Becomes a member, in the next incarnation.
-    fn enter(&mut self) -> Result<(), JoinError> {
-        let me = self.setup.me;
-        let survey = survey::survey(&self.setup)?;
-        let former = survey.remembered.max(self.lock.previous());
-        if self.setup.facility.reuses_memory() {
-            survey::await_closing(&self.setup, &survey.live, former)?;
-        }
-        self.unproven.clear();
-        for (node, unproven) in survey.proven {
-            self.unproven.insert(node, unproven);
-        }
-        if survey.live.is_empty() {
-            self.setup.facility.sweep(me);
-        }
-        // What our own former incarnation took is given back before more is asked for.
-        self.setup.facility.remove(me);
-
-        let life = Life::begin(&self.setup, former + 1, survey.live.len(), &self.facts, self.lock.claim())?;
-        for (node, incarnation) in &self.closed {
-            life.arena.close(*node, *incarnation);
-        }
-        self.life = Some(life);
-        Network::ALL.into_iter().for_each(|network| self.filter_multicast(network));
-        self.subscribe();
-        let entered = self.show(&survey.live);
-        if entered.is_err() {
-            self.end_life();
-            self.setup.facility.remove(me);
-        }
-        entered
-    }
-
-    /// Allocates rings for the live members, shows the arena, and announces it to all.
-    fn show(&mut self, live: &[NodeId]) -> Result<(), JoinError> {
-        self.begin_endpoints()?;
-        for node in live {
-            self.meet(*node);
-        }
-        let Some(life) = &mut self.life else { return Ok(()) };
-        self.setup.facility.show(self.setup.me)?;
-        life.shown = true;
-        life.arena.set_state(life.incarnation, State::Active);
-        life.arena.changed();
-        self.lock.record(life.incarnation, &self.setup.hostname);
-        self.look_at_segment();
-        self.publish();
-        Ok(())
-    }
-
-    fn begin_endpoints(&mut self) -> Result<(), JoinError> {
-        let Some(life) = &self.life else { return Ok(()) };
-        let broken = |error: &dyn std::fmt::Display| JoinError::System {
-            what: "laying out the arena",
-            error: io::Error::other(error.to_string()),
-        };
-        for network in Network::ALL {
-            let group = |kind| {
-                let area = life.arena.group(network, kind).map_err(|error| broken(&error))?;
-                let number = self.setup.me.group_number();
-                GroupEndpoint::new(area, number, life.incarnation, self.setup.layout.group)
-                    .map_err(|error| broken(&error))
-            };
-            let gauge = || Arc::new(GroupGauge::new(self.setup.layout.max_nodes));
-            let gauges = [gauge(), gauge()];
-            let beginning = Beginning {
-                incarnation: life.incarnation,
-                claim: self.lock.claim(),
-                sleeper: Sleeper::new(life.arena.attention(network).map_err(|error| broken(&error))?),
-                groups: [group(0)?, group(1)?],
-                group_gauges: gauges.clone(),
-            };
-            self.group_gauges[network.index()] = Some(gauges);
-            self.seams.givers[network.index()].give(Handover::Begin(Box::new(beginning)));
-        }
-        Ok(())
-    }
-
     fn run(&mut self) {
         let mut next_survey = Instant::now() + SURVEY;
         let mut next_picture = Instant::now() + PICTURE;
@@ -328,22 +244,6 @@ impl Control {
                 self.take_picture();
             }
         }
-    }
-
-    /// Waits for anything to happen.
-    fn wait(&self, timeout: Duration) {
-        let mut fds = vec![PollFd::from_borrowed_fd(self.seams.waker.as_fd(), PollFlags::IN)];
-        if let Some(life) = &self.life {
-            fds.extend(life.listener.as_ref().map(|it| PollFd::from_borrowed_fd(it.as_fd(), PollFlags::IN)));
-        }
-        let links = self.peers.values().filter_map(|peer| peer.link.as_ref());
-        for link in links.chain(self.callers.iter().map(|caller| &caller.link)) {
-            fds.push(PollFd::from_borrowed_fd(link.as_fd(), PollFlags::IN));
-        }
-        let timeout =
-            Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        // Interrupted or not, everything is looked at next.
-        let _ = poll(&mut fds, Some(&timeout));
     }
 
     fn handle(&mut self, notice: Notice) {
@@ -452,251 +352,12 @@ impl Control {
         }
     }
 
-    /// This node's incarnation was closed, and not without cause: it ends here, and the next one begins.
-    pub(super) fn on_closed(&mut self, by: NodeId) {
-        let Some(life) = &self.life else { return };
-        self.log(self.setup.me, life.incarnation, EventKind::SelfClosed { by });
-        self.end_life();
-        self.publish();
-        self.rejoin();
-    }
-
-    fn rejoin(&mut self) {
-        let me = self.setup.me;
-        if !self.lock.still_held() {
-            let why = format!("another process has taken node id {me}");
-            self.retry = false;
-            self.log(me, 0, EventKind::RejoinFailed { why });
-            return;
-        }
-        match self.enter() {
-            Ok(()) => {
-                self.retry = false;
-                let incarnation = self.life.as_ref().map_or(0, |life| life.incarnation);
-                self.log(me, incarnation, EventKind::Rejoined);
-            }
-            Err(error) => {
-                let first = !std::mem::replace(&mut self.retry, true);
-                if first {
-                    self.log(me, 0, EventKind::RejoinFailed { why: error.to_string() });
-                }
-            }
-        }
-    }
-
-    /// Ends this incarnation, without a word to the peers.
-    fn end_life(&mut self) {
-        for giver in &self.seams.givers {
-            giver.give(Handover::End);
-        }
-        self.peers.clear();
-        self.unproven.clear();
-        self.callers.clear();
-        self.unforgotten.clear();
-        self.accusers.clear();
-        self.refutations.settled();
-        self.group_gauges = [None, None];
-        self.life = None;
-    }
-
-    fn leave(&mut self) {
-        if let Some(life) = &self.life {
-            let still_ours = self.lock.still_held();
-            // What another process has taken over may be the very same memory.
-            if still_ours || !self.setup.facility.reuses_memory() {
-                life.arena.set_state(life.incarnation, State::Left);
-                self.tell_peers();
-            }
-            self.end_life();
-            if still_ours {
-                self.setup.facility.remove(self.setup.me);
-            }
-        }
-        self.publish();
-    }
-
-    /// Says in the arena which networks' groups this node reads.
-    fn subscribe(&mut self) {
-        if let Some(life) = &self.life {
-            let bitmap = u64::from(self.reads[0]) | u64::from(self.reads[1]) << 1;
-            life.arena.set_subscriptions(bitmap);
-            self.tell_peers();
-        }
-    }
-
-    /// Says in the arena which multicast addresses this node takes, and has the endpoint take no others.
-    fn filter_multicast(&self, network: Network) {
-        let filter = &self.multicast[network.index()];
-        if let Some(life) = &self.life {
-            life.arena.publish_multicast(network, filter);
-        }
-        self.seams.givers[network.index()].give(Handover::Takes(filter.clone()));
-    }
-
-    /// Makes peers look at this node's arena.
-    pub(super) fn tell_peers(&self) {
-        let Some(life) = &self.life else { return };
-        life.arena.changed();
-        let me = Speaker { node: self.setup.me, incarnation: life.incarnation };
-        for link in self.peers.values().filter_map(|peer| peer.link.as_ref()) {
-            link.look(me);
-        }
-    }
-
-    fn accept_callers(&mut self) {
-        let Some(life) = &self.life else { return };
-        let me = Speaker { node: self.setup.me, incarnation: life.incarnation };
-        while let Some(link) = life.listener.as_ref().and_then(Listener::accept) {
-            if self.callers.len() < MAX_CALLERS && link.pass(me, &self.seams.bell).is_ok() {
-                self.callers.push(Caller { link, node: None });
-            }
-        }
-    }
-
-    fn hear_callers(&mut self) {
-        let mut heard = Vec::new();
-        self.callers.retain_mut(|caller| {
-            for _ in 0..HEAR_AT_ONCE {
-                match caller.link.hear() {
-                    Said::Hello(speaker) => {
-                        caller.node = Some(speaker.node);
-                        heard.push(speaker.node);
-                    }
-                    Said::Look => heard.extend(caller.node),
-                    Said::Nothing => return true,
-                    // Bells are not taken from callers.
-                    Said::Bell(..) | Said::Gone => {
-                        heard.extend(caller.node);
-                        return false;
-                    }
-                }
-            }
-            true
-        });
-        heard.sort_unstable();
-        heard.dedup();
-        for node in heard {
-            self.look(node);
-        }
-    }
-
-    fn hear_peers(&mut self) {
-        let nodes: Vec<NodeId> = self.peers.keys().copied().collect();
-        for node in nodes {
-            for _ in 0..HEAR_AT_ONCE {
-                let Some(link) = self.peers.get(&node).and_then(|peer| peer.link.as_ref()) else { break };
-                match link.hear() {
-                    Said::Bell(speaker, bell) => self.take_bell(node, speaker, bell),
-                    Said::Nothing => break,
-                    Said::Hello(_) | Said::Look => {}
-                    Said::Gone => {
-                        self.hung_up(node);
-                        break;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Looks at the whole segment for what was missed.
-    fn survey(&mut self) {
-        if self.life.is_none() {
-            if self.retry {
-                self.rejoin();
-            }
-            return;
-        }
-        if !self.lock.still_held() {
-            self.lose_id();
-            return;
-        }
-        if self.life.as_ref().is_some_and(|life| !life.is_intact()) {
-            tracing::error!(
-                "somebody else wrote to this node's own arena or cut it short; rejoining with a new one"
-            );
-            self.on_closed(self.setup.me);
-            return;
-        }
-        self.look_at_segment();
-        self.inspect_peers();
-    }
-
-    /// Another process is this node now.
-    fn lose_id(&mut self) {
-        let me = self.setup.me;
-        let why = format!("another process has taken node id {me}");
-        self.end_life();
-        self.publish();
-        self.log(me, 0, EventKind::RejoinFailed { why });
-    }
-
-    /// Meets whoever is new.
-    fn look_for_newcomers(&mut self) {
-        if self.life.is_none() {
-            return;
-        }
-        for (node, _) in self.setup.facility.present().unwrap_or_default() {
-            if node != self.setup.me && !self.peers.contains_key(&node) {
-                self.look(node);
-            }
-        }
-    }
-
-    /// Meets whoever is new, and looks at everybody else.
-    pub(super) fn look_at_segment(&mut self) {
-        let present = match self.setup.facility.present() {
-            Ok(present) => present,
-            Err(error) => {
-                tracing::warn!(%error, "cannot look at the segment");
-                return;
-            }
-        };
-        for (node, stamp) in present {
-            if node == self.setup.me {
-                continue;
-            }
-            if self.peers.get(&node).is_some_and(|peer| peer.stamp != stamp) {
-                self.replaced(node);
-            }
-            self.look(node);
-        }
-    }
-
     pub(super) fn is_current(&self, node: NodeId, incarnation: u64) -> bool {
         self.peers.get(&node).is_some_and(|peer| peer.incarnation == incarnation)
     }
 
     pub(super) fn log(&self, node: NodeId, incarnation: u64, kind: EventKind) {
         self.seams.shared.log.write(node, incarnation, kind);
-    }
-
-    /// Shows the table of active nodes, and tells the endpoints and threads who the members are.
-    pub(super) fn publish(&self) {
-        self.seams.shared.active.store(Arc::new(self.active_nodes()));
-        self.take_picture();
-    }
-
-    /// Leaves a snapshot where it is found without asking this thread.
-    fn take_picture(&self) {
-        self.seams.shared.picture.store(Some(Arc::new(self.snapshot())));
-    }
-
-    /// Hands the peers to the threads that look after them.
-    pub(super) fn publish_peers(&self) {
-        if let Some(life) = &self.life {
-            life.roster.replace(self.peers.values().map(Peer::watched).collect());
-        }
-        if let Some(thread) = &self.lookout {
-            thread.lookout().watch(self.peers.values().filter_map(|peer| peer.line.clone()).collect());
-        }
-        for network in Network::ALL {
-            let subscribed = self.peers.values().filter(|peer| peer.subscribed[network.index()]);
-            let wanted =
-                MulticastFilter::union(subscribed.clone().map(|peer| &peer.multicast[network.index()]));
-            let members = subscribed.map(|peer| peer.node.group_number()).collect();
-            self.seams.givers[network.index()].give(Handover::Members { members, wanted });
-        }
-        self.publish();
     }
 }
 
@@ -731,9 +392,3 @@ pub(crate) const PICTURE: Duration = Duration::from_millis(200);
 
 /// The least failure timeout where a CPU quota can stop a healthy process.
 const QUOTA_FAILED: Duration = Duration::from_millis(500);
-
-/// Connections to our doorbell: two for each possible node.
-const MAX_CALLERS: usize = 512;
-
-/// Messages heard from one connection before the others are heard.
-const HEAR_AT_ONCE: usize = 16;
