@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -167,6 +167,17 @@ impl Node {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Kills it; gives how it ended, and all that it ever said.
+    pub fn end(&mut self) -> (ExitStatus, Vec<String>) {
+        let _ = self.child.kill();
+        let status = self.child.wait().unwrap();
+        let mut seen = self.lines.seen.lock().unwrap();
+        while !seen.1 {
+            seen = self.lines.changed.wait(seen).unwrap();
+        }
+        (status, seen.0.clone())
     }
 
     /// All lines so far.
