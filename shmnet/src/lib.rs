@@ -73,7 +73,9 @@ pub use crate::event::{Event, EventKind, FailureReason};
 #[cfg(not(loom))]
 pub use crate::fabric::Fabric;
 #[cfg(not(loom))]
-pub use crate::fabric::endpoint::{Destination, Endpoint, Received};
+pub use crate::fabric::endpoint::{Destination, Endpoint};
+#[cfg(not(loom))]
+pub use crate::fabric::sink::{FrameSink, Received};
 #[cfg(not(loom))]
 pub use crate::fabric::snapshot::{GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot};
 #[cfg(not(loom))]

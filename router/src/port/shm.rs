@@ -6,10 +6,10 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 
-use isthmus_shmnet::{Destination, Endpoint, Fabric, Metadata, Network, Received, TransmitError};
+use isthmus_shmnet::{Destination, Endpoint, Fabric, FrameSink, Metadata, Network, Received, TransmitError};
 use isthmus_shmnet::{mac_address, node_of_mac};
 
-use super::offload::{Finished, Finisher, Offload, receive_burst};
+use super::offload::{Finished, Finisher, Offload};
 use super::{CarrierFlag, ETHERNET_HEADER, Port, PortInfo, PortStatistics};
 use crate::forward::DropReason;
 use crate::packet::{PacketBuffer, Pool};
@@ -48,16 +48,6 @@ impl ShmPort {
     pub fn carrier_flag(&self) -> CarrierFlag {
         self.carrier.clone()
     }
-
-    /// Takes one frame from the rings. `None`: there is none.
-    fn take_frame(&mut self, buffer: &mut PacketBuffer) -> Option<Finished> {
-        let received = self.endpoint.receive(buffer.space_mut())?;
-        buffer.set_len(received.len);
-        if !is_from(self.network, &received, buffer.bytes()) {
-            return Some(Finished::Damaged);
-        }
-        Some(self.finisher.finish(&offload_of(&received.metadata), buffer))
-    }
 }
 
 impl Port for ShmPort {
@@ -66,12 +56,28 @@ impl Port for ShmPort {
     }
 
     fn receive(&mut self, batch: &mut Vec<PacketBuffer>, pool: &mut Pool, limit: usize) -> usize {
-        receive_burst(
-            self,
-            (batch, pool, limit),
-            |port| (&mut port.finisher, &mut port.statistics),
-            Self::take_frame,
-        )
+        let before = batch.len();
+        let mut arrivals = Arrivals {
+            network: self.network,
+            buffer: None,
+            room: limit,
+            batch,
+            pool,
+            finisher: &mut self.finisher,
+            statistics: &mut self.statistics,
+        };
+        // Frames that are dropped count, too: a flood of them must not keep the worker here.
+        let mut rest = limit;
+        loop {
+            arrivals.take_pieces();
+            let taken = self.endpoint.receive_burst(rest.min(arrivals.room), &mut arrivals);
+            rest -= taken;
+            if taken == 0 {
+                break;
+            }
+        }
+        arrivals.end();
+        batch.len() - before
     }
 
     fn transmit(&mut self, frame: &[u8]) -> Result<(), DropReason> {
@@ -114,6 +120,80 @@ impl Port for ShmPort {
 
     fn statistics(&self) -> PortStatistics {
         self.statistics
+    }
+}
+
+/// Frames of a burst on their way from the rings to the worker's batch.
+struct Arrivals<'a> {
+    network: Network,
+    /// For the next frame.
+    buffer: Option<PacketBuffer>,
+    /// How many frames the batch still takes.
+    room: usize,
+    batch: &'a mut Vec<PacketBuffer>,
+    pool: &'a mut Pool,
+    finisher: &'a mut Finisher,
+    statistics: &'a mut PortStatistics,
+}
+
+impl Arrivals<'_> {
+    /// Takes the rest of a super-frame that was received before.
+    fn take_pieces(&mut self) {
+        while self.room > 0 && self.finisher.has_pieces() {
+            let Some(mut buffer) = self.buffer.take().or_else(|| self.pool.take()) else { return };
+            if !self.finisher.take_piece(&mut buffer) {
+                self.buffer = Some(buffer);
+                return;
+            }
+            self.push(buffer);
+        }
+    }
+
+    fn push(&mut self, buffer: PacketBuffer) {
+        self.batch.push(buffer);
+        self.room -= 1;
+    }
+
+    fn end(self) {
+        if let Some(buffer) = self.buffer {
+            self.pool.give(buffer);
+        }
+    }
+}
+
+impl FrameSink for Arrivals<'_> {
+    #[inline]
+    fn room(&mut self) -> Option<&mut [u8]> {
+        // The pieces of a super-frame come before the next frame.
+        if self.room == 0 || self.finisher.has_pieces() {
+            return None;
+        }
+        if self.buffer.is_none() {
+            self.buffer = self.pool.take();
+        }
+        self.buffer.as_mut().map(PacketBuffer::space_mut)
+    }
+
+    #[inline]
+    fn received(&mut self, frame: Received) {
+        let Some(mut buffer) = self.buffer.take() else { return };
+        buffer.set_len(frame.len);
+        let finished = if is_from(self.network, &frame, buffer.bytes()) {
+            self.finisher.finish(&offload_of(&frame.metadata), &mut buffer)
+        } else {
+            Finished::Damaged
+        };
+        match finished {
+            Finished::Frame => return self.push(buffer),
+            Finished::Completed => {
+                self.statistics.checksums_completed += 1;
+                return self.push(buffer);
+            }
+            Finished::SuperFrame => self.statistics.segmented += 1,
+            Finished::TooLong => self.statistics.receive_drops += 1,
+            _ => self.statistics.receive_errors += 1,
+        }
+        self.buffer = Some(buffer);
     }
 }
 

@@ -3,10 +3,13 @@
 //! Nothing here allocates, locks or waits while packets flow; what the control thread has prepared is taken over at a
 //! flag.
 
+mod receive;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ends::{Ends, GroupEnds, Heard};
+use self::receive::Turn;
+use super::ends::{Ends, GroupEnds};
 use super::handover::{Beginning, Handover, Reply, Taker};
 use crate::doorbell::Bell;
 use crate::doorbell::activity::Lookout;
@@ -16,7 +19,7 @@ use crate::facility::Claim;
 use crate::liveness::heartbeat::BeatClock;
 use crate::membership::notice::{Notice, Notifier};
 use crate::multicast::MulticastFilter;
-use crate::node::{Cast, Network, NodeId, mac_address};
+use crate::node::{Network, NodeId, mac_address};
 use crate::quarantine::QuarantineCause;
 use crate::ring::Metadata;
 
@@ -31,22 +34,9 @@ pub enum Destination {
     Multicast,
 }
 
-/// A frame was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Its length in bytes.
-    pub len: usize,
-    /// The node that sent it: its ring or lane vouches for that, whatever the frame says.
-    pub from: NodeId,
-    /// How it came.
-    pub cast: Cast,
-    /// What came with it; the default for frames that came by a group ring.
-    pub metadata: Metadata,
-}
-
 /// One network's adapter, for one thread.
 ///
-/// A worker's loop: [`receive`](Self::receive) until `None` or enough, [`transmit`](Self::transmit), then
+/// A worker's loop: [`receive_burst`](Self::receive_burst), [`transmit`](Self::transmit), then
 /// [`flush`](Self::flush) once per turn. When there was nothing to do for a while: [`prepare_sleep`](Self::prepare_sleep) on
 /// every endpoint that shares the doorbell; if all return `true`, wait for [`Fabric::doorbell`](crate::Fabric::doorbell) to be
 /// readable; then [`wake`](Self::wake).
@@ -73,16 +63,8 @@ pub struct Endpoint {
     /// The multicast frames that this node takes, in every incarnation.
     takes: MulticastFilter,
     peers: Vec<Option<Box<Ends>>>,
-    /// Indices of `peers` that have a ring to receive from.
-    order: Vec<usize>,
-    cursor: usize,
-    burst: u32,
-    /// Frames that the peers' rings gave since the groups had their turn.
-    since_groups: u32,
-    /// Frames that the groups may still give before it is the peers' turn.
-    group_turn: u32,
-    /// The group that is looked at first: that which did not give the last frame.
-    first_group: usize,
+    /// Whose frames are received next.
+    turn: Turn,
     /// Peers that were sent to since the last flush.
     dirty: Vec<usize>,
     turns: u32,
@@ -121,12 +103,7 @@ impl Endpoint {
             members: Vec::with_capacity(parts.max_nodes),
             takes: MulticastFilter::all(),
             peers: (0..parts.max_nodes).map(|_| None).collect(),
-            order: Vec::with_capacity(parts.max_nodes),
-            cursor: 0,
-            burst: 0,
-            since_groups: 0,
-            group_turn: 0,
-            first_group: 0,
+            turn: Turn::new(parts.max_nodes),
             dirty: Vec::with_capacity(parts.max_nodes),
             turns: 0,
         }
@@ -147,111 +124,73 @@ impl Endpoint {
     ///
     /// # Errors
     /// The reason to drop the frame and count it.
+    #[inline]
     pub fn transmit(
         &mut self,
         to: Destination,
         frame: &[u8],
         metadata: Metadata,
     ) -> Result<(), TransmitError> {
-        if self.taker.has_news() {
-            self.take_handovers();
-        }
-        if !self.is_claim_checked {
-            self.look_whether_replaced();
-        }
-        if self.incarnation == 0 {
-            return Err(TransmitError::NotMember);
-        }
+        self.look_around()?;
         match to {
-            Destination::Node(node) => self.unicast(node, frame, metadata),
+            Destination::Node(node) => self.ends_toward(node)?.send(frame, metadata),
             Destination::Broadcast => self.cast(0, frame),
             Destination::Multicast => self.cast(1, frame),
         }
     }
 
-    fn unicast(&mut self, node: NodeId, frame: &[u8], metadata: Metadata) -> Result<(), TransmitError> {
-        let index = node.index();
-        let ends = self.peers.get_mut(index).and_then(Option::as_mut).ok_or(TransmitError::NoSuchNode)?;
-        let sent = ends.send(frame, metadata);
-        if !ends.dirty {
-            ends.dirty = true;
-            self.dirty.push(index);
-        }
-        sent
-    }
-
-    fn cast(&mut self, kind: usize, frame: &[u8]) -> Result<(), TransmitError> {
-        let groups = self.groups.as_mut().ok_or(TransmitError::NotMember)?;
-        groups[kind].send(frame)
-    }
-
-    /// Copies the next frame to the beginning of `into`: round robin over the peers, and the group rings among them, so that
-    /// no peer's load keeps another's broadcast and multicast frames waiting.
+    /// Sends frames without metadata to one node, in their order, until one is refused. Returns how many were sent.
     ///
-    /// A frame longer than `into` is dropped and counted.
-    pub fn receive(&mut self, into: &mut [u8]) -> Option<Received> {
+    /// As [`transmit`](Self::transmit) of each, but what it looks after is looked after once for all of them.
+    ///
+    /// # Errors
+    /// The reason for which the first frame was refused. A later refusal shows by the number; sending the rest tells its reason.
+    #[inline]
+    pub fn transmit_burst<'a>(
+        &mut self,
+        to: NodeId,
+        frames: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<usize, TransmitError> {
+        self.look_around()?;
+        let ends = self.ends_toward(to)?;
+        let mut sent = 0;
+        for frame in frames {
+            match ends.send(frame, Metadata::default()) {
+                Ok(()) => sent += 1,
+                Err(error) if sent == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Takes news, and says whether this node can send.
+    #[inline(always)]
+    fn look_around(&mut self) -> Result<(), TransmitError> {
         if self.taker.has_news() {
             self.take_handovers();
         }
         if !self.is_claim_checked {
             self.look_whether_replaced();
         }
-        if self.group_turn > 0 {
-            self.group_turn -= 1;
-            if let Some(received) = self.receive_cast(into) {
-                return Some(received);
-            }
-            self.group_turn = 0;
-        }
-        let mut dry = 0;
-        while dry < self.order.len() {
-            if self.cursor >= self.order.len() {
-                self.cursor = 0;
-            }
-            let index = self.order[self.cursor];
-            let heard = self.peers[index].as_mut().map_or(Heard::Nothing, |ends| ends.receive(into));
-            match heard {
-                Heard::Frame(len, metadata) => {
-                    self.burst += 1;
-                    if self.burst >= BURST {
-                        self.next_peer();
-                    }
-                    self.since_groups += 1;
-                    if self.since_groups >= BURST {
-                        self.since_groups = 0;
-                        self.group_turn = BURST;
-                    }
-                    let from = self.peers[index].as_ref().map_or(self.me, |ends| ends.node);
-                    return Some(Received { len, from, cast: Cast::Unicast, metadata });
-                }
-                Heard::Nothing => {
-                    self.next_peer();
-                    dry += 1;
-                }
-                Heard::Fault(cause, why) => {
-                    self.report_broken(index, cause, why);
-                    self.order.remove(self.cursor);
-                }
-            }
-        }
-        self.receive_cast(into)
+        if self.incarnation == 0 { Err(TransmitError::NotMember) } else { Ok(()) }
     }
 
-    fn receive_cast(&mut self, into: &mut [u8]) -> Option<Received> {
-        let groups = self.groups.as_mut()?;
-        for kind in [self.first_group, 1 - self.first_group] {
-            if let Some((len, from)) = groups[kind].receive(into) {
-                self.first_group = 1 - kind;
-                let cast = [Cast::Broadcast, Cast::Multicast][kind];
-                return Some(Received { len, from, cast, metadata: Metadata::default() });
-            }
+    /// The ends toward a node that is going to be sent to.
+    #[inline(always)]
+    fn ends_toward(&mut self, node: NodeId) -> Result<&mut Ends, TransmitError> {
+        let index = node.index();
+        let ends = self.peers.get_mut(index).and_then(Option::as_mut).ok_or(TransmitError::NoSuchNode)?;
+        if !ends.dirty {
+            ends.dirty = true;
+            self.dirty.push(index);
         }
-        None
+        Ok(ends)
     }
 
-    fn next_peer(&mut self) {
-        self.burst = 0;
-        self.cursor += 1;
+    fn cast(&mut self, kind: usize, frame: &[u8]) -> Result<(), TransmitError> {
+        let groups = self.groups.as_mut().ok_or(TransmitError::NotMember)?;
+        groups[kind].send(frame)
     }
 
     /// Ends a turn: publishes pointers, orders broadcast and multicast frames where that is this node's duty, and rings the
@@ -455,8 +394,8 @@ impl Endpoint {
                             self.report_excess(node, incarnation);
                             continue;
                         }
-                        if !self.order.contains(&node.index()) {
-                            self.order.push(node.index());
+                        if !self.turn.order.contains(&node.index()) {
+                            self.turn.order.push(node.index());
                         }
                     }
                 }
@@ -506,7 +445,7 @@ impl Endpoint {
         self.is_claim_checked = true;
         self.groups = None;
         self.peers.fill_with(|| None);
-        self.order.clear();
+        self.turn.order.clear();
         self.dirty.clear();
         self.members.clear();
     }
@@ -529,7 +468,7 @@ impl Endpoint {
         if self.ends(node, incarnation).is_some() {
             let index = node.index();
             self.peers[index] = None;
-            self.order.retain(|other| *other != index);
+            self.turn.order.retain(|other| *other != index);
             self.dirty.retain(|other| *other != index);
             self.members.retain(|member| *member != node.group_number());
             if let Some(groups) = &mut self.groups {
@@ -555,9 +494,6 @@ enum Wake {
     All,
     Node(NodeId),
 }
-
-/// How many frames are taken from one peer before the next one is looked at, and from the groups in their turn.
-const BURST: u32 = 32;
 
 /// How often, in turns, a node looks whether it should own a group ring, and whether the owner does its duty.
 const DUTY_TURNS: u32 = 16;

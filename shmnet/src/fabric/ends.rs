@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::handover::{GroupGauge, Meeting, Reply, RingGauge};
+use super::sink::{Ended, FrameSink, Received};
 use crate::doorbell::PeerBell;
 use crate::doorbell::attention::Waker;
 use crate::error::TransmitError;
@@ -13,17 +14,10 @@ use crate::group::{Delivered, GroupEndpoint, GroupRole, GroupSendError};
 use crate::membership::notice::Notifier;
 use crate::memory::PeerSpan;
 use crate::multicast::MulticastFilter;
-use crate::node::{Network, NodeId};
+use crate::node::{Cast, Network, NodeId};
 use crate::quarantine::QuarantineCause;
-use crate::ring::{CopyRoutine, Metadata, Receiver, RingFault, SendError, Transmitter};
+use crate::ring::{self, CopyRoutine, Metadata, Receiver, RingFault, SendError, Transmitter};
 use crate::sync::Ordering;
-
-/// What a look at a ring gave.
-pub(super) enum Heard {
-    Frame(usize, Metadata),
-    Nothing,
-    Fault(QuarantineCause, String),
-}
 
 /// The rings to and from one peer on one network.
 #[derive(Debug)]
@@ -110,55 +104,60 @@ impl Ends {
         self.bell = Some(bell);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, frame: &[u8], metadata: Metadata) -> Result<(), TransmitError> {
         let end = self.transmitter.as_mut().ok_or(TransmitError::NoSuchNode)?;
-        match end.ring.send(&[frame], metadata) {
-            Ok(()) => Ok(()),
-            Err(SendError::Full) => {
-                end.was_full = true;
-                Err(TransmitError::RingFull)
-            }
-            Err(SendError::TooLong { .. }) => {
-                end.was_full = true;
-                end.pressure = PRESSURE;
-                Err(TransmitError::TooLong)
-            }
-            Err(SendError::Empty) => Err(TransmitError::Empty),
-            Err(SendError::Metadata) => Err(TransmitError::BadMetadata),
-            // Reservations are not used here.
-            Err(SendError::NotContiguous) => Err(TransmitError::RingFull),
-            Err(SendError::Quarantined(_)) => Err(TransmitError::Quarantined),
-        }
+        end.ring.send(&[frame], metadata).map_err(|error| end.refused(error))
     }
 
+    /// Copies up to `limit` frames to where the sink has room for them; says how many, and what ended it. A fault is the end of
+    /// the ring.
     #[inline]
-    pub(super) fn receive(&mut self, into: &mut [u8]) -> Heard {
-        loop {
-            let Some((ring, gauge)) = &mut self.receiver else { return Heard::Nothing };
-            match ring.receive(into) {
-                Ok(Some(received)) => return Heard::Frame(received.len, received.metadata),
-                Ok(None) => {
-                    publish_receiver(ring, gauge);
-                    // The transmitter has ceased to use a ring before it uses the next one: once that has a frame, this
-                    // one has all that it will ever have, but perhaps more than it had when it was found dry.
-                    let next_ready = self.next_receivers.front().is_some_and(|(next, _)| next.is_ready());
-                    if !next_ready || ring.is_ready() {
-                        return Heard::Nothing;
-                    }
-                    self.receiver = self.next_receivers.pop_front();
+    pub(super) fn receive<S: FrameSink>(
+        &mut self,
+        limit: u32,
+        sink: &mut S,
+    ) -> (u32, Result<Ended, RingFault>) {
+        let mut taken = 0;
+        while let Some((ring, gauge)) = &mut self.receiver {
+            loop {
+                if taken == limit {
+                    return (taken, Ok(Ended::Enough));
                 }
-                Err(fault) => {
-                    gauge.faults.store(1, Relaxed);
-                    self.receiver = None;
-                    let cause = match fault {
-                        RingFault::Quarantined => QuarantineCause::MemoryLost,
-                        _ => QuarantineCause::Slot,
-                    };
-                    return Heard::Fault(cause, fault.to_string());
+                let Some(room) = sink.room() else { return (taken, Ok(Ended::NoRoom)) };
+                match ring.receive(room) {
+                    Ok(Some(ring::Received { len, metadata })) => {
+                        taken += 1;
+                        sink.received(Received { len, from: self.node, cast: Cast::Unicast, metadata });
+                    }
+                    Ok(None) => break,
+                    Err(fault) => {
+                        gauge.faults.store(1, Relaxed);
+                        self.receiver = None;
+                        return (taken, Err(fault));
+                    }
                 }
             }
+            if !self.next_receiver() {
+                break;
+            }
         }
+        (taken, Ok(Ended::Dry))
+    }
+
+    /// The ring is dry: publishes what was received, and takes the next ring if there is one that has frames.
+    #[inline(never)]
+    fn next_receiver(&mut self) -> bool {
+        let Some((ring, gauge)) = &mut self.receiver else { return false };
+        publish_receiver(ring, gauge);
+        // The transmitter has ceased to use a ring before it uses the next one: once that has a frame, this
+        // one has all that it will ever have, but perhaps more than it had when it was found dry.
+        let next_ready = self.next_receivers.front().is_some_and(|(next, _)| next.is_ready());
+        if !next_ready || ring.is_ready() {
+            return false;
+        }
+        self.receiver = self.next_receivers.pop_front();
+        true
     }
 
     /// Whether there is something to receive.
@@ -217,6 +216,26 @@ impl Ends {
 }
 
 impl Transmitting {
+    #[cold]
+    fn refused(&mut self, error: SendError) -> TransmitError {
+        match error {
+            SendError::Full => {
+                self.was_full = true;
+                TransmitError::RingFull
+            }
+            SendError::TooLong { .. } => {
+                self.was_full = true;
+                self.pressure = PRESSURE;
+                TransmitError::TooLong
+            }
+            SendError::Empty => TransmitError::Empty,
+            SendError::Metadata => TransmitError::BadMetadata,
+            // Reservations are not used here.
+            SendError::NotContiguous => TransmitError::RingFull,
+            SendError::Quarantined(_) => TransmitError::Quarantined,
+        }
+    }
+
     fn publish(&mut self) {
         self.ring.publish();
         self.turns = self.turns.wrapping_add(1);
@@ -251,6 +270,14 @@ fn publish_receiver(ring: &Receiver, gauge: &RingGauge) {
     gauge.bytes.store(counters.bytes, Relaxed);
     gauge.too_long.store(counters.too_long, Relaxed);
     gauge.faults.store(counters.faults, Relaxed);
+}
+
+/// Why a ring with a fault puts its transmitter in quarantine.
+pub(super) fn fault_cause(fault: RingFault) -> QuarantineCause {
+    match fault {
+        RingFault::Quarantined => QuarantineCause::MemoryLost,
+        _ => QuarantineCause::Slot,
+    }
 }
 
 /// How many rings may wait to take over. One would do; the others are for news that are taken late.

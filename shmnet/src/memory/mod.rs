@@ -54,13 +54,13 @@ pub use self::coherence::{Coherence, NoFlush, Reflector};
 pub use self::mapping::Mapping;
 #[cfg(loom)]
 pub use self::model::Mapping;
-pub use self::span::{OwnSpan, PeerSpan};
+pub use self::span::{OwnLine, OwnSpan, PeerLine, PeerSpan};
 pub use self::ticks::Ticks;
 
 #[cfg(loom)]
-use self::model::Window;
+use self::model::{Line, Window};
 #[cfg(not(loom))]
-use self::window::Window;
+use self::window::{Line, Window};
 
 /// The unit of ownership, in bytes: every line of a segment has exactly one writer.
 ///

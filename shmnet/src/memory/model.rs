@@ -140,8 +140,37 @@ impl Window {
         true
     }
 
+    pub(super) fn line(&self, offset: usize) -> Line<'_> {
+        Line { window: self, offset }
+    }
+
     fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset + 8 <= self.len.next_multiple_of(8), "access outside of a span");
         &self.mapping.words[(self.base + offset) / 8]
     }
+}
+
+pub(super) struct Line<'a> {
+    window: &'a Window,
+    offset: usize,
+}
+
+impl Line<'_> {
+    pub(super) fn load_word(&self, order: Ordering) -> u64 {
+        self.window.load_u64(self.offset, order)
+    }
+
+    pub(super) fn store_word(&self, value: u64, order: Ordering) {
+        self.window.store_u64(self.offset, value, order);
+    }
+
+    pub(super) fn copy_in(&self, at: usize, from: &[u8]) {
+        self.window.copy_in(self.offset + at, from);
+    }
+
+    pub(super) fn copy_out(&self, at: usize, into: &mut [u8]) {
+        self.window.copy_out(self.offset + at, into);
+    }
+
+    pub(super) fn prefetch_second_half(&self) {}
 }

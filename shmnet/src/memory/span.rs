@@ -3,7 +3,7 @@
 //! All words are little-endian. Word accesses and copies panic on an offset outside of the span or not aligned to the
 //! word, as indexing a slice does: offsets are local and checked when a span is cut, never taken from a peer as they are.
 
-use super::{Mapping, SpanError, Ticks, Window};
+use super::{Line, Mapping, SpanError, Ticks, Window};
 use crate::sync::{Arc, Ordering};
 
 macro_rules! reading {
@@ -128,6 +128,15 @@ impl OwnSpan {
         self.window.store_u32(offset, value, order);
     }
 
+    /// The line at `offset`, to be written by one check of its bounds.
+    ///
+    /// Panics if [`LINE`](super::LINE) bytes there do not lie within the span, or its words are not aligned.
+    #[inline(always)]
+    #[must_use]
+    pub fn line(&self, offset: usize) -> OwnLine<'_> {
+        OwnLine(self.window.line(offset))
+    }
+
     /// Copies local bytes to `offset`. A reader may see them in any order until a word is released after them.
     #[inline]
     pub fn copy_in(&self, offset: usize, from: &[u8]) {
@@ -191,6 +200,15 @@ impl OwnSpan {
 }
 
 impl PeerSpan {
+    /// The line at `offset`, to be read by one check of its bounds.
+    ///
+    /// Panics if [`LINE`](super::LINE) bytes there do not lie within the span, or its words are not aligned.
+    #[inline(always)]
+    #[must_use]
+    pub fn line(&self, offset: usize) -> PeerLine<'_> {
+        PeerLine(self.window.line(offset))
+    }
+
     /// Loads the 64-bit word at `offset`, and tells how long that took, in units of [`Ticks`](super::Ticks); `None` where there is
     /// no clock for so short a time.
     #[inline]
@@ -222,5 +240,47 @@ impl PeerSpan {
     #[cfg_attr(test, track_caller)]
     pub fn invalidate_fence(&self) {
         self.window.invalidate_fence();
+    }
+}
+
+/// A line of memory that this node writes, as a ring's slot is: a word, and bytes behind it.
+pub struct OwnLine<'a>(Line<'a>);
+
+impl OwnLine<'_> {
+    /// Stores the first word.
+    #[inline(always)]
+    pub fn store_word(&self, value: u64, order: Ordering) {
+        self.0.store_word(value, order);
+    }
+
+    /// Copies local bytes to the line from `at` on. Panics if they do not fit.
+    #[inline(always)]
+    pub fn copy_in(&self, at: usize, from: &[u8]) {
+        self.0.copy_in(at, from);
+    }
+}
+
+/// A line of memory that a peer writes.
+pub struct PeerLine<'a>(Line<'a>);
+
+impl PeerLine<'_> {
+    /// Loads the first word.
+    #[inline(always)]
+    #[must_use]
+    pub fn load_word(&self, order: Ordering) -> u64 {
+        self.0.load_word(order)
+    }
+
+    /// Copies the bytes from `at` on to local memory. They may change meanwhile; they are read once. Panics if the line has not
+    /// so many.
+    #[inline(always)]
+    pub fn copy_out(&self, at: usize, into: &mut [u8]) {
+        self.0.copy_out(at, into);
+    }
+
+    /// Asks the cache for the second half of the line, which then travels beside the first.
+    #[inline(always)]
+    pub fn prefetch_second_half(&self) {
+        self.0.prefetch_second_half();
     }
 }

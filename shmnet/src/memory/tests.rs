@@ -76,3 +76,42 @@ fn whole_lines_are_rounded_up() {
     assert_eq!(lines(LINE), Some(LINE));
     assert_eq!(lines(usize::MAX), None);
 }
+
+#[test]
+fn a_line_carries_any_number_of_bytes_from_any_place_and_nothing_beside_them() {
+    let (owner, peer) = Mapping::anonymous(4 * LINE).unwrap();
+    let (own, theirs) = (owner.own().unwrap(), peer.peer());
+    let bytes: Vec<u8> = (1..=LINE as u8).collect();
+    for at in [0, 1, 7, 24, LINE - 1, LINE] {
+        for len in 0..=LINE - at {
+            own.zero(0, own.len());
+            own.line(LINE).copy_in(at, &bytes[..len]);
+            let mut all = vec![0xff; 4 * LINE];
+            theirs.copy_out(0, &mut all);
+            assert_eq!(all[LINE + at..][..len], bytes[..len], "{len} bytes at {at}");
+            assert_eq!(all.iter().filter(|byte| **byte != 0).count(), len, "{len} bytes at {at}");
+            let mut out = vec![0xee; len + 2];
+            theirs.line(LINE).copy_out(at, &mut out[1..=len]);
+            assert_eq!(out[1..=len], bytes[..len], "{len} bytes from {at}");
+            assert_eq!((out[0], out[len + 1]), (0xee, 0xee), "{len} bytes from {at}");
+        }
+    }
+    own.line(2 * LINE).store_word(0x0102_0304_0506_0708, Release);
+    assert_eq!(theirs.line(2 * LINE).load_word(Acquire), 0x0102_0304_0506_0708);
+    assert_eq!(theirs.load_u64(2 * LINE, Relaxed), 0x0102_0304_0506_0708);
+}
+
+#[test]
+#[should_panic(expected = "outside of a line")]
+fn more_than_a_line_holds_is_refused() {
+    let (owner, _) = Mapping::anonymous(2 * LINE).unwrap();
+    owner.own().unwrap().line(0).copy_in(25, &[0; 104]);
+}
+
+#[test]
+#[should_panic(expected = "outside of a span")]
+fn a_line_that_is_not_whole_is_refused() {
+    let (owner, _) = Mapping::anonymous(4096).unwrap();
+    let span = owner.own().unwrap().sub(0, 2 * LINE - 8).unwrap();
+    let _ = span.as_peer().line(LINE);
+}

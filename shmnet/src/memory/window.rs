@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::coherence::Upkeep;
 #[cfg(test)]
 use super::simulated::Kind;
-use super::{Coherence, Mapping, SpanError, copy, flush};
+use super::{Coherence, LINE, Mapping, SpanError, copy, flush};
 
 /// `len` bytes from `base`, which lie within `mapping` for as long as this lives.
 #[derive(Clone)]
@@ -233,6 +233,12 @@ impl Window {
         }
     }
 
+    /// The line at `offset`: bounds and alignment are checked here, once for all accesses to it.
+    #[inline(always)]
+    pub(super) fn line(&self, offset: usize) -> Line<'_> {
+        Line { at: self.at(offset, LINE, 8), window: self, offset }
+    }
+
     /// The address of `len` bytes at `offset`, which the caller is going to write to without telling when.
     ///
     /// Only for windows of writable mappings.
@@ -296,5 +302,65 @@ impl Window {
         let at = unsafe { self.base.add(offset) }.as_ptr();
         assert!(at.addr() & (align - 1) == 0, "misaligned access to a span");
         at
+    }
+}
+
+/// [`LINE`] bytes of a window, aligned for words.
+pub(super) struct Line<'a> {
+    at: *mut u8,
+    /// Keeps the mapping; tests look at it, and at the offset.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a borrow, and for tests"))]
+    window: &'a Window,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for tests"))]
+    offset: usize,
+}
+
+impl Line<'_> {
+    /// The first word.
+    #[inline(always)]
+    pub(super) fn load_word(&self, order: Ordering) -> u64 {
+        #[cfg(test)]
+        self.window.before_load(self.offset, 8);
+        // SAFETY: `Window::line` checked bounds and alignment; the borrowed window keeps the mapping.
+        u64::from_le(unsafe { AtomicU64::from_ptr(self.at.cast()) }.load(order))
+    }
+
+    /// Stores the first word. Only for lines of writable mappings.
+    #[inline(always)]
+    pub(super) fn store_word(&self, value: u64, order: Ordering) {
+        #[cfg(test)]
+        if !self.window.before_store(self.offset, 8) {
+            return;
+        }
+        // SAFETY: as in `load_word`; only an `OwnSpan`, cut from a writable mapping, gets here.
+        unsafe { AtomicU64::from_ptr(self.at.cast()) }.store(value.to_le(), order);
+    }
+
+    /// Copies bytes to the line from `at` on. Only for lines of writable mappings.
+    #[inline(always)]
+    pub(super) fn copy_in(&self, at: usize, from: &[u8]) {
+        assert!(at <= LINE && from.len() <= LINE - at, "access outside of a line");
+        #[cfg(test)]
+        if !self.window.before_store(self.offset + at, from.len()) {
+            return;
+        }
+        // SAFETY: just checked; `from` is local memory, which no mapping of shared memory overlaps.
+        unsafe { copy::copy_short(from.as_ptr(), self.at.add(at), from.len()) };
+    }
+
+    /// Copies the bytes from `at` on out of the line.
+    #[inline(always)]
+    pub(super) fn copy_out(&self, at: usize, into: &mut [u8]) {
+        assert!(at <= LINE && into.len() <= LINE - at, "access outside of a line");
+        #[cfg(test)]
+        self.window.before_load(self.offset + at, into.len());
+        // SAFETY: just checked; `into` is local memory, which no mapping of shared memory overlaps.
+        unsafe { copy::copy_short(self.at.add(at), into.as_mut_ptr(), into.len()) };
+    }
+
+    /// Asks the cache for the line's second half, which then travels beside the first and not after it.
+    #[inline(always)]
+    pub(super) fn prefetch_second_half(&self) {
+        copy::prefetch_read(self.at.wrapping_add(LINE / 2));
     }
 }

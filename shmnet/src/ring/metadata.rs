@@ -59,6 +59,14 @@ impl Metadata {
         }
     }
 
+    /// Whether it says nothing.
+    #[inline(always)]
+    pub(super) fn is_none(self) -> bool {
+        let [offload, steering] = self.pack();
+        offload | steering == 0
+    }
+
+    #[inline(always)]
     pub(super) fn pack(self) -> [u64; 2] {
         let offload = u64::from(self.flags)
             | u64::from(self.gso_type) << 8

@@ -26,6 +26,9 @@ pub struct Transmitter {
     written: u64,
     /// How far the receiver is known to have read.
     read: u64,
+    /// The slots before this position are known to be free, and the ring is without a fault; 0 where memory is not coherent, so
+    /// that nothing goes the [short way](Self::send_short).
+    open_until: u64,
     /// The write pointer as last published.
     published: u64,
     /// Publication words that wait for the end of the burst, with the offsets of their slots; only where memory is not coherent.
@@ -156,6 +159,7 @@ impl Transmitter {
             geometry,
             written: 0,
             read: 0,
+            open_until: if burst.is_none() { geometry.slots().into() } else { 0 },
             published: 0,
             burst,
             distance: Distance::new(),
@@ -172,8 +176,35 @@ impl Transmitter {
     ///
     /// # Errors
     /// See [`SendError`]; each refusal is counted.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, parts: &[&[u8]], metadata: Metadata) -> Result<(), SendError> {
+        if let [frame] = parts
+            && self.send_short(frame, metadata)
+        {
+            return Ok(());
+        }
+        self.send_parts(parts, metadata)
+    }
+
+    /// The short way, of frames that lie in their slot and have no metadata, into a slot that is known to be free. `false` if the
+    /// frame has to go the long way.
+    #[inline(always)]
+    fn send_short(&mut self, frame: &[u8], metadata: Metadata) -> bool {
+        let len = frame.len();
+        if len.wrapping_sub(1) >= INLINE || self.written >= self.open_until || !metadata.is_none() {
+            return false;
+        }
+        let line = self.slots.line(self.slot(self.written));
+        line.copy_in(PAYLOAD, frame);
+        let word = SlotWord { lap: self.geometry.lap(self.written), length: len as u16, flags: 0 };
+        // Pairs with the receiver's acquiring load of the word: the payload is visible with it.
+        line.store_word(word.pack(), Release);
+        self.advance(1, len);
+        true
+    }
+
+    #[inline(never)]
+    fn send_parts(&mut self, parts: &[&[u8]], metadata: Metadata) -> Result<(), SendError> {
         let len = match parts {
             [one] => one.len(),
             _ => parts.iter().map(|part| part.len()).sum(),
@@ -234,6 +265,9 @@ impl Transmitter {
             {
                 self.distance.note(took);
             }
+        }
+        if self.burst.is_none() {
+            self.open_until = self.read + u64::from(self.geometry.slots());
         }
         let used = self.used();
         self.high_water = self.high_water.max(used);
@@ -303,7 +337,7 @@ impl Transmitter {
             self.counters.invalid += 1;
             return Err(SendError::Empty);
         }
-        if metadata == Metadata::default() {
+        if metadata.is_none() {
             return Ok(0);
         }
         self.admit_metadata(len, metadata)
@@ -505,6 +539,7 @@ impl Transmitter {
             ReadPointerFault::Overrun { to, written: self.written & POSITION_MASK }
         };
         self.fault = Some(fault);
+        self.open_until = 0;
         self.counters.faults += 1;
         fault
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
     BackOff, Backing, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig, Facts,
-    Metadata, Network, NetworkParameters, NodeId, Region, Timing,
+    FrameSink, Metadata, Network, NetworkParameters, NodeId, Received, Region, Timing,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -79,6 +79,19 @@ impl Wire for Member {
     }
 
     #[inline]
+    fn send_burst(&mut self, frame: &[u8], times: usize) -> usize {
+        let frames = std::iter::repeat_n(frame, times);
+        self.endpoint.transmit_burst(self.peer, frames).unwrap_or(0)
+    }
+
+    #[inline]
+    fn receive_burst(&mut self, limit: usize) -> (usize, usize) {
+        let mut sink = Sink { room: &mut self.room, last: 0 };
+        let frames = self.endpoint.receive_burst(limit, &mut sink);
+        (frames, sink.last)
+    }
+
+    #[inline]
     fn turn(&mut self) {
         self.endpoint.flush();
     }
@@ -90,6 +103,25 @@ impl Wire for Member {
             let _ = poll(&mut doorbell, Some(&LONGEST_SLEEP));
             self.endpoint.wake();
         }
+    }
+}
+
+/// The same room for every frame.
+struct Sink<'a> {
+    room: &'a mut [u8],
+    /// Length of the last frame.
+    last: usize,
+}
+
+impl FrameSink for Sink<'_> {
+    #[inline]
+    fn room(&mut self) -> Option<&mut [u8]> {
+        Some(self.room)
+    }
+
+    #[inline]
+    fn received(&mut self, frame: Received) {
+        self.last = frame.len;
     }
 }
 
@@ -156,13 +188,9 @@ pub(crate) fn profiled_bursts(from: &mut Member, to: &mut Member, bursts: usize)
     let frame = [0x5a; 64];
     let mut frames = 0;
     for _ in 0..bursts {
-        for _ in 0..32 {
-            from.send(&frame);
-        }
+        from.send_burst(&frame, 32);
         from.turn();
-        while to.receive().is_some() {
-            frames += 1;
-        }
+        frames += to.receive_burst(32).0;
         to.turn();
     }
     frames

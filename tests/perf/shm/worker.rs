@@ -36,6 +36,18 @@ pub(crate) trait Wire {
     fn send(&mut self, frame: &[u8]) -> bool;
     /// Length of the next frame, if there is one.
     fn receive(&mut self) -> Option<usize>;
+    /// Sends the frame up to `times` times; how often there was room.
+    #[inline]
+    fn send_burst(&mut self, frame: &[u8], times: usize) -> usize {
+        (0..times).take_while(|_| self.send(frame)).count()
+    }
+    /// Receives up to `limit` frames; how many, and the length of the last one.
+    #[inline]
+    fn receive_burst(&mut self, limit: usize) -> (usize, usize) {
+        let mut last = 0;
+        let frames = (0..limit).take_while(|_| self.receive().inspect(|len| last = *len).is_some()).count();
+        (frames, last)
+    }
     /// Ends a turn of at most [`BURST`] frames.
     fn turn(&mut self);
     /// Sleeps until something may have come.
@@ -156,11 +168,7 @@ fn flood(wire: &mut impl Wire, order: Order) -> Result<(), Failure> {
     let frame = vec![0x5a; order.size];
     let end = Instant::now() + order.time + WARM + MARGIN;
     while Instant::now() < end {
-        for _ in 0..BURST {
-            if !wire.send(&frame) {
-                break;
-            }
-        }
+        wire.send_burst(&frame, BURST);
         wire.turn();
     }
     insist(wire, &[0; LAST], end + PATIENCE)
@@ -206,14 +214,10 @@ fn count(wire: &mut impl Wire, order: Order) -> Result<f64, Failure> {
 /// A turn of the receiving end; whether its last frame was the last of all.
 #[inline]
 fn receive_burst(wire: &mut impl Wire, last: &mut bool) -> u64 {
-    let mut frames = 0;
-    while frames < BURST as u64 {
-        let Some(len) = wire.receive() else { break };
-        *last = len == LAST;
-        frames += 1;
-    }
+    let (frames, len) = wire.receive_burst(BURST);
+    *last = frames > 0 && len == LAST;
     wire.turn();
-    frames
+    frames as u64
 }
 
 fn round_trips(wire: &mut impl Wire, order: Order) -> Result<(u64, u64), Failure> {
