@@ -168,16 +168,19 @@ pub enum JoinError {
         /// What the kernel said.
         error: io::Error,
     },
-    /// The segment directory is on hugetlbfs: its files have whole huge pages, and what is lost of one cannot be replaced
-    /// by an ordinary page.
-    #[error(
-        "segment directory {} is on hugetlbfs, which is not supported; use a directory on tmpfs, such as \
-         one in /dev/shm",
-        path.display()
-    )]
-    HugePages {
-        /// The directory.
-        path: PathBuf,
+    /// There are too few huge pages.
+    #[error("{place} has {free} huge pages of {page} free and {needed} are needed; {remedy}")]
+    NoHugePages {
+        /// The backing.
+        place: String,
+        /// Pages that the arena needs at once.
+        needed: u64,
+        /// Pages that are free.
+        free: u64,
+        /// The size of one, in words.
+        page: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// The program was built without a facility.
     #[error("this program was built without {what}; build it with `--features {feature}`")]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::facility::Directory;
 use crate::inspect::{self, InspectError, Inspection};
 use crate::layout::{MAGIC, PAGE, PeerArena};
-use crate::memory::{Coherence, Mapping};
+use crate::memory::{Coherence, Mapping, huge_page_of};
 
 /// What was prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ fn make_file(place: &Path, size: u64) -> Result<Formatted, FormatError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(0o660);
     let file = options.open(place).map_err(system)?;
-    let bytes = size.next_multiple_of(PAGE as u64);
+    let bytes = whole_pages(&file, size);
     file.set_len(bytes).map_err(system)?;
     Ok(Formatted::Region { bytes })
 }
@@ -120,7 +120,7 @@ fn clear_file(place: &Path, size: u64, force: bool) -> Result<Formatted, FormatE
     }
     refuse_what_lives(place, force)?;
     let file = OpenOptions::new().write(true).open(place).map_err(system)?;
-    let bytes = size.next_multiple_of(PAGE as u64);
+    let bytes = whole_pages(&file, size);
     // Whoever still has it mapped sees zeros, not a shorter file: the same inode, emptied in place.
     let emptied = rustix::fs::fallocate(
         &file,
@@ -135,6 +135,11 @@ fn clear_file(place: &Path, size: u64, force: bool) -> Result<Formatted, FormatE
     }
     file.set_len(bytes).map_err(system)?;
     Ok(Formatted::Region { bytes })
+}
+
+/// The length in pages of an arena, or of the file if they are larger.
+fn whole_pages(file: &File, size: u64) -> u64 {
+    size.next_multiple_of(huge_page_of(file).unwrap_or(PAGE as u64))
 }
 
 fn clear_device(place: &Path, force: bool) -> Result<Formatted, FormatError> {

@@ -2,7 +2,8 @@
 //!
 //! Touching a mapped page that its file no longer has raises SIGBUS, which ends a process. A peer that cuts its arena
 //! short, or a memory file system that cannot give the page, must not end ours. So a process-wide handler
-//! looks whether the page belongs to a guarded mapping; if so it puts an empty page in its place and marks the mapping, whose
+//! looks whether the page belongs to a guarded mapping; if so it puts an empty page in its place (as much empty memory, for a
+//! huge page) and marks the mapping, whose
 //! content is then not used any more. Any other SIGBUS goes to whoever handled it before.
 
 #![allow(unsafe_code)]
@@ -57,8 +58,6 @@ static KEPT: Mutex<Vec<(usize, Arc<Mapping>)>> = Mutex::new(Vec::new());
 /// The action that was set before ours.
 static FORMER: OnceLock<Former> = OnceLock::new();
 
-static PAGE: AtomicUsize = AtomicUsize::new(4096);
-
 struct Former(libc::sigaction);
 
 // SAFETY: plain data and function addresses, never changed after they were stored.
@@ -72,7 +71,6 @@ fn install() -> io::Result<()> {
     if *installed {
         return Ok(());
     }
-    PAGE.store(rustix::param::page_size(), Ordering::Relaxed);
     let mut former = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: asks only; the place is valid for the result.
     if unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), former.as_mut_ptr()) } != 0 {
@@ -121,10 +119,11 @@ fn mend(address: usize) -> bool {
         // SAFETY: the access that faulted uses the mapping, so it is alive and its place is not being given away.
         let mapping = unsafe { &*mapping };
         mapping.quarantine();
-        let page = PAGE.load(Ordering::Relaxed);
+        // All of a huge page: a part of one cannot be replaced.
+        let page = mapping.page();
         let protection =
             if mapping.is_writable() { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_READ };
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
         let at = mapping.base().wrapping_add((address - base) / page * page);
         // SAFETY: replaces one page within the mapping, which the mapping's own unmapping also covers.
         let mapped = unsafe { libc::mmap(at.cast_mut().cast(), page, protection, flags, -1, 0) };

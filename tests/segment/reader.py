@@ -18,6 +18,8 @@ from pathlib import Path
 ABI_VERSION = 3
 PAGE = 4096
 LINE = 128
+# MAP_NORESERVE: nothing is reserved for huge pages that a file does not have.
+NO_RESERVE = 0x4000
 NETWORKS = ("lsm", "gsm")
 STATES = {0: "empty", 1: "joining", 2: "active", 3: "left"}
 
@@ -137,7 +139,7 @@ def arenas(path):
 def mapped(path):
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+        return mmap.mmap(descriptor, 0, flags=mmap.MAP_SHARED | NO_RESERVE, prot=mmap.PROT_READ)
     finally:
         os.close(descriptor)
 

@@ -177,7 +177,9 @@ fn refusal(error: &JoinError) -> NodeError {
         JoinError::GeometryMismatch { .. } | JoinError::ParametersMismatch { .. } => {
             (Code::IncompatibleSegment, "fabric")
         }
-        JoinError::NoRoom { .. } | JoinError::BudgetTooSmall { .. } => (Code::NoRoom, "segment"),
+        JoinError::NoRoom { .. } | JoinError::NoHugePages { .. } | JoinError::BudgetTooSmall { .. } => {
+            (Code::NoRoom, "segment")
+        }
         _ => (Code::DeviceFailure, "segment"),
     };
     // The fabric's errors end with the remedy, after the last semicolon; here takeover is a key of the file.

@@ -5,24 +5,27 @@
 //! node-001.lock    held (flock) by the process that is node 1; says who that is
 //! node-001.sock    node 1's doorbell
 //! ```
+//! On hugetlbfs files are of whole huge pages, and are mapped but not written: there the name of an empty file says who holds the lock
+//! ([`holder`](super::holder)), and lengths are rounded up.
+//!
 //! A new arena is prepared under another name and then renamed over the old one, so that what a former process still
 //! writes goes to a file that nobody reads any more.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
-    AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, fstatfs, fstatvfs, ftruncate, openat, renameat,
-    statat, unlinkat,
+    AtFlags, Dir, FlockOperation, Mode, OFlags, StatFs, flock, fstat, fstatfs, fstatvfs, ftruncate, openat,
+    renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
-use super::{Facility, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
+use super::holder::{Holder, Records};
+use super::{Facility, HugePages, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
 use crate::error::JoinError;
 use crate::layout::PeerArena;
 use crate::liveness::word_is_dead;
@@ -35,20 +38,19 @@ pub(crate) struct Directory {
     pub(super) path: PathBuf,
     pub(super) fd: OwnedFd,
     coherence: Coherence,
+    /// Its files are of huge pages.
+    huge: Option<HugePages>,
 }
 
 impl Directory {
     pub(crate) fn open(path: PathBuf, coherence: Coherence) -> Result<Self, JoinError> {
         let directory = Self { coherence, ..Self::of_sockets(path)? };
-        if let Ok(stat) = fstatfs(&directory.fd) {
-            match Medium::of(stat.f_type as u64) {
-                Medium::Memory => {}
-                Medium::HugePages => return Err(JoinError::HugePages { path: directory.path }),
-                Medium::Other => tracing::warn!(
-                    path = %directory.path.display(),
-                    "the segment directory is not on tmpfs; its pages may be written to a disk"
-                ),
-            }
+        let is_memory = |stat: StatFs| MEMORY.contains(&(stat.f_type as u64 & 0xffff_ffff));
+        if directory.huge.is_none() && fstatfs(&directory.fd).is_ok_and(|stat| !is_memory(stat)) {
+            tracing::warn!(
+                path = %directory.path.display(),
+                "the segment directory is not on tmpfs; its pages may be written to a disk"
+            );
         }
         Ok(directory)
     }
@@ -57,7 +59,7 @@ impl Directory {
     pub(super) fn of_sockets(path: PathBuf) -> Result<Self, JoinError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open(&path, flags, Mode::empty()) {
-            Ok(fd) => Ok(Self { path, fd, coherence: Coherence::Hardware }),
+            Ok(fd) => Ok(Self { huge: HugePages::of(&fd), path, fd, coherence: Coherence::Hardware }),
             Err(errno) => Err(JoinError::Directory { path, error: errno.into() }),
         }
     }
@@ -98,15 +100,19 @@ impl Directory {
         let fd = openat(&self.fd, &new, flags, MODE).map_err(|errno| self.error(errno))?;
         flock(&fd, FlockOperation::NonBlockingLockExclusive).map_err(|errno| self.error(errno))?;
         let file = File::from(fd);
-        former.write(&file);
+        self.records().write(&self.fd, node, &file, former);
         renameat(&self.fd, &new, &self.fd, &name).map_err(|errno| self.error(errno))?;
         Ok(file)
     }
 
     fn holder(&self, node: NodeId) -> Holder {
         openat(&self.fd, lock_name(node), OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
-            .map(|fd| Holder::read(&File::from(fd)))
+            .map(|fd| self.records().read(&self.fd, node, &File::from(fd)))
             .unwrap_or_default()
+    }
+
+    fn records(&self) -> Records {
+        if self.huge.is_some() { Records::Name } else { Records::Content }
     }
 
     /// The ids with an arena whose holders live.
@@ -137,6 +143,9 @@ impl Facility for Directory {
     }
 
     fn free(&self) -> io::Result<u64> {
+        if let Some(pages) = self.huge {
+            return pages.free(&self.fd);
+        }
         let stat = fstatvfs(&self.fd)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
@@ -160,8 +169,9 @@ impl Facility for Directory {
             return Err(JoinError::IdInUse { node, pid, hostname, incarnation });
         };
         let directory = self.fd.try_clone().map_err(JoinError::system("duplicating a descriptor"))?;
-        let former = Holder::read(&file);
-        Ok(Box::new(Lock { file, directory, node, former }))
+        let records = self.records();
+        let former = records.read(&directory, node, &file);
+        Ok(Box::new(Lock { file, directory, node, records, former }))
     }
 
     fn create(&self, node: NodeId, len: u64, allocate: u64) -> Result<OwnFile, JoinError> {
@@ -170,6 +180,7 @@ impl Facility for Directory {
         let _ = unlinkat(&self.fd, &name, AtFlags::empty());
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = openat(&self.fd, &name, flags, MODE).map_err(|errno| self.error(errno))?;
+        let len = self.huge.map_or(len, |pages| pages.round(len));
         let made = ftruncate(&fd, len)
             .map_err(|errno| self.error(errno))
             .and_then(|()| map_own(fd, len, allocate, self.coherence.clone(), self));
@@ -244,6 +255,7 @@ struct Lock {
     file: File,
     directory: OwnedFd,
     node: NodeId,
+    records: Records,
     former: Holder,
 }
 
@@ -258,37 +270,7 @@ impl IdLock for Lock {
 
     fn record(&mut self, incarnation: u64, hostname: &str) {
         self.former = Holder { pid: std::process::id(), hostname: hostname.to_owned(), incarnation };
-        self.former.write(&self.file);
-    }
-}
-
-/// What a lock file says: `PID INCARNATION HOSTNAME`.
-#[derive(Debug, Default)]
-struct Holder {
-    pid: u32,
-    hostname: String,
-    incarnation: u64,
-}
-
-impl Holder {
-    fn read(mut file: &File) -> Self {
-        let mut text = String::new();
-        // A lock file that cannot be read or says nothing belongs to a holder that has not yet written it.
-        let _ = file.by_ref().take(256).read_to_string(&mut text);
-        let mut words = text.split_whitespace();
-        let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
-        let pid = u32::try_from(number()).unwrap_or(0);
-        let incarnation = number();
-        let hostname = words.next().unwrap_or("an unknown host").to_owned();
-        Self { pid, hostname, incarnation }
-    }
-
-    fn write(&self, file: &File) {
-        let hostname = if self.hostname.is_empty() { "-" } else { &self.hostname };
-        let text = format!("{} {} {hostname}\n", self.pid, self.incarnation);
-        // Only a diagnostic and a hint depend on it.
-        let _ = file.write_all_at(text.as_bytes(), 0);
-        let _ = file.set_len(text.len() as u64);
+        self.records.write(&self.directory, self.node, &self.file, &self.former);
     }
 }
 
@@ -326,42 +308,12 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
 /// How long the files of a process may stay open after the kernel has marked it dead.
 const LOCK_RELEASE: Duration = Duration::from_secs(2);
 
-/// What a file system keeps its files in.
-#[derive(Debug, PartialEq, Eq)]
-enum Medium {
-    Memory,
-    HugePages,
-    Other,
-}
-
-impl Medium {
-    fn of(magic: u64) -> Self {
-        match magic & 0xffff_ffff {
-            TMPFS | RAMFS => Self::Memory,
-            HUGETLBFS => Self::HugePages,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Magic numbers of file systems.
-const TMPFS: u64 = 0x0102_1994;
-const RAMFS: u64 = 0x8584_58f6;
-const HUGETLBFS: u64 = 0x9584_58f6;
+/// Magic numbers of file systems that are memory: tmpfs and ramfs.
+const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn huge_pages_are_refused_with_a_remedy() {
-        assert_eq!(Medium::of(0x0102_1994), Medium::Memory);
-        assert_eq!(Medium::of(0xef53), Medium::Other);
-        // The kernel's word may be signed and 32 bits long.
-        assert_eq!(Medium::of(0x9584_58f6_u32 as i32 as u64), Medium::HugePages);
-        let text = JoinError::HugePages { path: "/mnt/huge".into() }.to_string();
-        assert!(text.contains("/mnt/huge") && text.contains("tmpfs"), "{text}");
-    }
 
     #[test]
     fn only_arena_names_name_nodes() {

@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, ftruncate};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
-use super::{Facility, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
+use super::{Facility, HugePages, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
 use crate::error::JoinError;
 use crate::layout::PeerArena;
 use crate::memory::Coherence;
@@ -80,6 +80,7 @@ impl Facility for Inherited {
         let size = fstat(&fd).map_err(JoinError::system("inherited memory"))?.st_size;
         let len = match u64::try_from(size).unwrap_or(0) {
             0 => {
+                let len = HugePages::of(&fd).map_or(len, |pages| pages.round(len));
                 ftruncate(&fd, len).map_err(JoinError::system("sizing inherited memory"))?;
                 len
             }

@@ -8,6 +8,8 @@
 mod directory;
 #[cfg(feature = "libfabric")]
 mod distributed;
+mod holder;
+mod huge;
 mod inherited;
 mod memfd;
 mod region;
@@ -20,9 +22,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, fallocate, fstat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::SocketAddrUnix;
 
+pub(crate) use self::huge::HugePages;
+use self::huge::Shortage;
 pub(crate) use self::region::Claim;
 use crate::config::{Backing, CoherenceMode, MappingCost, Timing};
 use crate::doorbell::Bell;
@@ -195,11 +199,14 @@ impl OwnFile {
     /// Makes sure that a range has memory behind it.
     pub(crate) fn allocate(&self, offset: u64, len: u64) -> Result<(), NoRoom> {
         let Room::File { fd, begin } = &self.room else { return Ok(()) };
-        match fallocate(fd, FallocateFlags::empty(), begin + offset, len) {
+        let (offset, len) = (begin + offset, len);
+        // Looked at before, since pages are given as far as there are any.
+        let shortage = HugePages::of(fd).map(|pages| pages.shortage(fd, offset, len));
+        match retry_on_intr(|| fallocate(fd, FallocateFlags::empty(), offset, len)) {
             Ok(()) => Ok(()),
             // A file system that cannot allocate ahead; it is not memory-backed, and was warned about.
             Err(Errno::OPNOTSUPP) => Ok(()),
-            Err(errno) => Err(NoRoom { needed: len, error: errno.into() }),
+            Err(errno) => Err(NoRoom { needed: len, error: errno.into(), shortage }),
         }
     }
 
@@ -214,11 +221,16 @@ impl OwnFile {
 pub(crate) struct NoRoom {
     pub(crate) needed: u64,
     pub(crate) error: io::Error,
+    /// What there is of huge pages, if they are what is lacking.
+    shortage: Option<Shortage>,
 }
 
 impl NoRoom {
     pub(crate) fn into_join_error(self, facility: &dyn Facility) -> JoinError {
         if self.error.raw_os_error() == Some(Errno::NOSPC.raw_os_error()) {
+            if let Some(shortage) = self.shortage {
+                return shortage.into_join_error(facility.place());
+            }
             let free = facility.free().unwrap_or(0);
             JoinError::NoRoom { place: facility.place(), needed: self.needed, free }
         } else {

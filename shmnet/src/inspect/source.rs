@@ -40,7 +40,8 @@ pub fn inspect(path: &Path) -> Result<Inspection, InspectError> {
     }
     let mapping = map(path).map_err(unreadable)?;
     let whole = mapping.peer();
-    let begins = Beginnings::find(&whole).ok_or_else(|| InspectError::NoArena(path.to_owned()))?;
+    let begins =
+        Beginnings::find(&whole, mapping.page()).ok_or_else(|| InspectError::NoArena(path.to_owned()))?;
     let arenas: Vec<InspectedArena> = begins
         .offsets
         .iter()
@@ -116,9 +117,10 @@ struct Beginnings {
 }
 
 impl Beginnings {
-    /// Looks at every page for an identity; the first one tells where the others are.
-    fn find(whole: &PeerSpan) -> Option<Self> {
-        let (first, identity) = (0..whole.len()).step_by(PAGE).find_map(|offset| {
+    /// Looks at every page of the file for an identity; the first one tells where the others are.
+    fn find(whole: &PeerSpan, page: usize) -> Option<Self> {
+        let page = page.max(PAGE);
+        let (first, identity) = (0..whole.len()).step_by(page).find_map(|offset| {
             let here = whole.sub(offset, whole.len() - offset).ok()?;
             Some((offset, PeerArena::identity_of(&here).ok()?))
         })?;
@@ -126,7 +128,7 @@ impl Beginnings {
             return Some(Self { offsets: vec![0], stride: None });
         }
         let max_nodes = usize::try_from(identity.geometry[0]).ok().filter(|nodes| *nodes > 0)?;
-        let stride = whole.len() / max_nodes / PAGE * PAGE;
+        let stride = whole.len() / max_nodes / page * page;
         if stride == 0 || first != identity.node.index() * stride {
             // An arena of a node that makes no sense where it is: alone, as far as can be told.
             return Some(Self { offsets: vec![first], stride: None });

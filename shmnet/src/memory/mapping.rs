@@ -8,11 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::coherence::Upkeep;
+use super::pages::huge_page_of;
 #[cfg(test)]
 use super::simulated::Cache;
 use super::{Coherence, OwnSpan, PeerSpan, SpanError, Window};
 
 /// A shared mapping of a file descriptor (`MAP_SHARED`), read-only or read-write.
+///
+/// A file of huge pages is mapped without a reservation: what its pages are given for is for the caller to allocate. Offset and
+/// length are then multiples of its pages.
 ///
 /// Accesses may fault with SIGBUS if the file is shorter than the mapping. [`base`](Self::base) and [`len`](Self::len) tell a
 /// handler of that signal which mapping an address belongs to; what it then marks with
@@ -23,16 +27,17 @@ pub struct Mapping {
     simulated: Option<Cache>,
     map: MmapRaw,
     writable: bool,
+    page: usize,
     coherence: Coherence,
     upkeep: Upkeep,
     quarantined: AtomicBool,
 }
 
 impl Mapping {
-    /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the page size) for reading and writing.
+    /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the file's page size) for reading and writing.
     ///
     /// # Errors
-    /// What `mmap` returns, or `InvalidInput` for a length of zero.
+    /// What `mmap` returns, or `InvalidInput` for a length of zero, or one that is not of whole huge pages.
     pub fn read_write(fd: impl AsFd, file_offset: u64, len: usize) -> io::Result<Arc<Self>> {
         Self::read_write_with(fd, file_offset, len, Coherence::Hardware)
     }
@@ -47,14 +52,14 @@ impl Mapping {
         len: usize,
         coherence: Coherence,
     ) -> io::Result<Arc<Self>> {
-        let map = options(file_offset, len)?.map_raw(&fd.as_fd())?;
-        Self::new(map, true, coherence)
+        let (options, page) = options(&fd, file_offset, len)?;
+        Self::new(options.map_raw(&fd.as_fd())?, true, page, coherence)
     }
 
-    /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the page size) for reading only.
+    /// Maps `len` bytes of `fd` from `file_offset` (a multiple of the file's page size) for reading only.
     ///
     /// # Errors
-    /// What `mmap` returns, or `InvalidInput` for a length of zero.
+    /// As [`read_write`](Self::read_write).
     pub fn read_only(fd: impl AsFd, file_offset: u64, len: usize) -> io::Result<Arc<Self>> {
         Self::read_only_with(fd, file_offset, len, Coherence::Hardware)
     }
@@ -69,16 +74,17 @@ impl Mapping {
         len: usize,
         coherence: Coherence,
     ) -> io::Result<Arc<Self>> {
-        let map = options(file_offset, len)?.map_raw_read_only(&fd.as_fd())?;
-        Self::new(map, false, coherence)
+        let (options, page) = options(&fd, file_offset, len)?;
+        Self::new(options.map_raw_read_only(&fd.as_fd())?, false, page, coherence)
     }
 
-    fn new(map: MmapRaw, writable: bool, coherence: Coherence) -> io::Result<Arc<Self>> {
+    fn new(map: MmapRaw, writable: bool, page: usize, coherence: Coherence) -> io::Result<Arc<Self>> {
         let upkeep =
             coherence.upkeep().map_err(|refused| io::Error::new(io::ErrorKind::Unsupported, refused))?;
         Ok(Arc::new(Self {
             map,
             writable,
+            page,
             coherence,
             upkeep,
             #[cfg(test)]
@@ -94,6 +100,7 @@ impl Mapping {
         Ok(Arc::new(Self {
             map,
             writable,
+            page: rustix::param::page_size(),
             coherence: Coherence::Flush,
             upkeep: Upkeep::Simulate,
             simulated: Some(cache),
@@ -148,6 +155,11 @@ impl Mapping {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The size of the file's pages: what a fault concerns, and the least that can be mapped anew.
+    pub(crate) fn page(&self) -> usize {
+        self.page
     }
 
     /// How writes here become visible to other nodes.
@@ -206,11 +218,20 @@ impl std::fmt::Debug for Mapping {
     }
 }
 
-fn options(file_offset: u64, len: usize) -> io::Result<MmapOptions> {
+/// How to map a part of a file, and the size of its pages.
+fn options(file: impl AsFd, file_offset: u64, len: usize) -> io::Result<(MmapOptions, usize)> {
+    let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     if len == 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a mapping of zero bytes"));
+        return refuse("a mapping of zero bytes");
     }
     let mut options = MmapOptions::new();
     options.offset(file_offset).len(len);
-    Ok(options)
+    let Some(page) = huge_page_of(file) else { return Ok((options, rustix::param::page_size())) };
+    let page = usize::try_from(page).map_err(io::Error::other)?;
+    if !len.is_multiple_of(page) {
+        return refuse("a mapping of a part of a huge page");
+    }
+    // Or the whole length, of which most may never be used, would be taken from the pool at once.
+    options.no_reserve_swap();
+    Ok((options, page))
 }

@@ -43,6 +43,8 @@ pub(crate) mod interrupt;
 mod mapping;
 #[cfg(loom)]
 mod model;
+#[cfg(not(loom))]
+mod pages;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod simulated;
 #[cfg(not(loom))]
@@ -54,6 +56,8 @@ pub use self::coherence::{Coherence, NoFlush, Reflector};
 pub use self::mapping::Mapping;
 #[cfg(loom)]
 pub use self::model::Mapping;
+#[cfg(not(loom))]
+pub(crate) use self::pages::huge_page_of;
 pub use self::span::{OwnLine, OwnSpan, PeerLine, PeerSpan};
 pub use self::ticks::Ticks;
 

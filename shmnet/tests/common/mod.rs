@@ -43,6 +43,11 @@ impl Segment {
         Self { path }
     }
 
+    /// One that is there already; what is in it is removed at the end.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -44,7 +44,7 @@ pub struct RawMemory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RawFacility {
-    /// A directory with a file for each node, which only that node writes.
+    /// A directory with a file for each node, which only that node writes: on tmpfs, or on hugetlbfs.
     File,
     /// One file for all nodes.
     SingleFile,

@@ -5,8 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, fstatvfs, ftruncate};
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, fallocate, fstat, fstatvfs, ftruncate};
+use rustix::io::{Errno, retry_on_intr};
 
+use super::super::HugePages;
 use super::{directory, duplicate};
 use crate::config::{CoherenceMode, Region as Config};
 use crate::error::JoinError;
@@ -84,6 +86,8 @@ fn file(path: &Path, size: Option<u64>, alignment: u64) -> Result<Medium, JoinEr
     if !FileType::from_raw_mode(stat.st_mode).is_file() {
         return refuse("it is not a regular file".to_owned(), "name a file, or use another facility");
     }
+    let huge = HugePages::of(&writable);
+    let size = size.map(|size| huge.map_or(size, |pages| pages.round(size)));
     let len = match (u64::try_from(stat.st_size).unwrap_or(0), size) {
         (0, None) => return refuse("it is empty and no size is given".to_owned(), "give a size"),
         (0, Some(size)) => {
@@ -99,7 +103,27 @@ fn file(path: &Path, size: Option<u64>, alignment: u64) -> Result<Medium, JoinEr
     };
     let readable = open(path, OFlags::RDONLY)?;
     let place = path.display().to_string();
-    Ok(Medium { place, len, alignment, path: path.to_owned(), writable, readable, allocates: true })
+    let path = path.to_owned();
+    let Some(pages) = huge else {
+        return Ok(Medium { place, len, alignment, path, writable, readable, allocates: true });
+    };
+    // All of it now: who looks for arenas would take a page from the pool by looking.
+    let shortage = pages.shortage(&writable, 0, len);
+    if let Err(errno) = retry_on_intr(|| fallocate(&writable, FallocateFlags::empty(), 0, len)) {
+        return Err(match errno {
+            Errno::NOSPC => shortage.into_join_error(place),
+            errno => JoinError::System { what: "allocating the region's file", error: errno.into() },
+        });
+    }
+    Ok(Medium {
+        place,
+        len,
+        alignment: alignment.max(pages.page),
+        path,
+        writable,
+        readable,
+        allocates: false,
+    })
 }
 
 /// A character device of a DAX region, or a file in its place.
