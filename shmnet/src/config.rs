@@ -173,6 +173,9 @@ pub struct FabricConfig {
     pub coherence: CoherenceMode,
     /// How many node ids the segment has room for; the same on all nodes.
     pub max_nodes: u16,
+    /// Independent rings of each pair, network and direction, 1 to [`MAX_QUEUES`]; the same on all nodes. Each is a queue with
+    /// endpoints of its own, so that several threads of a node can send and receive without a lock.
+    pub queues: u8,
     /// Size of the first ring of each pair on the LSM and on the GSM, in slots and buffers; the same on all nodes.
     /// [`DEFAULT_GEOMETRY`] suits most.
     pub geometry: [Geometry; 2],
@@ -196,6 +199,9 @@ pub const DEFAULT_GEOMETRY: Geometry = match Geometry::new(64, 2048) {
     Ok(geometry) => geometry,
     Err(_) => unreachable!(),
 };
+
+/// The most queues that a network of a pair can have.
+pub const MAX_QUEUES: u8 = 8;
 
 /// The most slots that a ring grows to.
 pub const MAX_RING_SLOTS: u32 = 1024;

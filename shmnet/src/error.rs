@@ -246,6 +246,9 @@ pub enum TransmitError {
     /// The node broke the rules of the ring; it is being closed.
     #[error("ring quarantined")]
     Quarantined,
+    /// A broadcast or multicast frame on another queue than the first, which alone carries them.
+    #[error("broadcast and multicast frames go by queue 0")]
+    NoGroupQueue,
     /// This node is not a member at the moment: peers closed it and it has not yet rejoined.
     #[error("not a member of the segment")]
     NotMember,
@@ -262,6 +265,7 @@ impl TransmitError {
             Self::Empty => "empty",
             Self::BadMetadata => "bad-metadata",
             Self::Quarantined => "quarantined",
+            Self::NoGroupQueue => "no-group-queue",
             Self::NotMember => "not-member",
         }
     }

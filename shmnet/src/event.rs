@@ -30,6 +30,8 @@ pub enum EventKind {
     Connected {
         /// The network of the ring.
         network: Network,
+        /// Its queue, from 0.
+        queue: u8,
     },
     /// This node allocated its ring for the node, or replaced it by a larger one.
     Allocated {
@@ -39,6 +41,8 @@ pub enum EventKind {
         epoch: u32,
         /// The size of the ring in bytes.
         bytes: u64,
+        /// Its queue, from 0.
+        queue: u8,
     },
     /// The node's heartbeat is late: packets are steered away from it, nothing is closed.
     Suspected,

@@ -15,6 +15,8 @@ use crate::ring::{Limits, Receiver, RingKey};
 use crate::sync::Ordering::Relaxed;
 
 const MAX_NODES: u16 = 4;
+/// Its queues.
+const QUEUES: u8 = 2;
 const INCARNATION: u64 = 3;
 
 /// An arena of a segment for four nodes, laid out as an honest node would.
@@ -38,7 +40,7 @@ impl ArenaUnderTest {
     /// Lays it out.
     #[must_use]
     pub fn new() -> Self {
-        let layout = Layout::new(MAX_NODES).expect("four nodes");
+        let layout = Layout::new(MAX_NODES, QUEUES).expect("four nodes");
         let len = layout.heap + DEFAULT_GEOMETRY.bytes().next_multiple_of(crate::layout::PAGE);
         let (own, seen) = Mapping::anonymous(len).expect("memory");
         let (pointer, _) = Mapping::anonymous(crate::memory::LINE).expect("memory");
@@ -101,10 +103,9 @@ impl ArenaUnderTest {
                 assert!(epoch.members().iter().all(|(_, weight)| *weight > 0));
             }
         }
-        for network in Network::ALL {
-            let _ =
-                (arena.is_subscribed(network), arena.attention(network), arena.read_pointer(me(), network));
-            if let Some(entry) = arena.directory(me(), network)
+        for channel in self.layout.channels() {
+            let _ = (arena.attention(channel), arena.read_pointer(me(), channel));
+            if let Some(entry) = arena.directory(me(), channel)
                 && let Some(memory) = arena.heap(&entry)
             {
                 let key = RingKey {
@@ -120,6 +121,9 @@ impl ArenaUnderTest {
                     }
                 }
             }
+        }
+        for network in Network::ALL {
+            let _ = arena.is_subscribed(network);
             for kind in 0..2 {
                 let area = arena.group(network, kind).expect("in the header");
                 let at = self.layout.group(network, kind);

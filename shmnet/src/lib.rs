@@ -27,6 +27,8 @@ pub mod sync;
 
 // The model checker sees only the protocols between nodes; the rest needs the operating system.
 #[cfg(not(loom))]
+mod channel;
+#[cfg(not(loom))]
 mod config;
 #[cfg(any(not(loom), test))]
 mod doorbell;
@@ -63,8 +65,8 @@ mod sigbus;
 
 #[cfg(not(loom))]
 pub use crate::config::{
-    BackOff, Backing, CoherenceMode, DEFAULT_GEOMETRY, DEFAULT_WINDOW, FabricConfig, MAX_RING_SLOTS,
-    MappingCost, NetworkParameters, ReflectedMemory, Region, Timing,
+    BackOff, Backing, CoherenceMode, DEFAULT_GEOMETRY, DEFAULT_WINDOW, FabricConfig, MAX_QUEUES,
+    MAX_RING_SLOTS, MappingCost, NetworkParameters, ReflectedMemory, Region, Timing,
 };
 #[cfg(not(loom))]
 pub use crate::error::{JoinError, TransmitError};

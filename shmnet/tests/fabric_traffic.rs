@@ -87,7 +87,7 @@ fn a_ring_that_stays_full_is_replaced_by_a_larger_one_without_loss() {
     assert_eq!(numbers, (0..3000).collect::<Vec<_>>());
     sender.await_line("grow", |line| line.contains("Allocated { network: Lsm, epoch: 2"));
     receiver.await_lines("connect again", |lines| {
-        lines.iter().filter(|line| line.contains("Connected { network: Lsm }")).count() >= 2
+        lines.iter().filter(|line| line.contains("Connected { network: Lsm,")).count() >= 2
     });
 }
 

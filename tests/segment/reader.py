@@ -15,7 +15,7 @@ import struct
 import sys
 from pathlib import Path
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 PAGE = 4096
 LINE = 128
 # MAP_NORESERVE: nothing is reserved for huge pages that a file does not have.
@@ -56,9 +56,8 @@ class Arena:
         self.incarnation = self.number("<Q", 16)
         self.process = self.number("<I", 32)
         self.host = self.bytes(64, 32).split(b"\0")[0].decode(errors="replace")
-        self.queues = max(1, self.number("<H", 56))
         words = struct.unpack("<15Q", self.bytes(128, 120))
-        (_, self.ring_slots, self.ring_buffer, self.directory, self.pointers) = words[:5]
+        self.queues, self.directory, self.pointers = words[1], words[7], words[8]
 
     def bytes(self, offset, count):
         if offset < 0 or count < 0 or offset + count > self.length:

@@ -131,11 +131,13 @@ event_types! {
         "node-id": "which node",
         "incarnation": "which of its lives",
         "network": "`lsm` or `gsm`",
+        "queue": "which of its queues, from 0",
     }
     ShmAllocated = "shm-allocated": "A ring was allocated for a node." {
         "node-id": "which node",
         "incarnation": "which of its lives",
         "network": "`lsm` or `gsm`",
+        "queue": "which of its queues, from 0",
         "epoch": "which of the rings to the node",
         "octets": "how large it is",
     }

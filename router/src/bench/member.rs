@@ -123,6 +123,7 @@ fn config(directory: &Path, me: NodeId) -> FabricConfig {
         backing: Backing::Directory(directory.to_owned()),
         coherence: CoherenceMode::Hardware,
         max_nodes: 2,
+        queues: 1,
         geometry: [DEFAULT_GEOMETRY; 2],
         // A data thread that polls leaves the other threads of a small machine little time.
         timing: Timing { failed: Duration::from_secs(5), ..Timing::default() },

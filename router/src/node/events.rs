@@ -284,15 +284,15 @@ fn describe(kind: &EventKind) -> (EventType, String, Value) {
     let network_name = |network: &Network| network.to_string();
     match kind {
         EventKind::Announced => (Type::ShmAnnounced, "has announced itself".to_owned(), json!({})),
-        EventKind::Connected { network } => (
+        EventKind::Connected { network, queue } => (
             Type::ShmConnected,
-            format!("allocated a ring for us on {network}: connected"),
-            json!({ "network": network_name(network) }),
+            format!("allocated a ring for us on {network}, queue {queue}: connected"),
+            json!({ "network": network_name(network), "queue": queue }),
         ),
-        EventKind::Allocated { network, epoch, bytes } => (
+        EventKind::Allocated { network, queue, epoch, bytes } => (
             Type::ShmAllocated,
-            format!("was allocated a ring on {network}: epoch {epoch}, {bytes} bytes"),
-            json!({ "network": network_name(network), "epoch": epoch, "octets": bytes }),
+            format!("was allocated a ring on {network}, queue {queue}: epoch {epoch}, {bytes} bytes"),
+            json!({ "network": network_name(network), "queue": queue, "epoch": epoch, "octets": bytes }),
         ),
         EventKind::Suspected => {
             (Type::ShmSuspected, "is suspected: its heartbeat is late".to_owned(), json!({}))

@@ -76,6 +76,7 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
         backing: backing(&settings.segment)?,
         coherence: settings.coherence,
         max_nodes: settings.max_nodes,
+        queues: 1,
         geometry: [ring("lsm", settings.lsm.ring)?, ring("gsm", settings.gsm.ring)?],
         timing: settings.timing,
         parameters: requirements(settings),

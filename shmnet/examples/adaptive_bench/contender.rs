@@ -185,6 +185,7 @@ fn config(directory: &std::path::Path, id: u16, fixed: Option<Geometry>) -> Resu
         backing: Backing::Directory(directory.to_owned()),
         coherence: CoherenceMode::Hardware,
         max_nodes: 2,
+        queues: 1,
         geometry: [geometry; 2],
         timing: Timing { failed: Duration::from_secs(5), ..Timing::default() },
         parameters: [parameters(1), parameters(2)],

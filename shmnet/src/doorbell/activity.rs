@@ -1,9 +1,10 @@
-//! Waking without a doorbell: a line of shared memory for each pair, that a transmitter raises and a sleeper looks at.
+//! Waking without a doorbell: a line of shared memory for each pair, that a transmitter raises and a sleeper looks at. It has a word
+//! for each queue.
 //!
 //! Where nodes share nothing but memory, nobody can be woken. A transmitter that finds its receiver asleep (by the protocol of
 //! [`attention`](super::attention), so that no wake-up is lost) raises the receiver's [`Line`] in its own arena. While a node's data
 //! threads sleep, one thread of it, the [`Lookout`], looks at the lines of all peers, at first often and then less and less, and
-//! rings the local bell when one was raised: whoever waits for the bell does not see the difference, but for the time that it
+//! rings the local bell of the queue when a word was raised: whoever waits for the bell does not see the difference, but for the time that it
 //! takes until the lookout looks.
 
 use std::io;
@@ -16,29 +17,30 @@ use crossbeam_utils::sync::{Parker, Unparker};
 
 use super::Bell;
 use crate::config::BackOff;
-use crate::memory::{OwnSpan, PeerSpan};
+use crate::memory::{OwnSpan, PeerSpan, SpanError};
 
-/// The transmitter's side: the line for one receiver, in this node's arena.
+/// The transmitter's side: a queue's word of the line for one receiver, in this node's arena.
 #[derive(Debug)]
 pub(crate) struct Line {
-    span: OwnSpan,
-    /// Both networks' endpoints raise the line. Each store has a number of its own, so that in whatever order they arrive
+    word: OwnSpan,
+    /// Both networks' endpoints raise the word. Each store has a number of its own, so that in whatever order they arrive
     /// the word differs from all that the receiver has seen.
     count: AtomicU64,
 }
 
 impl Line {
-    pub(crate) fn new(span: OwnSpan) -> Self {
-        Self { span, count: AtomicU64::new(0) }
+    /// The word of a queue in a line.
+    pub(crate) fn new(line: &OwnSpan, queue: u8) -> Result<Self, SpanError> {
+        Ok(Self { word: line.sub_aligned(8 * usize::from(queue), 8, 8)?, count: AtomicU64::new(0) })
     }
 
     /// Wakes the receiver.
     pub(crate) fn raise(&self) {
         let count = self.count.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         // Release: pairs with the lookout's acquire. What it then wakes reads the frames by their own words.
-        self.span.store_u64(0, count, Ordering::Release);
-        self.span.write_back(0, 8);
-        self.span.write_back_fence();
+        self.word.store_u64(0, count, Ordering::Release);
+        self.word.write_back(0, 8);
+        self.word.write_back_fence();
     }
 }
 
@@ -46,21 +48,24 @@ impl Line {
 #[derive(Debug)]
 pub(crate) struct Watched {
     line: PeerSpan,
-    seen: AtomicU64,
+    /// Of each queue.
+    seen: Box<[AtomicU64]>,
 }
 
 impl Watched {
-    /// It is taken for raised if the peer has ever raised it.
-    pub(crate) fn new(line: PeerSpan) -> Self {
-        Self { line, seen: AtomicU64::new(0) }
+    /// A line with words for so many queues. A word is taken for raised if the peer has ever raised it.
+    pub(crate) fn new(line: PeerSpan, queues: u8) -> Self {
+        Self { line, seen: (0..queues).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Whether it was raised since the last look.
-    fn is_raised(&self) -> bool {
-        self.line.invalidate(0, 8);
-        let count = self.line.load_u64(0, Ordering::Acquire);
-        // Only the lookout touches it.
-        self.seen.swap(count, Ordering::Relaxed) != count
+    /// The queues whose words were raised since the last look, as a bitmap.
+    fn raised(&self) -> u8 {
+        self.line.invalidate(0, 8 * self.seen.len());
+        self.seen.iter().enumerate().fold(0, |raised, (queue, seen)| {
+            let count = self.line.load_u64(8 * queue, Ordering::Acquire);
+            // Only the lookout touches it.
+            raised | u8::from(seen.swap(count, Ordering::Relaxed) != count) << queue
+        })
     }
 }
 
@@ -104,8 +109,8 @@ pub(crate) struct LookoutThread {
 }
 
 impl LookoutThread {
-    /// Starts the thread, which rings `bell`.
-    pub(crate) fn start(bell: Arc<Bell>, policy: BackOff) -> io::Result<Self> {
+    /// Starts the thread, which rings the bells of the queues.
+    pub(crate) fn start(bells: Vec<Arc<Bell>>, policy: BackOff) -> io::Result<Self> {
         let parker = Parker::new();
         let lookout = Arc::new(Lookout {
             lines: ArcSwap::default(),
@@ -116,7 +121,7 @@ impl LookoutThread {
         });
         let shared = Arc::clone(&lookout);
         let thread = Builder::new().name("shm-lookout".into()).stack_size(STACK).spawn(move || {
-            look(&shared, &parker, &bell, policy);
+            look(&shared, &parker, &bells, policy);
         })?;
         Ok(Self { lookout, thread: Some(thread) })
     }
@@ -136,7 +141,7 @@ impl Drop for LookoutThread {
     }
 }
 
-fn look(lookout: &Lookout, parker: &Parker, bell: &Bell, policy: BackOff) {
+fn look(lookout: &Lookout, parker: &Parker, bells: &[Arc<Bell>], policy: BackOff) {
     let mut pause = policy.shortest;
     while !lookout.stop.load(Ordering::SeqCst) {
         if lookout.fresh.swap(false, Ordering::Acquire) {
@@ -147,10 +152,12 @@ fn look(lookout: &Lookout, parker: &Parker, bell: &Bell, policy: BackOff) {
             continue;
         }
         // All are looked at, so that a line raised before the last sleep does not wake the next one.
-        let raised = lookout.lines.load().iter().fold(false, |raised, line| line.is_raised() | raised);
-        if raised {
-            bell.ring();
-            pause = policy.shortest;
+        let raised = lookout.lines.load().iter().fold(0, |raised, line| raised | line.raised());
+        for (queue, bell) in bells.iter().enumerate() {
+            if raised >> queue & 1 == 1 {
+                bell.ring();
+                pause = policy.shortest;
+            }
         }
         parker.park_timeout(pause);
         pause = (2 * pause).min(policy.longest.max(policy.shortest));
@@ -175,14 +182,14 @@ mod tests {
 
     fn pair() -> (Line, Arc<Watched>) {
         let (own, peer) = Mapping::anonymous(4096).unwrap();
-        (Line::new(own.own().unwrap()), Arc::new(Watched::new(peer.peer())))
+        (Line::new(&own.own().unwrap(), 0).unwrap(), Arc::new(Watched::new(peer.peer(), 1)))
     }
 
     /// However often and whenever a line is raised while somebody sleeps, the bell rings after the last time.
     #[test]
     fn a_sleeper_hears_every_line_that_is_raised() {
         let bell = Arc::new(Bell::new().unwrap());
-        let thread = LookoutThread::start(Arc::clone(&bell), BackOff::default()).unwrap();
+        let thread = LookoutThread::start(vec![Arc::clone(&bell)], BackOff::default()).unwrap();
         let lookout = thread.lookout();
         let (lines, watched): (Vec<_>, Vec<_>) = (0..3).map(|_| pair()).unzip();
         lookout.watch(watched);
@@ -202,7 +209,7 @@ mod tests {
     #[test]
     fn a_line_that_was_raised_before_it_was_watched_rings() {
         let bell = Arc::new(Bell::new().unwrap());
-        let thread = LookoutThread::start(Arc::clone(&bell), BackOff::default()).unwrap();
+        let thread = LookoutThread::start(vec![Arc::clone(&bell)], BackOff::default()).unwrap();
         let (line, watched) = pair();
         line.raise();
         thread.lookout().lie_down();
@@ -216,7 +223,7 @@ mod tests {
     #[ignore = "a measurement"]
     fn the_price_of_a_look_out() {
         let bell = Arc::new(Bell::new().unwrap());
-        let thread = LookoutThread::start(Arc::clone(&bell), BackOff::default()).unwrap();
+        let thread = LookoutThread::start(vec![Arc::clone(&bell)], BackOff::default()).unwrap();
         let lookout = thread.lookout();
         let (lines, watched): (Vec<_>, Vec<_>) = (0..63).map(|_| pair()).unzip();
         lookout.watch(watched);

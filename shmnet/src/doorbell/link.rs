@@ -2,12 +2,13 @@
 //!
 //! Each node listens at an address that its facility knows, and connects to all others, so there is one connection in
 //! each direction. The caller says who it is, and later "look at my arena"; nothing that it says is trusted, it only
-//! makes the other side look. The side that was called answers with a copy of its bell: since its address is its own,
-//! nobody can have another node's bell replaced by his.
+//! makes the other side look. The side that was called answers with copies of its bells: since its address is its own,
+//! nobody can have another node's bells replaced by his.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::cmsg_space;
 use rustix::fs::{Mode, chmod};
@@ -19,6 +20,7 @@ use rustix::net::{
 };
 
 use super::Bell;
+use crate::config::MAX_QUEUES;
 use crate::layout::ABI_VERSION;
 use crate::node::NodeId;
 
@@ -34,8 +36,8 @@ pub(crate) struct Speaker {
 pub(crate) enum Said {
     /// Who it is.
     Hello(Speaker),
-    /// Who it is, and its bell.
-    Bell(Speaker, Bell),
+    /// Who it is, and its bells, that of queue 0 first.
+    Bells(Speaker, Vec<Bell>),
     /// Something in its arena has changed.
     Look,
     /// It hung up, or spoke nonsense and is not listened to any more.
@@ -94,13 +96,13 @@ impl Link {
         let _ = self.send(&message(HELLO, me), &mut SendAncillaryBuffer::default());
     }
 
-    /// Passes a copy of the bell.
-    pub(crate) fn pass(&self, me: Speaker, bell: &Bell) -> io::Result<()> {
-        let fds = [bell.as_fd()];
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    /// Passes copies of the bells, that of queue 0 first.
+    pub(crate) fn pass(&self, me: Speaker, bells: &[Arc<Bell>]) -> io::Result<()> {
+        let fds: Vec<BorrowedFd<'_>> = bells.iter().map(|bell| bell.as_fd()).collect();
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_BELLS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-        self.send(&message(BELL, me), &mut ancillary)
+        self.send(&message(BELLS, me), &mut ancillary)
     }
 
     /// Says "look at my arena". A peer that does not read its messages looks a little later by itself.
@@ -111,7 +113,7 @@ impl Link {
     /// What the other side said next.
     pub(crate) fn hear(&self) -> Said {
         let mut bytes = [0; MESSAGE + 1];
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MAX_BELLS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut buffers = [io::IoSliceMut::new(&mut bytes)];
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
@@ -121,19 +123,21 @@ impl Link {
             Err(_) => return Said::Gone,
         };
         // All descriptors are taken out, so that those not wanted are closed.
-        let mut fd = None;
+        let mut fds = Vec::new();
         for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmRights(fds) = message {
-                fd = fds.last();
+            if let RecvAncillaryMessage::ScmRights(passed) = message {
+                fds.extend(passed);
             }
         }
         match parse(&bytes[..len.min(bytes.len())]) {
             Some((LOOK, _)) => Said::Look,
             Some((HELLO, speaker)) => Said::Hello(speaker),
-            Some((BELL, speaker)) => match fd.map(Bell::from_peer) {
-                Some(Ok(bell)) => Said::Bell(speaker, bell),
-                _ => Said::Gone,
-            },
+            Some((BELLS, speaker)) => {
+                match fds.into_iter().map(Bell::from_peer).collect::<io::Result<Vec<_>>>() {
+                    Ok(bells) if !bells.is_empty() => Said::Bells(speaker, bells),
+                    _ => Said::Gone,
+                }
+            }
             _ => Said::Gone,
         }
     }
@@ -183,7 +187,8 @@ const MAGIC: &[u8; 8] = b"ISTHBELL";
 const MESSAGE: usize = 24;
 const HELLO: u8 = 1;
 const LOOK: u8 = 2;
-const BELL: u8 = 3;
+const BELLS: u8 = 3;
+const MAX_BELLS: usize = MAX_QUEUES as usize;
 
 #[cfg(test)]
 mod tests {
@@ -210,14 +215,17 @@ mod tests {
         assert!(matches!(callee.hear(), Said::Hello(who) if who == speaker(5)));
         assert!(matches!(callee.hear(), Said::Look));
         assert!(matches!(callee.hear(), Said::Nothing));
-        let bell = Bell::new().unwrap();
-        callee.pass(speaker(6), &bell).unwrap();
-        let Said::Bell(who, copy) = caller.hear() else { panic!("no bell") };
-        assert_eq!(who, speaker(6));
-        copy.ring();
-        let mut count = [0; 8];
-        rustix::io::read(&bell, &mut count).unwrap();
-        assert_eq!(u64::from_ne_bytes(count), 1);
+        let bells: Vec<_> = (0..MAX_BELLS).map(|_| Arc::new(Bell::new().unwrap())).collect();
+        callee.pass(speaker(6), &bells).unwrap();
+        let Said::Bells(who, copies) = caller.hear() else { panic!("no bells") };
+        assert_eq!((who, copies.len()), (speaker(6), MAX_BELLS));
+        for (bell, copy) in bells.iter().zip(&copies) {
+            let mut count = [0; 8];
+            assert!(rustix::io::read(bell, &mut count).is_err(), "the copy of another bell was rung");
+            copy.ring();
+            rustix::io::read(bell, &mut count).unwrap();
+            assert_eq!(u64::from_ne_bytes(count), 1);
+        }
         drop(caller);
         assert!(matches!(callee.hear(), Said::Gone));
     }
@@ -226,7 +234,7 @@ mod tests {
     fn nonsense_and_bells_without_a_descriptor_are_not_listened_to() {
         let address = address("nonsense");
         let listener = Listener::bind(&address).unwrap();
-        for bytes in [&b""[..], b"garbage", &message(BELL, speaker(5)), &[0xff; 24], &[0xff; 64]] {
+        for bytes in [&b""[..], b"garbage", &message(BELLS, speaker(5)), &[0xff; 24], &[0xff; 64]] {
             let caller = Link::connect(&address).unwrap();
             let callee = listener.accept().unwrap();
             caller.send(bytes, &mut SendAncillaryBuffer::default()).unwrap();

@@ -1,6 +1,7 @@
 //! Doorbells: waking a node that sleeps.
 //!
-//! A node's data thread sleeps on an eventfd ([`Bell`]). Peers get a copy of it over a unix socket ([`link`]), and write
+//! A data thread, which has one queue of each network, sleeps on an eventfd ([`Bell`]), so a node has one bell for each queue: who
+//! silences a bell must not silence it for another thread. Peers get copies over a unix socket ([`link`]), and write
 //! to it when they have something for a node whose arena says that it sleeps ([`attention`]). The same socket carries
 //! the words "look at my arena", so that announcements are seen at once, and its hang-up tells of a death where
 //! nothing else does. Where there are no sockets, lines of shared memory stand in for them ([`activity`]).
@@ -22,7 +23,7 @@ pub(crate) use self::bell::Bell;
 pub(crate) enum PeerBell {
     /// Its bell, on the same host.
     Bell(Bell),
-    /// The line that it looks at.
+    /// Its word of the line that the peer looks at.
     Line(activity::Line),
 }
 

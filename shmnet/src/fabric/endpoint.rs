@@ -5,12 +5,14 @@
 
 mod receive;
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::receive::Turn;
 use super::ends::{Ends, GroupEnds};
 use super::handover::{Beginning, Handover, Reply, Taker};
+use crate::channel::Channel;
 use crate::doorbell::Bell;
 use crate::doorbell::activity::Lookout;
 use crate::doorbell::attention::{self, Sleeper};
@@ -28,21 +30,21 @@ use crate::ring::Metadata;
 pub enum Destination {
     /// To one node.
     Node(NodeId),
-    /// To all nodes, by the broadcast ring.
+    /// To all nodes, by the broadcast ring: on queue 0 only.
     Broadcast,
-    /// To all nodes, by the multicast ring.
+    /// To all nodes, by the multicast ring: on queue 0 only.
     Multicast,
 }
 
-/// One network's adapter, for one thread.
+/// The adapter to one network, or to one of its queues, for one thread.
 ///
 /// A worker's loop: [`receive_burst`](Self::receive_burst), [`transmit`](Self::transmit), then
 /// [`flush`](Self::flush) once per turn. When there was nothing to do for a while: [`prepare_sleep`](Self::prepare_sleep) on
-/// every endpoint that shares the doorbell; if all return `true`, wait for [`Fabric::doorbell`](crate::Fabric::doorbell) to be
+/// every endpoint that shares the [doorbell](Self::doorbell); if all return `true`, wait for it to be
 /// readable; then [`wake`](Self::wake).
 #[derive(Debug)]
 pub struct Endpoint {
-    network: Network,
+    channel: Channel,
     me: NodeId,
     taker: Taker,
     notifier: Notifier,
@@ -58,6 +60,7 @@ pub struct Endpoint {
     /// 0 while this node is not a member.
     incarnation: u64,
     sleeper: Option<Sleeper>,
+    /// Of the queue that has them.
     groups: Option<Box<[GroupEnds; 2]>>,
     members: Vec<u16>,
     /// The multicast frames that this node takes, in every incarnation.
@@ -72,7 +75,7 @@ pub struct Endpoint {
 
 /// What an endpoint is made of.
 pub(crate) struct Parts {
-    pub(crate) network: Network,
+    pub(crate) channel: Channel,
     pub(crate) me: NodeId,
     pub(crate) max_nodes: usize,
     pub(crate) taker: Taker,
@@ -86,7 +89,7 @@ pub(crate) struct Parts {
 impl Endpoint {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            network: parts.network,
+            channel: parts.channel,
             me: parts.me,
             taker: parts.taker,
             notifier: parts.notifier,
@@ -111,12 +114,23 @@ impl Endpoint {
 
     /// Which network this is.
     pub fn network(&self) -> Network {
-        self.network
+        self.channel.network
+    }
+
+    /// Which of the network's queues this is, from 0. What one node sends by a queue, others receive by the same one.
+    pub fn queue(&self) -> u8 {
+        self.channel.queue
+    }
+
+    /// Readable when a peer rang for this queue, or when one of its endpoints has something new to take over. Both networks'
+    /// endpoints of a queue have the same doorbell, and so must be in one thread.
+    pub fn doorbell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
     }
 
     /// This node's Ethernet address on the network.
     pub fn mac(&self) -> [u8; 6] {
-        mac_address(self.network, self.me)
+        mac_address(self.network(), self.me)
     }
 
     /// Sends one frame. It is visible to its receiver when this returns, but a receiver that sleeps is only woken by the
@@ -189,7 +203,7 @@ impl Endpoint {
     }
 
     fn cast(&mut self, kind: usize, frame: &[u8]) -> Result<(), TransmitError> {
-        let groups = self.groups.as_mut().ok_or(TransmitError::NotMember)?;
+        let groups = self.groups.as_mut().ok_or(TransmitError::NoGroupQueue)?;
         groups[kind].send(frame)
     }
 
@@ -213,7 +227,7 @@ impl Endpoint {
         }
         for index in &self.dirty {
             if let Some(ends) = &mut self.peers[*index] {
-                ends.publish(self.network, &self.notifier);
+                ends.publish(self.channel, &self.notifier);
             }
         }
         attention::published();
@@ -251,7 +265,7 @@ impl Endpoint {
             }
             let duties = ends.duties();
             if let Some((owner, generation)) = duties.new_owner {
-                self.notifier.reply(self.network, Reply::Owner { kind, owner, generation });
+                self.notifier.reply(self.channel, Reply::Owner { kind, owner, generation });
             }
             if duties.ordered {
                 wake = Some(Wake::All);
@@ -274,7 +288,7 @@ impl Endpoint {
     pub fn prepare_sleep(&mut self) -> bool {
         self.flush();
         for ends in self.peers.iter_mut().flatten() {
-            ends.publish(self.network, &self.notifier);
+            ends.publish(self.channel, &self.notifier);
         }
         let Some(sleeper) = &mut self.sleeper else { return !self.taker.has_news() };
         sleeper.lie_down();
@@ -334,7 +348,7 @@ impl Endpoint {
         for ends in self.peers.iter_mut().flatten() {
             if ends.has_closed(self.incarnation) && ends.give_up() {
                 let reply = Reply::ClosedUs { by: ends.node, incarnation: self.incarnation };
-                self.notifier.reply(self.network, reply);
+                self.notifier.reply(self.channel, reply);
             }
         }
     }
@@ -352,7 +366,7 @@ impl Endpoint {
         if let Some(ends) = &self.peers[index] {
             let (node, incarnation) = (ends.node, ends.incarnation);
             let reply = Reply::Broken { node, incarnation, cause, why };
-            self.notifier.reply(self.network, reply);
+            self.notifier.reply(self.channel, reply);
         }
     }
 
@@ -361,7 +375,7 @@ impl Endpoint {
     fn report_excess(&self, node: NodeId, incarnation: u64) {
         let why = "it replaces rings that were never used".to_owned();
         let cause = QuarantineCause::Directory;
-        self.notifier.reply(self.network, Reply::Broken { node, incarnation, cause, why });
+        self.notifier.reply(self.channel, Reply::Broken { node, incarnation, cause, why });
     }
 
     /// Takes what the control thread has handed over, in order.
@@ -429,13 +443,13 @@ impl Endpoint {
         self.sleeper = Some(beginning.sleeper);
         self.claim = beginning.claim;
         self.is_claim_checked = self.claim.is_none();
-        let [broadcast, multicast] = beginning.groups;
-        let [broadcast_gauge, multicast_gauge] = beginning.group_gauges;
-        let mut multicast = GroupEnds::new(multicast, multicast_gauge);
-        multicast.set_taken(self.takes.clone());
-        // Nobody is met yet.
-        multicast.set_wanted(MulticastFilter::none());
-        self.groups = Some(Box::new([GroupEnds::new(broadcast, broadcast_gauge), multicast]));
+        self.groups = beginning.groups.map(|groups| {
+            let [broadcast, mut multicast] = groups.map(|(group, gauge)| GroupEnds::new(group, gauge));
+            multicast.set_taken(self.takes.clone());
+            // Nobody is met yet.
+            multicast.set_wanted(MulticastFilter::none());
+            Box::new([broadcast, multicast])
+        });
     }
 
     fn end(&mut self) {
@@ -478,13 +492,13 @@ impl Endpoint {
                 }
             }
         }
-        self.notifier.reply(self.network, Reply::Forgotten { node, incarnation });
+        self.notifier.reply(self.channel, Reply::Forgotten { node, incarnation });
     }
 }
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        self.notifier.tell(Notice::EndpointDropped(self.network));
+        self.notifier.tell(Notice::EndpointDropped(self.channel));
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::handover::{GroupGauge, Meeting, Reply, RingGauge};
 use super::sink::{Ended, FrameSink, Received};
+use crate::channel::Channel;
 use crate::doorbell::PeerBell;
 use crate::doorbell::attention::Waker;
 use crate::error::TransmitError;
@@ -14,12 +15,12 @@ use crate::group::{Delivered, GroupEndpoint, GroupRole, GroupSendError};
 use crate::membership::notice::Notifier;
 use crate::memory::PeerSpan;
 use crate::multicast::MulticastFilter;
-use crate::node::{Cast, Network, NodeId};
+use crate::node::{Cast, NodeId};
 use crate::quarantine::QuarantineCause;
 use crate::ring::{self, CopyRoutine, Metadata, Receiver, RingFault, SendError, Transmitter};
 use crate::sync::Ordering;
 
-/// The rings to and from one peer on one network.
+/// The rings to and from one peer on one channel.
 #[derive(Debug)]
 pub(super) struct Ends {
     pub(super) node: NodeId,
@@ -167,7 +168,7 @@ impl Ends {
     }
 
     /// Publishes pointers and counters, and tells the control thread what it must know.
-    pub(super) fn publish(&mut self, network: Network, notifier: &Notifier) {
+    pub(super) fn publish(&mut self, channel: Channel, notifier: &Notifier) {
         let (node, incarnation) = (self.node, self.incarnation);
         if let Some((ring, gauge)) = &mut self.receiver {
             ring.publish();
@@ -180,15 +181,15 @@ impl Ends {
             {
                 end.broken = true;
                 let (cause, why) = (QuarantineCause::ReadPointer, fault.to_string());
-                notifier.reply(network, Reply::Broken { node, incarnation, cause, why });
+                notifier.reply(channel, Reply::Broken { node, incarnation, cause, why });
             }
             let in_use = end.is_read();
             if end.pressure >= PRESSURE && !end.asked && self.retiring.is_none() && in_use {
                 end.asked = true;
-                notifier.reply(network, Reply::Full { node, incarnation, epoch: end.epoch });
+                notifier.reply(channel, Reply::Full { node, incarnation, epoch: end.epoch });
             }
             if in_use && let Some(old) = self.retiring.take() {
-                notifier.reply(network, Reply::Drained { node, incarnation, epoch: old.epoch });
+                notifier.reply(channel, Reply::Drained { node, incarnation, epoch: old.epoch });
             }
         }
     }

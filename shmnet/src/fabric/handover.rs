@@ -16,7 +16,7 @@ use crate::node::NodeId;
 use crate::quarantine::QuarantineCause;
 use crate::ring;
 
-/// From the control thread to one network's endpoint.
+/// From the control thread to an endpoint.
 pub(crate) enum Handover {
     /// This node has a new incarnation: everything before is void.
     Begin(Box<Beginning>),
@@ -44,25 +44,24 @@ pub(crate) enum Handover {
     Forget { node: NodeId, incarnation: u64 },
 }
 
-/// This node's part of a network, for an incarnation.
+/// This node's part of a channel, for an incarnation.
 pub(crate) struct Beginning {
     pub(crate) incarnation: u64,
     pub(crate) sleeper: Sleeper,
     /// To be looked at when this node was late, where another process may have become the node meanwhile.
     pub(crate) claim: Option<Claim>,
-    /// Broadcast and multicast.
-    pub(crate) groups: [GroupEndpoint; 2],
-    pub(crate) group_gauges: [Arc<GroupGauge>; 2],
+    /// Broadcast and multicast, of the queue that has them.
+    pub(crate) groups: Option<[(GroupEndpoint, Arc<GroupGauge>); 2]>,
 }
 
-/// A peer's part of a network, for an incarnation.
+/// A peer's part of a channel, for an incarnation.
 pub(crate) struct Meeting {
     pub(crate) node: NodeId,
     pub(crate) incarnation: u64,
     pub(crate) waker: Waker,
     /// The word that tells which incarnation of this node the peer has closed.
     pub(crate) closed: PeerSpan,
-    /// Broadcast and multicast.
+    /// Broadcast and multicast, for the queue that has them.
     pub(crate) groups: [PeerSpan; 2],
     /// Where to begin in each.
     pub(crate) starts: [Start; 2],

@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use self::endpoint::{Endpoint, Parts};
 use self::handover::Giver;
 use self::snapshot::Snapshot;
+use crate::channel::{Channel, PerChannel};
 use crate::config::{FabricConfig, NetworkParameters};
 use crate::doorbell::Bell;
 use crate::error::JoinError;
@@ -36,9 +37,9 @@ pub struct Fabric {
 struct Inner {
     node: NodeId,
     shared: Arc<Shared>,
-    bell: Arc<Bell>,
+    bells: Vec<Arc<Bell>>,
     notifier: Notifier,
-    endpoints: Mutex<[Option<Endpoint>; 2]>,
+    endpoints: Mutex<PerChannel<Option<Endpoint>>>,
     control: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -49,48 +50,52 @@ impl Fabric {
     /// Why this node cannot be a member of the segment, with what to do about it.
     pub fn join(config: FabricConfig) -> Result<Self, JoinError> {
         let node = config.node_id;
-        let system = JoinError::system("making a doorbell");
-        let bell = Arc::new(Bell::new().map_err(system)?);
-        let waker = Arc::new(Bell::new().map_err(JoinError::system("making a doorbell"))?);
+        let queues = config.queues;
+        let bell = || Bell::new().map(Arc::new).map_err(JoinError::system("making a doorbell"));
+        let bells = (0..queues).map(|_| bell()).collect::<Result<Vec<_>, _>>()?;
+        let waker = bell()?;
         let (notifier, notices) = Notifier::new(Arc::clone(&waker));
         let shared = Arc::new(Shared::default());
-        let (lsm_giver, lsm_taker) = Giver::new(Arc::clone(&bell));
-        let (gsm_giver, gsm_taker) = Giver::new(Arc::clone(&bell));
+        let mut takers = PerChannel::new(queues, |_| None);
+        let givers = PerChannel::new(queues, |channel| {
+            let (giver, taker) = Giver::new(Arc::clone(&bells[usize::from(channel.queue)]));
+            takers[channel] = Some(taker);
+            giver
+        });
         let max_nodes = usize::from(config.max_nodes);
         let control = Control::join(
             config,
             Seams {
                 shared: Arc::clone(&shared),
-                bell: Arc::clone(&bell),
+                bells: bells.clone(),
                 waker,
                 notifier: notifier.clone(),
                 notices,
-                givers: [lsm_giver, gsm_giver],
+                givers,
             },
         )?;
         let clock = control.clock();
         let lookout = control.lookout();
         let failed = control.timing().failed;
-        let endpoint = |network, taker| {
+        let endpoints = PerChannel::new(queues, |channel| {
             Some(Endpoint::new(Parts {
-                network,
+                channel,
                 me: node,
                 max_nodes,
-                taker,
+                taker: takers[channel].take()?,
                 notifier: notifier.clone(),
                 clock: Arc::clone(&clock),
-                bell: Arc::clone(&bell),
+                bell: Arc::clone(&bells[usize::from(channel.queue)]),
                 lookout: lookout.clone(),
                 failed,
             }))
-        };
-        let endpoints = [endpoint(Network::Lsm, lsm_taker), endpoint(Network::Gsm, gsm_taker)];
+        });
         let thread = control.start().map_err(JoinError::system("starting the control thread"))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 node,
                 shared,
-                bell,
+                bells,
                 notifier,
                 endpoints: Mutex::new(endpoints),
                 control: Mutex::new(Some(thread)),
@@ -103,13 +108,27 @@ impl Fabric {
         self.inner.node
     }
 
-    /// A network's endpoint, for the thread that moves frames; once each.
+    /// A network's endpoint, for the thread that moves frames; once each. Of several queues it is that of the first.
     ///
     /// Take it soon: this node may own the network's broadcast and multicast rings, which then wait for it. Dropping it ends this
     /// node's part in them.
     pub fn endpoint(&self, network: Network) -> Option<Endpoint> {
+        self.queue(network, 0)
+    }
+
+    /// The endpoint of one of a network's [queues](Self::queues), from 0; once each. Each may be in a thread of its own, but
+    /// both networks' endpoints of the same queue belong to one thread, as they have one doorbell.
+    ///
+    /// Peers send by any queue, so all of them have to be read by somebody. Dropping an endpoint says so to nobody: frames to
+    /// it fill the ring, and are refused then.
+    pub fn queue(&self, network: Network, queue: u8) -> Option<Endpoint> {
         let mut endpoints = self.inner.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        endpoints[network.index()].take()
+        endpoints.get_mut(Channel { network, queue })?.take()
+    }
+
+    /// How many queues each network has, as configured.
+    pub fn queues(&self) -> u8 {
+        self.inner.bells.len() as u8
     }
 
     /// The table of active nodes in local memory. A load without a lock.
@@ -161,10 +180,10 @@ impl Fabric {
         picture.unwrap_or_else(|| Arc::new(Snapshot::empty(self.inner.node)))
     }
 
-    /// Readable when a peer rang, or when the endpoints have something new to take over. For a thread that sleeps; see
-    /// [`Endpoint::prepare_sleep`].
+    /// The doorbell of the first queue's endpoints, as [`Endpoint::doorbell`]: readable when a peer rang, or when they have
+    /// something new to take over. For a thread that sleeps; see [`Endpoint::prepare_sleep`].
     pub fn doorbell(&self) -> BorrowedFd<'_> {
-        self.inner.bell.as_fd()
+        self.inner.bells[0].as_fd()
     }
 
     /// Leaves the segment: all peers see it at once. The endpoints send and receive nothing any more.

@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub coherence: &'static str,
     /// How many node ids the segment has room for.
     pub max_nodes: u16,
+    /// How many queues each network of a pair has.
+    pub queues: u8,
     /// The first ring of a pair on the LSM and on the GSM.
     pub geometry: Option<[Geometry; 2]>,
     /// Heartbeat and timeouts in force.
@@ -62,6 +64,7 @@ impl Snapshot {
             node,
             incarnation: 0,
             max_nodes: 0,
+            queues: 0,
             geometry: None,
             timing: Timing::default(),
             cpu_quota: false,
@@ -113,6 +116,8 @@ pub struct NodeSnapshot {
 pub struct RingSnapshot {
     /// The network.
     pub network: Network,
+    /// Its queue, from 0.
+    pub queue: u8,
     /// Who sends.
     pub transmitter: NodeId,
     /// Who receives.

@@ -86,9 +86,9 @@ pub(crate) trait Facility: Debug + Send + Sync {
     /// what all peers read.
     fn reserve(&self, _offset: u64, _len: u64, _reader: Option<NodeId>) {}
 
-    /// The bells of this node's data thread and control thread, before anything else is asked: for a facility that knows by
+    /// The bells of this node's data threads and of its control thread, before anything else is asked: for a facility that knows by
     /// itself when something has come.
-    fn bells(&self, _data: &Arc<Bell>, _control: &Arc<Bell>) {}
+    fn bells(&self, _data: &[Arc<Bell>], _control: &Arc<Bell>) {}
 
     /// Whether the arenas of others are copies here, which an engine keeps.
     fn is_reflected(&self) -> bool {
@@ -137,6 +137,9 @@ pub(crate) enum Liveness {
 pub(crate) struct Terms {
     /// How many node ids the segment has room for.
     pub(crate) max_nodes: u16,
+    /// How many queues each network has.
+    #[cfg_attr(not(feature = "libfabric"), allow(dead_code, reason = "reflected memory alone asks"))]
+    pub(crate) queues: u8,
     /// This node's heartbeat and timeouts.
     pub(crate) timing: Timing,
     /// What was configured for the coherence of the memory.

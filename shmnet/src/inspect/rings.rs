@@ -2,6 +2,7 @@
 
 use super::InspectedArena;
 use super::field::{Section, Value, word};
+use crate::channel::Channel;
 use crate::group::{self, AreaWords};
 use crate::layout::{Layout, PeerArena};
 use crate::memory::PeerSpan;
@@ -12,10 +13,10 @@ use crate::ring::{self, Limits, RingKey};
 pub(super) fn directory(peer: &PeerArena, span: &PeerSpan, layout: &Layout, arena: &mut InspectedArena) {
     let mut section = Section::new(layout.directory, "directory");
     let mut found = Vec::new();
-    for (node, network) in pairs(layout) {
-        let offset = layout.directory_entry(node, network) - layout.directory;
-        let name = format!("{network} to node {node}");
-        let Some(entry) = peer.directory(node, network) else {
+    for (node, channel) in pairs(layout) {
+        let offset = layout.directory_entry(node, channel) - layout.directory;
+        let name = format!("{channel} to node {node}");
+        let Some(entry) = peer.directory(node, channel) else {
             arena.problems.push(format!("the directory entry {name} does not hold still"));
             continue;
         };
@@ -59,12 +60,12 @@ pub(super) fn directory(peer: &PeerArena, span: &PeerSpan, layout: &Layout, aren
 /// How far the node has read the rings of others.
 pub(super) fn read_pointers(span: &PeerSpan, layout: &Layout, arena: &mut InspectedArena) {
     let mut section = Section::new(layout.pointers, "read pointers");
-    for (node, network) in pairs(layout) {
-        let at = layout.read_pointer(node, network);
+    for (node, channel) in pairs(layout) {
+        let at = layout.read_pointer(node, channel);
         if let Some(value) = word(span, at).filter(|value| *value != 0) {
             let (tag, position) = ring::pointer_parts(value);
             let text = format!("position {position}, tag {tag:#08x}");
-            section.text(at - layout.pointers, format!("{network} from node {node}"), text);
+            section.text(at - layout.pointers, format!("{channel} from node {node}"), text);
         }
     }
     arena.sections.push(section);
@@ -103,7 +104,7 @@ pub(super) fn groups(peer: &PeerArena, layout: &Layout, arena: &mut InspectedAre
     }
 }
 
-fn pairs(layout: &Layout) -> impl Iterator<Item = (NodeId, Network)> {
+fn pairs(layout: &Layout) -> impl Iterator<Item = (NodeId, Channel)> {
     let nodes = (0..layout.max_nodes).filter_map(NodeId::from_index);
-    nodes.flat_map(|node| Network::ALL.map(|network| (node, network)))
+    nodes.flat_map(|node| layout.channels().map(move |channel| (node, channel)))
 }

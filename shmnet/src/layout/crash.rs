@@ -2,7 +2,7 @@
 //! announces a ring or a larger one, closes a peer, and leaves. Who reads must find what was there before or what is there after, or
 //! nothing; and the next incarnation must be readable in the same memory.
 
-use super::tests::{identity, layout};
+use super::tests::{channel, identity, layout};
 use super::*;
 use crate::facts::Facts;
 use crate::memory::Mapping;
@@ -29,7 +29,7 @@ fn entry(incarnation: u64, epoch: u32) -> DirectoryEntry {
 fn live(arena: &OwnArena, incarnation: u64) {
     arena.initialise(&Identity { incarnation, ..identity() }, &facts(incarnation));
     arena.close(peer(), 3);
-    arena.set_directory(peer(), Network::Lsm, entry(incarnation, 1));
+    arena.set_directory(peer(), channel(Network::Lsm), entry(incarnation, 1));
     arena.set_state(incarnation, State::Active);
 }
 
@@ -59,8 +59,8 @@ fn at_every_access(
             live(&own, NEXT);
             assert_eq!(arena.state(), StateWord { incarnation: NEXT, state: State::Active });
             assert_whole(&arena, &mapped, NEXT);
-            assert_eq!(arena.directory(peer(), Network::Lsm), Some(entry(NEXT, 1)));
-            assert_eq!(arena.directory(peer(), Network::Gsm), Some(DirectoryEntry::default()));
+            assert_eq!(arena.directory(peer(), channel(Network::Lsm)), Some(entry(NEXT, 1)));
+            assert_eq!(arena.directory(peer(), channel(Network::Gsm)), Some(DirectoryEntry::default()));
             died
         })
         .count();
@@ -79,7 +79,7 @@ fn a_joiner_that_dies_is_not_announced_or_whole() {
             (_, State::Empty) => {}
             (NEW, State::Joining | State::Active) => {
                 assert_whole(arena, mapped, NEW);
-                let ring = arena.directory(peer(), Network::Lsm);
+                let ring = arena.directory(peer(), channel(Network::Lsm));
                 assert!([None, Some(DirectoryEntry::default()), Some(entry(NEW, 1))].contains(&ring));
                 assert!(state.state == State::Joining || ring == Some(entry(NEW, 1)));
             }
@@ -92,12 +92,12 @@ fn a_joiner_that_dies_is_not_announced_or_whole() {
 #[test]
 fn a_ring_announcement_that_is_cut_off_is_the_old_one_or_the_new_one_or_none() {
     let grow = |arena: &OwnArena| {
-        arena.set_directory(peer(), Network::Lsm, entry(OLD, 2));
+        arena.set_directory(peer(), channel(Network::Lsm), entry(OLD, 2));
         arena.changed();
     };
     at_every_access("directory, a larger ring", grow, |arena, mapped, died| {
         assert_whole(arena, mapped, OLD);
-        let ring = arena.directory(peer(), Network::Lsm);
+        let ring = arena.directory(peer(), channel(Network::Lsm));
         assert!([None, Some(entry(OLD, 1)), Some(entry(OLD, 2))].contains(&ring), "{ring:?}");
         assert!(died || ring == Some(entry(OLD, 2)));
     });
@@ -112,7 +112,7 @@ fn whoever_dies_while_it_closes_a_peer_or_leaves_is_whole_to_others() {
     };
     at_every_access("close", close, |arena, mapped, died| {
         assert_whole(arena, mapped, OLD);
-        let ring = arena.directory(peer(), Network::Lsm);
+        let ring = arena.directory(peer(), channel(Network::Lsm));
         // The ring is taken away only after the closing is seen.
         assert!(ring == Some(entry(OLD, 1)) || arena.closed(peer()) == 4);
         assert!(died || ring == Some(DirectoryEntry::default()));

@@ -19,6 +19,8 @@ mod crash;
 #[cfg(test)]
 mod tests;
 
+use crate::channel::Channel;
+use crate::config::MAX_QUEUES;
 use crate::group::GroupGeometry;
 use crate::memory::LINE;
 use crate::node::{Network, NodeId};
@@ -30,7 +32,7 @@ pub(crate) use self::peer::PeerArena;
 pub(crate) use self::wire::{DirectoryEntry, GEOMETRY_FIELDS, Identity, Malformed, State, StateWord};
 
 /// The version of the layout; nodes of different versions do not share a segment.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// The first eight bytes of an arena: `ISTHMUS` and a zero byte.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"ISTHMUS\0");
@@ -47,8 +49,6 @@ pub(crate) mod at {
     pub(crate) const HEARTBEAT: usize = 0x280;
     /// The robust futex word.
     pub(crate) const LIVENESS: usize = 0x300;
-    /// One line per network: odd while the node's data thread sleeps.
-    pub(crate) const ATTENTION: usize = 0x380;
     /// Which group rings the node reads.
     pub(crate) const SUBSCRIPTIONS: usize = 0x480;
     /// The count of changes to what peers read: not with the heartbeat, which another thread writes.
@@ -71,24 +71,30 @@ pub(crate) const MULTICAST_STRIDE: usize = 2 * LINE;
 pub(crate) const DIRECTORY_STRIDE: usize = LINE;
 /// Bytes of a read pointer's line.
 pub(crate) const POINTER_STRIDE: usize = LINE;
-/// Bytes of an activity line.
+/// Bytes of an activity line, which has a word for each queue.
 pub(crate) const ACTIVITY_STRIDE: usize = LINE;
+/// Bytes of an attention line.
+pub(crate) const ATTENTION_STRIDE: usize = LINE;
 
 /// Slots of a group's lane, their bytes, and the references of its order ring: frames of up to 32 KiB.
 const LANE_SLOTS: u32 = 32;
 const LANE_SLOT_BYTES: u32 = 2048;
 const ORDER_SLOTS: u32 = 512;
 
-/// Where the variable part of an arena lies, for a number of nodes and a geometry.
+/// Where the variable part of an arena lies, for a number of nodes and of queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) max_nodes: usize,
-    /// Ring directory: entry `node.index() * 2 + network`.
+    /// Queues of each network.
+    pub(crate) queues: u8,
+    /// Ring directory: entry `(node.index() * 2 + network) * queues + queue`.
     pub(crate) directory: usize,
-    /// Read pointers: line `node.index() * 2 + network`.
+    /// Read pointers: line `(node.index() * 2 + network) * queues + queue`.
     pub(crate) pointers: usize,
-    /// Activity lines: line `node.index()`.
+    /// Activity lines: line `node.index()`, word `queue`.
     pub(crate) activity: usize,
+    /// Attention lines: line `network * queues + queue`.
+    pub(crate) attention: usize,
     /// Areas of the group rings: area `network * 2 + (0 broadcast, 1 multicast)`.
     pub(crate) groups: usize,
     pub(crate) group_len: usize,
@@ -98,51 +104,80 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// `None` if there can be no such number of nodes.
-    pub(crate) fn new(max_nodes: u16) -> Option<Self> {
+    /// `None` if there can be no such number of nodes or of queues.
+    pub(crate) fn new(max_nodes: u16, queues: u8) -> Option<Self> {
+        if !(1..=MAX_QUEUES).contains(&queues) {
+            return None;
+        }
         let max_nodes = max_nodes.min(NodeId::MAX);
         let group = GroupGeometry::new(max_nodes, LANE_SLOTS, LANE_SLOT_BYTES, ORDER_SLOTS).ok()?;
         let max_nodes = usize::from(max_nodes);
         let directory = at::TABLES;
-        let pointers = directory + max_nodes * 2 * DIRECTORY_STRIDE;
-        let activity = pointers + max_nodes * 2 * POINTER_STRIDE;
-        let groups = (activity + max_nodes * ACTIVITY_STRIDE).next_multiple_of(PAGE);
+        let channels = Channel::all(queues).count();
+        let pointers = directory + max_nodes * channels * DIRECTORY_STRIDE;
+        let activity = pointers + max_nodes * channels * POINTER_STRIDE;
+        let attention = activity + max_nodes * ACTIVITY_STRIDE;
+        let groups = (attention + channels * ATTENTION_STRIDE).next_multiple_of(PAGE);
         let group_len = group.bytes().next_multiple_of(PAGE);
         let heap = groups + 4 * group_len;
-        Some(Self { max_nodes, directory, pointers, activity, groups, group_len, group, heap })
+        Some(Self {
+            max_nodes,
+            queues,
+            directory,
+            pointers,
+            activity,
+            attention,
+            groups,
+            group_len,
+            group,
+            heap,
+        })
     }
 
     /// The words of the geometry line, in the order of [`GEOMETRY_FIELDS`].
     pub(crate) fn geometry_words(&self, [lsm, gsm]: [Geometry; 2]) -> [u64; GEOMETRY_FIELDS.len()] {
         [
             self.max_nodes as u64,
-            u64::from(lsm.slots()),
-            u64::from(lsm.buffer()),
+            self.queues.into(),
+            lsm.slots().into(),
+            lsm.buffer().into(),
+            gsm.slots().into(),
+            gsm.buffer().into(),
+            at::STEERING as u64,
             self.directory as u64,
             self.pointers as u64,
             self.activity as u64,
+            self.attention as u64,
             self.groups as u64,
             self.group_len as u64,
             self.heap as u64,
-            at::STEERING as u64,
-            u64::from(gsm.slots()),
-            u64::from(gsm.buffer()),
         ]
     }
 
-    pub(crate) fn directory_entry(&self, node: NodeId, network: Network) -> usize {
-        self.directory + (node.index() * 2 + network.index()) * DIRECTORY_STRIDE
+    /// All channels, in the order of their index.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = Channel> + Clone + use<> {
+        Channel::all(self.queues)
     }
 
-    pub(crate) fn read_pointer(&self, node: NodeId, network: Network) -> usize {
-        self.pointers + (node.index() * 2 + network.index()) * POINTER_STRIDE
+    pub(crate) fn directory_entry(&self, node: NodeId, channel: Channel) -> usize {
+        self.directory + self.pair(node, channel) * DIRECTORY_STRIDE
     }
 
-    pub(crate) fn attention(network: Network) -> usize {
-        at::ATTENTION + network.index() * LINE
+    pub(crate) fn read_pointer(&self, node: NodeId, channel: Channel) -> usize {
+        self.pointers + self.pair(node, channel) * POINTER_STRIDE
     }
 
-    /// The line that a transmitter raises for a receiver.
+    /// The place of a node's channel in the tables that have one entry for each.
+    fn pair(&self, node: NodeId, channel: Channel) -> usize {
+        node.index() * self.channels().count() + channel.index(self.queues)
+    }
+
+    /// The line that says whether the data thread of a channel sleeps.
+    pub(crate) fn attention_line(&self, channel: Channel) -> usize {
+        self.attention + channel.index(self.queues) * ATTENTION_STRIDE
+    }
+
+    /// The line that a transmitter raises for a receiver: a word for each queue.
     pub(crate) fn activity_line(&self, node: NodeId) -> usize {
         self.activity + node.index() * ACTIVITY_STRIDE
     }

@@ -4,6 +4,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::wire::{FactsWire, IdentityWire, MulticastWire, SteeringWire};
 use super::{DirectoryEntry, Identity, Layout, State, StateWord, at, guarded};
+use crate::channel::Channel;
 use crate::facts::Facts;
 use crate::memory::{LINE, OwnSpan, SpanError};
 use crate::multicast::MulticastFilter;
@@ -12,8 +13,9 @@ use crate::sync::Ordering;
 
 /// The header of this node's arena.
 ///
-/// Each line has one writing thread: the heartbeat thread writes [`beat`](Self::beat), a network's endpoint its
-/// attention line and read pointers, the liveness thread its word, and the control thread all the rest.
+/// Each line has one writing thread: the heartbeat thread writes [`beat`](Self::beat), an endpoint its attention line and read
+/// pointers, the liveness thread its word, and the control thread all the rest. Only an activity line is raised by all endpoints,
+/// those of one queue in one word.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnArena {
     span: OwnSpan,
@@ -96,14 +98,14 @@ impl OwnArena {
         self.store(at::SUBSCRIPTIONS, bitmap, Ordering::Release);
     }
 
-    pub(crate) fn set_directory(&self, node: NodeId, network: Network, entry: DirectoryEntry) {
-        guarded::write(&self.span, self.layout.directory_entry(node, network), entry.to_wire().as_bytes());
+    pub(crate) fn set_directory(&self, node: NodeId, channel: Channel, entry: DirectoryEntry) {
+        guarded::write(&self.span, self.layout.directory_entry(node, channel), entry.to_wire().as_bytes());
     }
 
     pub(crate) fn clear_directory(&self, node: NodeId) {
-        for network in Network::ALL {
+        for channel in self.layout.channels() {
             let empty = super::wire::DirectoryWire::new_zeroed();
-            guarded::write(&self.span, self.layout.directory_entry(node, network), empty.as_bytes());
+            guarded::write(&self.span, self.layout.directory_entry(node, channel), empty.as_bytes());
         }
     }
 
@@ -113,14 +115,14 @@ impl OwnArena {
         self.span.copy_in(offset, bytes);
     }
 
-    /// The line that says whether this node's data thread sleeps.
-    pub(crate) fn attention(&self, network: Network) -> Result<OwnSpan, SpanError> {
-        self.span.sub_aligned(Layout::attention(network), LINE, LINE)
+    /// The line that says whether this node's data thread of a channel sleeps.
+    pub(crate) fn attention(&self, channel: Channel) -> Result<OwnSpan, SpanError> {
+        self.span.sub_aligned(self.layout.attention_line(channel), LINE, LINE)
     }
 
     /// The line of the read pointer for the ring from a node.
-    pub(crate) fn read_pointer(&self, node: NodeId, network: Network) -> Result<OwnSpan, SpanError> {
-        self.span.sub_aligned(self.layout.read_pointer(node, network), LINE, LINE)
+    pub(crate) fn read_pointer(&self, node: NodeId, channel: Channel) -> Result<OwnSpan, SpanError> {
+        self.span.sub_aligned(self.layout.read_pointer(node, channel), LINE, LINE)
     }
 
     /// The line of the liveness word.

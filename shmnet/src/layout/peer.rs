@@ -4,6 +4,7 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use super::wire::{DirectoryWire, FactsWire, IdentityWire, MulticastWire, SteeringWire};
 use super::{DirectoryEntry, Identity, Layout, Malformed, StateWord, at, guarded};
+use crate::channel::Channel;
 use crate::facts::Facts;
 use crate::memory::{LINE, PeerSpan, SpanError};
 use crate::multicast::MulticastFilter;
@@ -112,21 +113,21 @@ impl PeerArena {
         self.load(Layout::closed(node), Ordering::SeqCst)
     }
 
-    pub(crate) fn directory(&self, node: NodeId, network: Network) -> Option<DirectoryEntry> {
+    pub(crate) fn directory(&self, node: NodeId, channel: Channel) -> Option<DirectoryEntry> {
         let mut bytes = [0; size_of::<DirectoryWire>()];
-        guarded::read(&self.span, self.layout.directory_entry(node, network), &mut bytes)?;
+        guarded::read(&self.span, self.layout.directory_entry(node, channel), &mut bytes)?;
         let wire = DirectoryWire::read_from_bytes(&bytes).ok()?;
         Some(DirectoryEntry::from_wire(&wire))
     }
 
-    /// The line that says whether the peer's data thread sleeps.
-    pub(crate) fn attention(&self, network: Network) -> Result<PeerSpan, SpanError> {
-        self.span.sub_aligned(Layout::attention(network), LINE, LINE)
+    /// The line that says whether the peer's data thread of a channel sleeps.
+    pub(crate) fn attention(&self, channel: Channel) -> Result<PeerSpan, SpanError> {
+        self.span.sub_aligned(self.layout.attention_line(channel), LINE, LINE)
     }
 
     /// The line of the peer's read pointer for the ring from a node.
-    pub(crate) fn read_pointer(&self, node: NodeId, network: Network) -> Result<PeerSpan, SpanError> {
-        self.span.sub_aligned(self.layout.read_pointer(node, network), LINE, LINE)
+    pub(crate) fn read_pointer(&self, node: NodeId, channel: Channel) -> Result<PeerSpan, SpanError> {
+        self.span.sub_aligned(self.layout.read_pointer(node, channel), LINE, LINE)
     }
 
     /// The line by which the peer wakes a receiver.

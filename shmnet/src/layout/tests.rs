@@ -12,7 +12,12 @@ use crate::memory::Mapping;
 use crate::multicast::MulticastFilter;
 
 pub(super) fn layout() -> Layout {
-    Layout::new(64).unwrap()
+    Layout::new(64, 1).unwrap()
+}
+
+/// The first queue.
+pub(super) fn channel(network: Network) -> Channel {
+    Channel { network, queue: 0 }
 }
 
 pub(super) fn identity() -> Identity {
@@ -66,11 +71,11 @@ fn a_peer_reads_what_the_owner_published() {
 
     let node = NodeId::new(64).unwrap();
     let entry = DirectoryEntry { tx_incarnation: 9, rx_incarnation: 4, offset: 8192, len: 4096, epoch: 2 };
-    own.set_directory(node, Network::Gsm, entry);
-    assert_eq!(peer.directory(node, Network::Gsm), Some(entry));
-    assert_eq!(peer.directory(node, Network::Lsm), Some(DirectoryEntry::default()));
+    own.set_directory(node, channel(Network::Gsm), entry);
+    assert_eq!(peer.directory(node, channel(Network::Gsm)), Some(entry));
+    assert_eq!(peer.directory(node, channel(Network::Lsm)), Some(DirectoryEntry::default()));
     own.clear_directory(node);
-    assert_eq!(peer.directory(node, Network::Gsm), Some(DirectoryEntry::default()));
+    assert_eq!(peer.directory(node, channel(Network::Gsm)), Some(DirectoryEntry::default()));
     own.close(node, 77);
     assert_eq!(peer.closed(node), 77);
     own.beat();
@@ -136,16 +141,35 @@ fn a_ring_must_lie_in_the_heap() {
 
 #[test]
 fn sections_do_not_overlap_for_any_number_of_nodes() {
-    for max_nodes in 1..=256 {
-        let layout = Layout::new(max_nodes).unwrap();
+    for (max_nodes, queues) in (1..=256).flat_map(|nodes| [1, 2, 5, 8].map(|queues| (nodes, queues))) {
+        let layout = Layout::new(max_nodes, queues).unwrap();
         let last = NodeId::new(max_nodes).unwrap();
+        let channel = layout.channels().last().unwrap();
+        assert_eq!(channel, Channel { network: Network::Gsm, queue: queues - 1 });
         assert!(Layout::closed(last) + 8 <= at::STEERING);
-        assert!(layout.directory_entry(last, Network::Gsm) + DIRECTORY_STRIDE <= layout.pointers);
-        assert!(layout.read_pointer(last, Network::Gsm) + POINTER_STRIDE <= layout.activity);
-        assert!(layout.activity + usize::from(max_nodes) * ACTIVITY_STRIDE <= layout.groups);
+        assert_eq!(layout.directory_entry(last, channel) + DIRECTORY_STRIDE, layout.pointers);
+        assert_eq!(layout.read_pointer(last, channel) + POINTER_STRIDE, layout.activity);
+        assert_eq!(layout.activity_line(last) + ACTIVITY_STRIDE, layout.attention);
+        assert!(layout.attention_line(channel) + ATTENTION_STRIDE <= layout.groups);
         assert!(layout.group(Network::Gsm, 1) + layout.group_len <= layout.heap);
         assert!(layout.groups.is_multiple_of(PAGE) && layout.heap.is_multiple_of(PAGE));
     }
+}
+
+#[test]
+fn every_queue_has_entries_of_its_own() {
+    let layout = Layout::new(3, 4).unwrap();
+    let nodes = [1, 2, 3].map(|id| NodeId::new(id).unwrap());
+    let pairs: Vec<_> =
+        nodes.iter().flat_map(|node| layout.channels().map(|channel| (*node, channel))).collect();
+    for (place, (node, channel)) in pairs.into_iter().enumerate() {
+        let wanted = ((node.index() * 2) + channel.network.index()) * 4 + usize::from(channel.queue);
+        assert_eq!(place, wanted);
+        assert_eq!(layout.directory_entry(node, channel), layout.directory + place * LINE);
+        assert_eq!(layout.read_pointer(node, channel), layout.pointers + place * LINE);
+    }
+    assert_eq!(Layout::new(3, 0), None);
+    assert_eq!(Layout::new(3, 9), None);
 }
 
 /// The page that describes the segment byte by byte says what the code does.
@@ -158,8 +182,6 @@ fn the_documented_offsets_are_those_of_the_code() {
         (at::STATE, "state"),
         (at::HEARTBEAT, "heartbeat"),
         (at::LIVENESS, "liveness"),
-        (at::ATTENTION, "attention LSM"),
-        (at::ATTENTION + LINE, "attention GSM"),
         (at::SUBSCRIPTIONS, "subscriptions"),
         (at::CHANGES, "changes"),
         (at::MULTICAST, "multicast LSM"),
@@ -170,6 +192,7 @@ fn the_documented_offsets_are_those_of_the_code() {
         (layout.directory, "directory"),
         (layout.pointers, "read pointers"),
         (layout.activity, "activity"),
+        (layout.attention, "attention"),
         (layout.groups, "group areas"),
         (layout.heap, "heap"),
     ];
@@ -253,7 +276,7 @@ proptest! {
         let (own, peer) = Mapping::anonymous(4096).unwrap();
         own.own().unwrap().copy_in(0, &bytes);
         let _ = PeerArena::identity_of(&peer.peer());
-        own.own().unwrap().copy_in(0, b"ISTHMUS\0\x03\0\0\0\x07\0");
+        own.own().unwrap().copy_in(0, b"ISTHMUS\0\x04\0\0\0\x07\0");
         let _ = PeerArena::identity_of(&peer.peer());
         let mut wire = FactsWire::new_zeroed();
         let len = wire.as_bytes().len();

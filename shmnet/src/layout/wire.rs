@@ -162,19 +162,23 @@ pub(super) struct DirectoryWire {
 const NODES: usize = NodeId::MAX as usize;
 
 /// The names of the words of the geometry line; the words after them are zero.
-pub(crate) const GEOMETRY_FIELDS: [&str; 12] = [
+///
+/// What is chosen comes first, what follows from it after that: of two nodes that differ, the first difference is told.
+pub(crate) const GEOMETRY_FIELDS: [&str; 14] = [
     "max-nodes",
+    "queues",
     "LSM ring slots",
     "LSM ring buffer bytes",
+    "GSM ring slots",
+    "GSM ring buffer bytes",
+    "steering offset",
     "directory offset",
     "read-pointer offset",
     "activity offset",
+    "attention offset",
     "group-area offset",
     "group-area bytes",
     "heap offset",
-    "steering offset",
-    "GSM ring slots",
-    "GSM ring buffer bytes",
 ];
 
 /// Who owns an arena and what it requires, checked.
@@ -211,9 +215,9 @@ impl IdentityWire {
 impl Identity {
     /// The layout by which the owner has written its tables, if it is one that this program makes.
     pub(crate) fn layout(&self) -> Option<Layout> {
-        let layout = Layout::new(u16::try_from(self.geometry[0]).ok()?)?;
+        let [max_nodes, queues, lsm_slots, lsm_buffer, gsm_slots, gsm_buffer, ..] = self.geometry;
+        let layout = Layout::new(u16::try_from(max_nodes).ok()?, u8::try_from(queues).ok()?)?;
         let ring = |slots, buffer| Geometry::new(slots as u32, buffer as u32).ok();
-        let [_, lsm_slots, lsm_buffer, .., gsm_slots, gsm_buffer] = self.geometry;
         let geometry = [ring(lsm_slots, lsm_buffer)?, ring(gsm_slots, gsm_buffer)?];
         (layout.geometry_words(geometry) == self.geometry).then_some(layout)
     }

@@ -22,7 +22,8 @@ use super::notice::{Notice, Notifier};
 use super::peer::Peer;
 use super::refutation::Refutations;
 use super::shared::Shared;
-use crate::config::{BackOff, Backing, FabricConfig, Timing};
+use crate::channel::{Channel, PerChannel};
+use crate::config::{BackOff, Backing, FabricConfig, MAX_QUEUES, Timing};
 use crate::doorbell::Bell;
 use crate::doorbell::activity::{Lookout, LookoutThread};
 use crate::error::JoinError;
@@ -34,21 +35,21 @@ use crate::layout::{Chunk, Layout};
 use crate::liveness::heartbeat::{BeatClock, Pulse};
 use crate::liveness::quota;
 use crate::multicast::MulticastFilter;
-use crate::node::{Cast, Network, NodeId};
+use crate::node::{Cast, NodeId};
 use crate::quarantine::Quarantines;
 use crate::ring::Limits;
 
 /// What connects the control thread with the rest of the process.
 pub(crate) struct Seams {
     pub(crate) shared: Arc<Shared>,
-    /// The data thread's doorbell.
-    pub(crate) bell: Arc<Bell>,
+    /// The data threads' doorbells, by queue.
+    pub(crate) bells: Vec<Arc<Bell>>,
     /// The control thread's own.
     pub(crate) waker: Arc<Bell>,
     pub(crate) notifier: Notifier,
     pub(crate) notices: Receiver<Notice>,
-    /// To the LSM's and the GSM's endpoint.
-    pub(crate) givers: [Giver; 2],
+    /// To the endpoints.
+    pub(crate) givers: PerChannel<Giver>,
 }
 
 /// All that membership knows.
@@ -89,7 +90,7 @@ pub(crate) struct Control {
 pub(super) struct Unforgotten {
     pub(super) node: NodeId,
     pub(super) incarnation: u64,
-    pub(super) network: Network,
+    pub(super) channel: Channel,
     pub(super) chunks: Vec<Chunk>,
 }
 
@@ -110,6 +111,7 @@ impl Control {
             backing,
             coherence,
             max_nodes,
+            queues,
             geometry,
             timing,
             parameters,
@@ -127,18 +129,22 @@ impl Control {
                 return Err(JoinError::BadValue { field: "ring", value, allowed: "at most 64 MiB" });
             }
         }
-        let layout = Layout::new(max_nodes).ok_or_else(|| JoinError::BadValue {
+        if !(1..=MAX_QUEUES).contains(&queues) {
+            let value = queues.to_string();
+            return Err(JoinError::BadValue { field: "queues", value, allowed: "1 to 8" });
+        }
+        let layout = Layout::new(max_nodes, queues).ok_or_else(|| JoinError::BadValue {
             field: "max-nodes",
             value: max_nodes.to_string(),
-            allowed: "1 to 254",
+            allowed: "1 to 256",
         })?;
         let cpu_quota = quota::is_limited();
         let timing =
             if cpu_quota { Timing { failed: timing.failed.max(QUOTA_FAILED), ..timing } } else { timing };
         let back_off =
             if let Backing::Region(_, back_off) = &backing { *back_off } else { BackOff::default() };
-        let facility = facility::facility(backing, Terms { max_nodes, timing, coherence })?;
-        facility.bells(&seams.bell, &seams.waker);
+        let facility = facility::facility(backing, Terms { max_nodes, queues, timing, coherence })?;
+        facility.bells(&seams.bells, &seams.waker);
         let setup = Setup {
             me,
             facility,
@@ -154,7 +160,7 @@ impl Control {
         };
         let lock = setup.facility.lock(me, takeover)?;
         let lookout = (setup.facility.wakes() == Wakes::Activity)
-            .then(|| LookoutThread::start(Arc::clone(&seams.bell), back_off))
+            .then(|| LookoutThread::start(seams.bells.clone(), back_off))
             .transpose()
             .map_err(JoinError::system("starting the lookout"))?;
         let mut control = Self {
@@ -258,10 +264,12 @@ impl Control {
                 }
             }
             Notice::Accused(node) => self.on_accused(node),
-            Notice::Reply(network, reply) => self.on_reply(network, reply),
-            Notice::EndpointDropped(network) => {
-                self.reads[network.index()] = false;
-                self.subscribe();
+            Notice::Reply(channel, reply) => self.on_reply(channel, reply),
+            Notice::EndpointDropped(channel) => {
+                if channel.has_groups() {
+                    self.reads[channel.network.index()] = false;
+                    self.subscribe();
+                }
             }
             Notice::Multicast(network, filter) => {
                 self.multicast[network.index()] = filter;
@@ -318,24 +326,24 @@ impl Control {
         }
     }
 
-    fn on_reply(&mut self, network: Network, reply: Reply) {
+    fn on_reply(&mut self, channel: Channel, reply: Reply) {
         match reply {
             Reply::Broken { node, incarnation, cause, why } => {
                 if self.is_current(node, incarnation) {
-                    self.quarantine(node, cause, format!("{network}: {why}"));
+                    self.quarantine(node, cause, format!("{channel}: {why}"));
                 }
             }
             Reply::Full { node, incarnation, epoch } => {
                 if self.is_current(node, incarnation) {
-                    self.grow(node, network, epoch);
+                    self.grow(node, channel, epoch);
                 }
             }
             Reply::Drained { node, incarnation, epoch } => {
                 if self.is_current(node, incarnation) {
-                    self.drained(node, network, epoch);
+                    self.drained(node, channel, epoch);
                 }
             }
-            Reply::Forgotten { node, incarnation } => self.forgotten(node, incarnation, network),
+            Reply::Forgotten { node, incarnation } => self.forgotten(node, incarnation, channel),
             Reply::ClosedUs { by, incarnation } => {
                 if self.life.as_ref().is_some_and(|life| life.incarnation == incarnation) {
                     self.on_accused(by);
@@ -347,7 +355,11 @@ impl Control {
                     Some(life) if owner == self.setup.me => life.incarnation,
                     _ => self.peers.get(&owner).map_or(0, |peer| peer.incarnation),
                 };
-                self.log(owner, incarnation, EventKind::OwnerChanged { network, cast, generation });
+                self.log(
+                    owner,
+                    incarnation,
+                    EventKind::OwnerChanged { network: channel.network, cast, generation },
+                );
             }
         }
     }

@@ -36,7 +36,7 @@ impl Control {
         let Some(life) = &self.life else { return };
         let me = Speaker { node: self.setup.me, incarnation: life.incarnation };
         while let Some(link) = life.listener.as_ref().and_then(Listener::accept) {
-            if self.callers.len() < MAX_CALLERS && link.pass(me, &self.seams.bell).is_ok() {
+            if self.callers.len() < MAX_CALLERS && link.pass(me, &self.seams.bells).is_ok() {
                 self.callers.push(Caller { link, node: None });
             }
         }
@@ -54,7 +54,7 @@ impl Control {
                     Said::Look => heard.extend(caller.node),
                     Said::Nothing => return true,
                     // Bells are not taken from callers.
-                    Said::Bell(..) | Said::Gone => {
+                    Said::Bells(..) | Said::Gone => {
                         heard.extend(caller.node);
                         return false;
                     }
@@ -75,7 +75,7 @@ impl Control {
             for _ in 0..HEAR_AT_ONCE {
                 let Some(link) = self.peers.get(&node).and_then(|peer| peer.link.as_ref()) else { break };
                 match link.hear() {
-                    Said::Bell(speaker, bell) => self.take_bell(node, speaker, bell),
+                    Said::Bells(speaker, bells) => self.take_bells(node, speaker, bells),
                     Said::Nothing => break,
                     Said::Hello(_) | Said::Look => {}
                     Said::Gone => {

@@ -99,13 +99,13 @@ impl Control {
     /// A ring that was announced stays where it is until a newer one replaces it, or its owner closes this node.
     fn directory(&self, peer: &Peer) -> Option<Finding> {
         let (me, life) = (self.setup.me, self.life.as_ref()?);
-        let moved = Network::ALL.into_iter().find_map(|network| {
-            let known = &peer.from[network.index()].as_ref()?.entry;
-            let found = peer.arena.directory(me, network)?;
+        let moved = self.setup.layout.channels().find_map(|channel| {
+            let known = &peer.from[channel].as_ref()?.entry;
+            let found = peer.arena.directory(me, channel)?;
             let same_pair =
                 found.tx_incarnation == known.tx_incarnation && found.rx_incarnation == known.rx_incarnation;
             let fine = same_pair && (found == *known || found.epoch > known.epoch);
-            (!fine).then(|| format!("its ring on the {network} was {known:?} and is {found:?}"))
+            (!fine).then(|| format!("its ring on the {channel} was {known:?} and is {found:?}"))
         })?;
         // An entry is cleared only after the closing was published.
         (peer.arena.closed(me) < life.incarnation).then_some((QuarantineCause::Directory, moved))
@@ -131,8 +131,8 @@ impl Control {
     }
 
     fn is_readable(&self, peer: &Peer) -> bool {
-        let directory = |network| peer.arena.directory(self.setup.me, network).is_some();
-        peer.arena.facts().is_some() && Network::ALL.into_iter().all(directory)
+        let directory = |channel| peer.arena.directory(self.setup.me, channel).is_some();
+        peer.arena.facts().is_some() && self.setup.layout.channels().all(directory)
     }
 }
 

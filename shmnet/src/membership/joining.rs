@@ -71,24 +71,27 @@ impl Control {
             what: "laying out the arena",
             error: io::Error::other(error.to_string()),
         };
-        for network in Network::ALL {
+        for channel in self.setup.layout.channels() {
+            let network = channel.network;
             let group = |kind| {
                 let area = life.arena.group(network, kind).map_err(|error| broken(&error))?;
                 let number = self.setup.me.group_number();
-                GroupEndpoint::new(area, number, life.incarnation, self.setup.layout.group)
-                    .map_err(|error| broken(&error))
+                let group = GroupEndpoint::new(area, number, life.incarnation, self.setup.layout.group)
+                    .map_err(|error| broken(&error))?;
+                Ok((group, Arc::new(GroupGauge::new(self.setup.layout.max_nodes))))
             };
-            let gauge = || Arc::new(GroupGauge::new(self.setup.layout.max_nodes));
-            let gauges = [gauge(), gauge()];
+            let groups = channel.has_groups().then(|| Ok([group(0)?, group(1)?])).transpose()?;
+            if let Some(groups) = &groups {
+                let gauges = groups.each_ref().map(|(_, gauge)| Arc::clone(gauge));
+                self.group_gauges[network.index()] = Some(gauges);
+            }
             let beginning = Beginning {
                 incarnation: life.incarnation,
                 claim: self.lock.claim(),
-                sleeper: Sleeper::new(life.arena.attention(network).map_err(|error| broken(&error))?),
-                groups: [group(0)?, group(1)?],
-                group_gauges: gauges.clone(),
+                sleeper: Sleeper::new(life.arena.attention(channel).map_err(|error| broken(&error))?),
+                groups,
             };
-            self.group_gauges[network.index()] = Some(gauges);
-            self.seams.givers[network.index()].give(Handover::Begin(Box::new(beginning)));
+            self.seams.givers[channel].give(Handover::Begin(Box::new(beginning)));
         }
         Ok(())
     }
@@ -127,7 +130,7 @@ impl Control {
 
     /// Ends this incarnation, without a word to the peers.
     fn end_life(&mut self) {
-        for giver in &self.seams.givers {
+        for (_, giver) in self.seams.givers.iter() {
             giver.give(Handover::End);
         }
         self.peers.clear();

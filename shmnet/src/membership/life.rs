@@ -79,7 +79,7 @@ impl Life {
     ) -> Result<Self, JoinError> {
         let Setup { me, facility, layout, .. } = setup;
         let pair: usize = setup.geometry.iter().map(|ring| ring.bytes().next_multiple_of(PAGE)).sum();
-        let rings = pair * peers.max(1);
+        let rings = pair * usize::from(layout.queues) * peers.max(1);
         let needed = (layout.heap + rings) as u64;
         let len = arena_len(setup, needed)?;
         let file = facility.create(*me, len, needed)?;

@@ -9,6 +9,7 @@ use super::control::{Control, Unforgotten, Unproven};
 use super::life::larger;
 use super::notice::Notice;
 use super::peer::{Peer, RingFrom, RingTo};
+use crate::channel::{Channel, PerChannel};
 use crate::doorbell::activity::{Line, Watched};
 use crate::doorbell::attention::Waker;
 use crate::doorbell::link::{Link, Speaker};
@@ -182,17 +183,17 @@ impl Control {
     fn greet(&mut self, node: NodeId, file: PeerFile, identity: Identity) -> Result<(), SpanError> {
         let arena = PeerArena::new(file.mapping.peer(), self.setup.layout)?;
         let incarnation = identity.incarnation;
-        for network in Network::ALL {
-            let groups = [arena.group(network, 0)?, arena.group(network, 1)?];
+        for channel in self.setup.layout.channels() {
+            let groups = [arena.group(channel.network, 0)?, arena.group(channel.network, 1)?];
             let meeting = Meeting {
                 node,
                 incarnation,
-                waker: Waker::new(arena.attention(network)?),
+                waker: Waker::new(arena.attention(channel)?),
                 closed: arena.closed_word(self.setup.me)?,
                 starts: groups.each_ref().map(|area| self.start_with(&arena, area)),
                 groups,
             };
-            self.seams.givers[network.index()].give(Handover::Meet(Box::new(meeting)));
+            self.seams.givers[channel].give(Handover::Meet(Box::new(meeting)));
         }
         let (facts_sequence, facts) = arena.facts().unwrap_or(([0; 2], Facts::default()));
         let subscribed = Network::ALL.map(|network| arena.is_subscribed(network));
@@ -202,6 +203,7 @@ impl Control {
         let line = by_lines.then(|| arena.activity(self.setup.me)).transpose()?;
         let ours =
             self.life.as_ref().filter(|_| by_lines).map(|life| life.arena.activity(node)).transpose()?;
+        let queues = self.setup.layout.queues;
         let peer = Peer {
             node,
             incarnation,
@@ -215,17 +217,18 @@ impl Control {
             facts_sequence,
             subscribed,
             multicast,
-            to: [None, None],
-            from: [None, None],
+            to: PerChannel::new(queues, |_| None),
+            from: PerChannel::new(queues, |_| None),
             link: None,
-            bell: None,
-            line: line.map(|line| Arc::new(Watched::new(line))),
+            has_bells: false,
+            line: line.map(|line| Arc::new(Watched::new(line, queues))),
             complained: false,
             unreadable: 0,
         };
         self.peers.insert(node, peer);
         if let Some(ours) = ours {
-            self.have_bell(node, PeerBell::Line(Line::new(ours)));
+            let words = (0..queues).map(|queue| Line::new(&ours, queue).map(PeerBell::Line));
+            self.have_bells(node, words.collect::<Result<_, _>>()?);
         }
         self.accusers.remove(&node);
         self.log(node, incarnation, EventKind::Announced);
@@ -247,12 +250,12 @@ impl Control {
     /// Connects to what the peer allocated, allocates what it lacks, and takes note of what it says.
     fn attend(&mut self, node: NodeId) {
         let mut changed = false;
-        for network in Network::ALL {
-            changed |= self.connect(node, network);
+        for channel in self.setup.layout.channels() {
+            changed |= self.connect(node, channel);
         }
         let mut allocated = false;
-        for network in Network::ALL {
-            allocated |= self.allocate(node, network);
+        for channel in self.setup.layout.channels() {
+            allocated |= self.allocate(node, channel);
         }
         if self.life.as_ref().is_some_and(|life| life.shown) {
             self.call(node);
@@ -267,10 +270,10 @@ impl Control {
     }
 
     /// Attaches to the peer's ring, or to the one that replaces it.
-    fn connect(&mut self, node: NodeId, network: Network) -> bool {
+    fn connect(&mut self, node: NodeId, channel: Channel) -> bool {
         let (Some(life), Some(peer)) = (&self.life, self.peers.get_mut(&node)) else { return false };
-        let Some(entry) = peer.arena.directory(self.setup.me, network) else { return false };
-        let known = peer.from[network.index()].as_ref().map_or(0, |from| from.entry.epoch);
+        let Some(entry) = peer.arena.directory(self.setup.me, channel) else { return false };
+        let known = peer.from[channel].as_ref().map_or(0, |from| from.entry.epoch);
         let ours = entry.tx_incarnation == peer.incarnation && entry.rx_incarnation == life.incarnation;
         if !ours || entry.epoch <= known {
             return false;
@@ -285,7 +288,7 @@ impl Control {
             self.quarantine(node, QuarantineCause::Directory, why);
             return true;
         };
-        let Ok(pointer) = life.arena.read_pointer(node, network) else { return false };
+        let Ok(pointer) = life.arena.read_pointer(node, channel) else { return false };
         let ring = match Receiver::new(memory, pointer, key, Limits::default()) {
             Ok(ring) => ring,
             Err(error) => {
@@ -296,24 +299,24 @@ impl Control {
         let incarnation = peer.incarnation;
         let gauge = Arc::new(RingGauge::default());
         let geometry = ring.geometry();
-        peer.from[network.index()] = Some(RingFrom { entry, geometry, gauge: Arc::clone(&gauge) });
-        self.seams.givers[network.index()].give(Handover::Receiver {
+        peer.from[channel] = Some(RingFrom { entry, geometry, gauge: Arc::clone(&gauge) });
+        self.seams.givers[channel].give(Handover::Receiver {
             node,
             incarnation,
             ring: Box::new(ring),
             gauge,
         });
-        self.log(node, incarnation, EventKind::Connected { network });
+        self.log(node, incarnation, EventKind::Connected { network: channel.network, queue: channel.queue });
         true
     }
 
     /// Allocates our first ring for a peer.
-    fn allocate(&mut self, node: NodeId, network: Network) -> bool {
+    fn allocate(&mut self, node: NodeId, channel: Channel) -> bool {
         let Some(peer) = self.peers.get(&node) else { return false };
-        if peer.to[network.index()].is_some() {
+        if peer.to[channel].is_some() {
             return false;
         }
-        match self.make_ring(node, network, 1, self.setup.geometry[network.index()]) {
+        match self.make_ring(node, channel, 1, self.setup.geometry[channel.network.index()]) {
             Ok(()) => true,
             Err(error) => {
                 if let Some(peer) = self.peers.get_mut(&node)
@@ -328,8 +331,8 @@ impl Control {
     }
 
     /// Replaces a ring that stays full by a larger one, as far as the budget goes.
-    pub(super) fn grow(&mut self, node: NodeId, network: Network, epoch: u32) {
-        let Some(to) = self.peers.get(&node).and_then(|peer| peer.to[network.index()].as_ref()) else {
+    pub(super) fn grow(&mut self, node: NodeId, channel: Channel, epoch: u32) {
+        let Some(to) = self.peers.get(&node).and_then(|peer| peer.to[channel].as_ref()) else {
             return;
         };
         if to.epoch != epoch || to.former.is_some() {
@@ -339,12 +342,12 @@ impl Control {
         // The backing's last room is left to others.
         let free = self.setup.facility.free().unwrap_or(0);
         if free < 4 * geometry.bytes() as u64 {
-            tracing::info!(node = node.get(), %network, free, "a full ring is not enlarged: too little room");
+            tracing::info!(node = node.get(), %channel, free, "a full ring is not enlarged: too little room");
             return;
         }
-        match self.make_ring(node, network, epoch.wrapping_add(1), geometry) {
+        match self.make_ring(node, channel, epoch.wrapping_add(1), geometry) {
             Ok(()) => self.tell_peers(),
-            Err(error) => tracing::info!(node = node.get(), %network, %error, "a full ring is not enlarged"),
+            Err(error) => tracing::info!(node = node.get(), %channel, %error, "a full ring is not enlarged"),
         }
     }
 
@@ -352,14 +355,14 @@ impl Control {
     fn make_ring(
         &mut self,
         node: NodeId,
-        network: Network,
+        channel: Channel,
         epoch: u32,
         geometry: Geometry,
     ) -> Result<(), JoinError> {
         let (Some(life), Some(peer)) = (&mut self.life, self.peers.get_mut(&node)) else { return Ok(()) };
         let (chunk, memory) = life.take(&self.setup, geometry.bytes(), node)?;
         let key = RingKey { tx_incarnation: life.incarnation, rx_incarnation: peer.incarnation, epoch };
-        let made = peer.arena.read_pointer(self.setup.me, network).map_err(std::io::Error::other).and_then(
+        let made = peer.arena.read_pointer(self.setup.me, channel).map_err(std::io::Error::other).and_then(
             |pointer| Transmitter::new(memory, pointer, key, geometry).map_err(std::io::Error::other),
         );
         let ring = match made {
@@ -371,8 +374,8 @@ impl Control {
         };
         let incarnation = peer.incarnation;
         let gauge = Arc::new(RingGauge::default());
-        let former = peer.to[network.index()].take().map(|former| (former.epoch, former.chunk));
-        peer.to[network.index()] = Some(RingTo { epoch, chunk, geometry, gauge: Arc::clone(&gauge), former });
+        let former = peer.to[channel].take().map(|former| (former.epoch, former.chunk));
+        peer.to[channel] = Some(RingTo { epoch, chunk, geometry, gauge: Arc::clone(&gauge), former });
         let entry = DirectoryEntry {
             tx_incarnation: key.tx_incarnation,
             rx_incarnation: key.rx_incarnation,
@@ -380,8 +383,8 @@ impl Control {
             len: chunk.len,
             epoch,
         };
-        life.arena.set_directory(node, network, entry);
-        self.seams.givers[network.index()].give(Handover::Transmitter {
+        life.arena.set_directory(node, channel, entry);
+        self.seams.givers[channel].give(Handover::Transmitter {
             node,
             incarnation,
             epoch,
@@ -389,14 +392,18 @@ impl Control {
             gauge,
         });
         let bytes = geometry.bytes() as u64;
-        self.log(node, incarnation, EventKind::Allocated { network, epoch, bytes });
+        self.log(
+            node,
+            incarnation,
+            EventKind::Allocated { network: channel.network, queue: channel.queue, epoch, bytes },
+        );
         Ok(())
     }
 
     /// A replaced ring was read to its end.
-    pub(super) fn drained(&mut self, node: NodeId, network: Network, epoch: u32) {
+    pub(super) fn drained(&mut self, node: NodeId, channel: Channel, epoch: u32) {
         let (Some(life), Some(peer)) = (&mut self.life, self.peers.get_mut(&node)) else { return };
-        let Some(to) = &mut peer.to[network.index()] else { return };
+        let Some(to) = &mut peer.to[channel] else { return };
         if let Some((former, chunk)) = to.former
             && former == epoch
         {
@@ -422,24 +429,27 @@ impl Control {
         }
     }
 
-    pub(super) fn take_bell(&mut self, node: NodeId, speaker: Speaker, bell: Bell) {
+    pub(super) fn take_bells(&mut self, node: NodeId, speaker: Speaker, bells: Vec<Bell>) {
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        if speaker != (Speaker { node, incarnation: peer.incarnation }) {
-            // It answered for another incarnation, which will be met on its own.
+        let own = speaker == Speaker { node, incarnation: peer.incarnation };
+        if !own || bells.len() != usize::from(self.setup.layout.queues) {
+            // It answered for another incarnation, which will be met on its own; or it contradicts its own arena.
             peer.link = None;
             return;
         }
-        self.have_bell(node, PeerBell::Bell(bell));
+        self.have_bells(node, bells.into_iter().map(PeerBell::Bell).collect());
     }
 
-    /// From now on the peer is woken by this.
-    fn have_bell(&mut self, node: NodeId, bell: PeerBell) {
+    /// From now on the peer's queues are woken by these.
+    fn have_bells(&mut self, node: NodeId, bells: Vec<PeerBell>) {
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        let bell = Arc::new(bell);
-        peer.bell = Some(Arc::clone(&bell));
+        peer.has_bells = true;
         let incarnation = peer.incarnation;
-        for giver in &self.seams.givers {
-            giver.give(Handover::Bell { node, incarnation, bell: Arc::clone(&bell) });
+        let bells: Vec<Arc<PeerBell>> = bells.into_iter().map(Arc::new).collect();
+        for (channel, giver) in self.seams.givers.iter() {
+            if let Some(bell) = bells.get(usize::from(channel.queue)) {
+                giver.give(Handover::Bell { node, incarnation, bell: Arc::clone(bell) });
+            }
         }
     }
 
@@ -497,12 +507,12 @@ impl Control {
             life.arena.close(node, incarnation);
             life.arena.clear_directory(node);
         }
-        for (network, to) in Network::ALL.into_iter().zip(peer.to) {
+        for (channel, to) in peer.to.into_iter() {
             let chunks = to.map_or(Vec::new(), |to| {
                 to.former.map(|(_, chunk)| chunk).into_iter().chain([to.chunk]).collect()
             });
-            self.unforgotten.push(Unforgotten { node, incarnation, network, chunks });
-            self.seams.givers[network.index()].give(Handover::Forget { node, incarnation });
+            self.unforgotten.push(Unforgotten { node, incarnation, channel, chunks });
+            self.seams.givers[channel].give(Handover::Forget { node, incarnation });
         }
         self.publish_peers();
         self.tell_peers();
@@ -510,10 +520,10 @@ impl Control {
     }
 
     /// An endpoint has let go of a closed incarnation: its rings' memory is free.
-    pub(super) fn forgotten(&mut self, node: NodeId, incarnation: u64, network: Network) {
+    pub(super) fn forgotten(&mut self, node: NodeId, incarnation: u64, channel: Channel) {
         let Some(life) = &mut self.life else { return };
         self.unforgotten.retain(|part| {
-            let done = part.node == node && part.incarnation == incarnation && part.network == network;
+            let done = part.node == node && part.incarnation == incarnation && part.channel == channel;
             if done {
                 part.chunks.iter().for_each(|chunk| life.give(*chunk));
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use crate::channel::Channel;
 use crate::config::NetworkParameters;
 use crate::doorbell::Bell;
 use crate::fabric::handover::Reply;
@@ -21,10 +22,10 @@ pub(crate) enum Notice {
     Gone(NodeId, u64),
     /// A node that is no peer has closed this node's incarnation.
     Accused(NodeId),
-    /// From a network's endpoint.
-    Reply(Network, Reply),
+    /// From an endpoint.
+    Reply(Channel, Reply),
     /// The user dropped an endpoint.
-    EndpointDropped(Network),
+    EndpointDropped(Channel),
     /// The user takes other multicast addresses on a network.
     Multicast(Network, MulticastFilter),
     /// The user has new facts.
@@ -58,7 +59,7 @@ impl Notifier {
         }
     }
 
-    pub(crate) fn reply(&self, network: Network, reply: Reply) {
-        self.tell(Notice::Reply(network, reply));
+    pub(crate) fn reply(&self, channel: Channel, reply: Reply) {
+        self.tell(Notice::Reply(channel, reply));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::doorbell::PeerBell;
+use crate::channel::PerChannel;
 use crate::doorbell::activity;
 use crate::doorbell::link::Link;
 use crate::fabric::handover::RingGauge;
@@ -32,13 +32,13 @@ pub(super) struct Peer {
     pub(super) subscribed: [bool; 2],
     /// The multicast addresses that it takes.
     pub(super) multicast: [MulticastFilter; 2],
-    /// Our rings to the peer.
-    pub(super) to: [Option<RingTo>; 2],
-    /// The peer's rings to us.
-    pub(super) from: [Option<RingFrom>; 2],
-    /// Our connection to the peer's doorbell, and the bell that came over it.
+    /// Our rings to the peer, by channel.
+    pub(super) to: PerChannel<Option<RingTo>>,
+    /// The peer's rings to us, by channel.
+    pub(super) from: PerChannel<Option<RingFrom>>,
+    /// Our connection to the peer's doorbell, and whether there is something to wake the peer with.
     pub(super) link: Option<Link>,
-    pub(super) bell: Option<Arc<PeerBell>>,
+    pub(super) has_bells: bool,
     /// The line by which the peer wakes this node, where there are no doorbells.
     pub(super) line: Option<Arc<activity::Watched>>,
     /// The ring that could not be allocated was complained about.
@@ -77,8 +77,8 @@ impl Peer {
         }
     }
 
-    /// Whether frames can be exchanged on both networks.
+    /// Whether frames can be exchanged on both networks, by all their queues.
     pub(super) fn is_connected(&self) -> bool {
-        self.to.iter().all(Option::is_some) && self.from.iter().all(Option::is_some)
+        self.to.iter().all(|(_, to)| to.is_some()) && self.from.iter().all(|(_, from)| from.is_some())
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::control::Control;
 use super::peer::Peer;
+use crate::channel::Channel;
 use crate::doorbell::link::Speaker;
-use crate::fabric::handover::Handover;
+use crate::fabric::handover::{Giver, Handover};
 use crate::multicast::MulticastFilter;
 use crate::node::Network;
 
@@ -25,7 +26,12 @@ impl Control {
         if let Some(life) = &self.life {
             life.arena.publish_multicast(network, filter);
         }
-        self.seams.givers[network.index()].give(Handover::Takes(filter.clone()));
+        self.group_giver(network).give(Handover::Takes(filter.clone()));
+    }
+
+    /// To the endpoint that has the groups of a network.
+    fn group_giver(&self, network: Network) -> &Giver {
+        &self.seams.givers[Channel { network, queue: 0 }]
     }
 
     /// Makes peers look at this node's arena.
@@ -62,7 +68,7 @@ impl Control {
             let wanted =
                 MulticastFilter::union(subscribed.clone().map(|peer| &peer.multicast[network.index()]));
             let members = subscribed.map(|peer| peer.node.group_number()).collect();
-            self.seams.givers[network.index()].give(Handover::Members { members, wanted });
+            self.group_giver(network).give(Handover::Members { members, wanted });
         }
         self.publish();
     }

@@ -7,6 +7,7 @@ use super::active::{ActiveNode, ActiveNodes, NodeState};
 use super::control::Control;
 use super::life::Life;
 use super::peer::Peer;
+use crate::channel::Channel;
 use crate::fabric::handover::RingGauge;
 use crate::fabric::snapshot::{GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot};
 use crate::layout::ABI_VERSION;
@@ -36,6 +37,7 @@ impl Control {
         let mut snapshot = Snapshot {
             place: setup.facility.place(),
             max_nodes: setup.layout.max_nodes as u16,
+            queues: setup.layout.queues,
             geometry: Some(setup.geometry),
             timing: setup.timing,
             cpu_quota: setup.cpu_quota,
@@ -128,7 +130,7 @@ fn node_snapshot(peer: &Peer) -> NodeSnapshot {
         hostname: peer.identity.hostname.clone(),
         arena_bytes: peer.arena.bytes() as u64,
         silence: Duration::from_micros(peer.silence.load(Relaxed)),
-        doorbell: peer.bell.is_some(),
+        doorbell: peer.has_bells,
         multicast: peer.multicast.clone(),
         facts: peer.facts.clone(),
     }
@@ -140,14 +142,14 @@ fn state(peer: &Peer) -> NodeState {
 
 fn ring_snapshots(me: NodeId, life: &Life, peer: &Peer) -> Vec<RingSnapshot> {
     let mut rings = Vec::new();
-    for network in Network::ALL {
-        if let Some(to) = &peer.to[network.index()] {
+    for (channel, to) in peer.to.iter() {
+        if let Some(to) = to {
             let write = life.arena.heap(to.chunk.offset, to.chunk.len).ok();
             let write = write.map_or(0, |ring| ring::write_pointer(&ring.as_peer()));
-            let read = peer.arena.read_pointer(me, network).ok();
+            let read = peer.arena.read_pointer(me, channel).ok();
             let read = read.map_or(0, |line| ring::read_pointer(&line));
             let ring =
-                ring_snapshot(network, (me, peer.node), to.epoch, to.geometry, (write, read), &to.gauge);
+                ring_snapshot(channel, (me, peer.node), to.epoch, to.geometry, (write, read), &to.gauge);
             let distance = to.gauge.distance.load(Relaxed);
             let streaming = to.gauge.streaming.load(Relaxed);
             rings.push(RingSnapshot {
@@ -156,13 +158,13 @@ fn ring_snapshots(me: NodeId, life: &Life, peer: &Peer) -> Vec<RingSnapshot> {
                 ..ring
             });
         }
-        if let Some(from) = &peer.from[network.index()] {
+        if let Some(from) = &peer.from[channel] {
             let write = peer.arena.heap(&from.entry).map_or(0, |ring| ring::write_pointer(&ring));
-            let read = life.arena.read_pointer(peer.node, network).ok();
+            let read = life.arena.read_pointer(peer.node, channel).ok();
             let read = read.map_or(0, |line| ring::read_pointer(&line.as_peer()));
             let epoch = from.entry.epoch;
             rings.push(ring_snapshot(
-                network,
+                channel,
                 (peer.node, me),
                 epoch,
                 from.geometry,
@@ -175,7 +177,7 @@ fn ring_snapshots(me: NodeId, life: &Life, peer: &Peer) -> Vec<RingSnapshot> {
 }
 
 fn ring_snapshot(
-    network: Network,
+    channel: Channel,
     (transmitter, receiver): (NodeId, NodeId),
     epoch: u32,
     geometry: Geometry,
@@ -183,7 +185,8 @@ fn ring_snapshot(
     gauge: &RingGauge,
 ) -> RingSnapshot {
     RingSnapshot {
-        network,
+        network: channel.network,
+        queue: channel.queue,
         transmitter,
         receiver,
         epoch,

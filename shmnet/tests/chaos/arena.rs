@@ -8,7 +8,6 @@ use super::common::Segment;
 pub const STATE: u64 = 0x200;
 pub const HEARTBEAT: u64 = 0x280;
 pub const LIVENESS: u64 = 0x300;
-pub const ATTENTION: u64 = 0x380;
 pub const SUBSCRIPTIONS: u64 = 0x480;
 pub const CHANGES: u64 = 0x500;
 pub const FACTS: u64 = 0x800;
@@ -16,13 +15,13 @@ pub const CLOSED: std::ops::Range<u64> = 0x1000..0x1800;
 pub const STEERING: u64 = 0x1800;
 
 /// Words of the identity's geometry.
-const DIRECTORY: u64 = 152;
-const POINTERS: u64 = 160;
-const GROUPS: u64 = 176;
-const GROUP_BYTES: u64 = 184;
-const HEAP: u64 = 192;
-/// Queues of a pair; 0 where there can be only one.
-const QUEUES: u64 = 56;
+const QUEUES: u64 = 136;
+const DIRECTORY: u64 = 184;
+const POINTERS: u64 = 192;
+const ATTENTION: u64 = 208;
+const GROUPS: u64 = 216;
+const GROUP_BYTES: u64 = 224;
+const HEAP: u64 = 232;
 
 /// An open arena.
 pub struct Arena {
@@ -60,8 +59,12 @@ impl Arena {
 
     /// A table's entry for another node on the LSM.
     fn entry(&self, table: u64, other: u16) -> u64 {
-        let queues = (self.get(QUEUES) & 0xffff).max(1);
-        self.get(table) + (u64::from(other) - 1) * 2 * queues * 128
+        self.get(table) + (u64::from(other) - 1) * 2 * self.get(QUEUES) * 128
+    }
+
+    /// The lines that say which data threads sleep, and their length.
+    pub fn attention(&self) -> (u64, usize) {
+        (self.get(ATTENTION), 2 * 128 * self.get(QUEUES) as usize)
     }
 
     pub fn directory(&self, other: u16) -> u64 {

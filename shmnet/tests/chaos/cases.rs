@@ -2,7 +2,7 @@
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::arena::{ATTENTION, Arena, CHANGES, FACTS, HEARTBEAT, LIVENESS, STATE, STEERING, SUBSCRIPTIONS};
+use super::arena::{Arena, CHANGES, FACTS, HEARTBEAT, LIVENESS, STATE, STEERING, SUBSCRIPTIONS};
 
 /// What every honest node does about it.
 pub enum Outcome {
@@ -82,7 +82,10 @@ pub const CASES: &[Case] = &[
     stopped("liveness word marked", Death, |bad, _| bad.put_bytes(LIVENESS, &[0, 0, 0, 0xc0])),
     stopped("liveness word of another", Nothing, |bad, _| bad.put_bytes(LIVENESS, &[0xff, 0xff, 0xff, 0x3f])),
     running("heartbeat", Nothing, |bad, _| bad.put(HEARTBEAT, u64::MAX)),
-    running("attention", Nothing, |bad, _| bad.put_bytes(ATTENTION, &[0xff; 256])),
+    running("attention", Nothing, |bad, _| {
+        let (attention, len) = bad.attention();
+        bad.put_bytes(attention, &vec![0xff; len]);
+    }),
     running("subscriptions", Nothing, |bad, _| bad.put(SUBSCRIPTIONS, u64::MAX)),
     running("changes", Nothing, |bad, _| bad.put(CHANGES, u64::MAX)),
     // Guarded records.

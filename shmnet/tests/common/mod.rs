@@ -79,6 +79,7 @@ pub fn config(directory: &Path, id: u16) -> FabricConfig {
         backing: Backing::Directory(directory.to_owned()),
         coherence: CoherenceMode::Hardware,
         max_nodes: 64,
+        queues: 1,
         geometry: [DEFAULT_GEOMETRY; 2],
         // The machine that runs the tests may be busy: only the tests about lateness are about lateness.
         timing: Timing { failed: Duration::from_secs(5), ..Timing::default() },

@@ -198,7 +198,7 @@ impl World {
 
 /// Bytes of an arena before its heap, by `docs/architecture/segment.md`, of a segment for 8 nodes.
 fn header() -> u64 {
-    let groups = (0x2c00_u64 + 8 * (256 + 256 + 128)).next_multiple_of(4096);
+    let groups = (0x2c00_u64 + 8 * (256 + 256 + 128) + 256).next_multiple_of(4096);
     let group = isthmus_shmnet::group::GroupGeometry::new(8, 32, 2048, 512).unwrap().bytes() as u64;
     groups + 4 * group.next_multiple_of(4096)
 }

@@ -152,6 +152,7 @@ pub(crate) fn config(
         backing: Backing::Directory(segment.to_owned()),
         coherence,
         max_nodes,
+        queues: 1,
         geometry: [DEFAULT_GEOMETRY; 2],
         // Workers that poll leave the other threads of a small machine little time.
         timing: Timing { failed: PATIENCE, ..Timing::default() },

@@ -108,8 +108,8 @@ fn every_member_of_an_event_is_in_the_reference() {
     let (network, why) = (Network::Lsm, "why".to_owned());
     for kind in [
         EventKind::Announced,
-        EventKind::Connected { network },
-        EventKind::Allocated { network, epoch: 1, bytes: 2 },
+        EventKind::Connected { network, queue: 0 },
+        EventKind::Allocated { network, epoch: 1, bytes: 2, queue: 0 },
         EventKind::Suspected,
         EventKind::Recovered,
         EventKind::Failed { reason: FailureReason::HeartbeatLost },

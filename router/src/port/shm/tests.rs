@@ -45,6 +45,7 @@ impl Folder {
             backing: Backing::Directory(self.0.clone()),
             coherence: CoherenceMode::Hardware,
             max_nodes: 8,
+            queues: 1,
             geometry: [DEFAULT_GEOMETRY; 2],
             timing: Timing { failed: Duration::from_secs(10), ..Timing::default() },
             parameters: [parameters(1), parameters(2)],

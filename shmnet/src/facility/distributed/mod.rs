@@ -137,7 +137,8 @@ impl Distributed {
             kicks: Mutex::default(),
             calls: AtomicUsize::new(0),
         });
-        let frames_from = Layout::new(self.terms.max_nodes).map_or(0, |layout| layout.groups as u64);
+        let frames_from = Layout::new(self.terms.max_nodes, self.terms.queues);
+        let frames_from = frames_from.map_or(0, |layout| layout.groups as u64);
         let bells = std::mem::take(&mut *self.bells.lock().unwrap_or_else(PoisonError::into_inner));
         let news = Arc::clone(&self.news);
         let progress = Progress::new(Arc::clone(&self.staging), received, stop, bells, news, frames_from);
@@ -299,8 +300,8 @@ impl Facility for Distributed {
         Liveness::Heartbeat
     }
 
-    fn bells(&self, data: &Arc<Bell>, control: &Arc<Bell>) {
-        let bells = Bells { data: Some(Arc::clone(data)), control: Some(Arc::clone(control)) };
+    fn bells(&self, data: &[Arc<Bell>], control: &Arc<Bell>) {
+        let bells = Bells { data: data.to_vec(), control: Some(Arc::clone(control)) };
         *self.bells.lock().unwrap_or_else(PoisonError::into_inner) = bells;
     }
 

@@ -34,8 +34,8 @@ pub(super) enum Command {
 /// Whom to ring for what arrives.
 #[derive(Debug, Default)]
 pub(super) struct Bells {
-    /// The data thread's, for frames.
-    pub(super) data: Option<Arc<Bell>>,
+    /// The data threads', for frames.
+    pub(super) data: Vec<Arc<Bell>>,
     /// The control thread's, for members.
     pub(super) control: Option<Arc<Bell>>,
 }
@@ -181,8 +181,9 @@ impl Progress {
                 false
             }
         });
-        if let Some(bell) = self.bells.data.as_ref().filter(|_| news.frames) {
-            bell.ring();
+        if news.frames {
+            // By which queue they came is not looked at: who wakes for nothing sleeps again.
+            self.bells.data.iter().for_each(|bell| bell.ring());
         }
         if news.membership {
             self.news.store(true, Ordering::Release);

@@ -35,7 +35,7 @@ impl Hosts {
 
     fn facility(&self, me: u16) -> Distributed {
         let timing = Timing { failed: Duration::from_secs(20), ..Timing::default() };
-        let terms = Terms { max_nodes: 8, timing, coherence: CoherenceMode::Hardware };
+        let terms = Terms { max_nodes: 8, queues: 1, timing, coherence: CoherenceMode::Hardware };
         Distributed::open(self.config(me), terms).unwrap()
     }
 }

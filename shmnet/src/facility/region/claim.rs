@@ -175,7 +175,7 @@ mod tests {
 
     fn terms() -> Terms {
         let timing = Timing { failed: Duration::from_millis(30), ..Timing::default() };
-        Terms { max_nodes: 1, timing, coherence: CoherenceMode::Hardware }
+        Terms { max_nodes: 1, queues: 1, timing, coherence: CoherenceMode::Hardware }
     }
 
     fn arena() -> Arc<Mapping> {
