@@ -53,9 +53,14 @@ impl Heap {
         }
     }
 
+    /// Bytes that are free, though perhaps not in one piece.
+    pub(crate) fn free(&self) -> u64 {
+        self.free.iter().map(|chunk| chunk.len).sum()
+    }
+
     /// Bytes in use.
     pub(crate) fn used(&self) -> u64 {
-        self.len - self.free.iter().map(|chunk| chunk.len).sum::<u64>()
+        self.len - self.free()
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::agree::Requirements;
 use super::notice::{Notice, Notifier};
-use crate::config::{MAX_RING_SLOTS, NetworkParameters, Timing};
+use super::room;
+use crate::config::{NetworkParameters, Timing};
 use crate::doorbell::link::Listener;
 use crate::error::JoinError;
 use crate::facility::{Claim, Facility, Liveness, OwnFile, Wakes};
@@ -16,7 +17,7 @@ use crate::liveness::roster::Roster;
 use crate::liveness::watcher::Watcher;
 use crate::liveness::word_is_held;
 use crate::memory::{Coherence, Mapping, OwnSpan};
-use crate::node::NodeId;
+use crate::node::{Network, NodeId};
 use crate::ring::Geometry;
 use crate::sigbus;
 
@@ -56,6 +57,15 @@ pub(super) struct Life {
 }
 
 impl Setup {
+    /// The least memory of the first rings to one peer.
+    fn least_pair(&self) -> u64 {
+        room::least_pair(self.geometry, self.mtu()) * u64::from(self.layout.queues)
+    }
+
+    fn mtu(&self) -> [u16; 2] {
+        self.requirements.parameters.map(|parameters| parameters.mtu)
+    }
+
     /// Whether a liveness word says that its node lives, or says nothing at all.
     pub(super) fn may_live(&self, word: u32) -> bool {
         self.facility.liveness() == Liveness::Heartbeat || word_is_held(word)
@@ -78,9 +88,8 @@ impl Life {
         claim: Option<Claim>,
     ) -> Result<Self, JoinError> {
         let Setup { me, facility, layout, .. } = setup;
-        let pair: usize = setup.geometry.iter().map(|ring| ring.bytes().next_multiple_of(PAGE)).sum();
-        let rings = pair * usize::from(layout.queues) * peers.max(1);
-        let needed = (layout.heap + rings) as u64;
+        let rings = setup.least_pair() * peers.max(1) as u64;
+        let needed = layout.heap as u64 + rings;
         let len = arena_len(setup, needed)?;
         let file = facility.create(*me, len, needed)?;
         facility.reserve(0, layout.heap as u64, None);
@@ -166,6 +175,19 @@ impl Life {
         }
     }
 
+    /// The geometry of the first ring to a peer.
+    pub(super) fn first_ring(&self, setup: &Setup, network: Network) -> Geometry {
+        let (ring, mtu) = (setup.geometry[network.index()], setup.mtu()[network.index()]);
+        room::first(ring, mtu, self.heap.used(), self.file.len)
+    }
+
+    /// Whether a ring may grow by taking so many bytes, while there are so many peers.
+    pub(super) fn has_room_to_grow(&self, setup: &Setup, bytes: usize, peers: usize) -> bool {
+        let unmet = setup.layout.max_nodes.saturating_sub(1 + peers) as u64;
+        let free = self.heap.free();
+        room::leaves_room(bytes as u64, free, free + self.heap.used(), unmet, setup.least_pair())
+    }
+
     /// Memory of a ring that nobody uses any more.
     pub(super) fn give(&mut self, chunk: Chunk) {
         self.heap.give(chunk);
@@ -192,12 +214,6 @@ impl Life {
     pub(super) fn heap_used(&self) -> u64 {
         self.heap.used()
     }
-}
-
-/// The geometry of the ring that replaces one that stays full, if there is a larger one.
-pub(super) fn larger(geometry: Geometry) -> Option<Geometry> {
-    let slots = geometry.slots().saturating_mul(4).min(MAX_RING_SLOTS);
-    Geometry::new(slots, geometry.buffer()).ok().filter(|larger| larger.slots() > geometry.slots())
 }
 
 /// How long the arena may grow.
@@ -260,4 +276,4 @@ fn start_watcher(setup: &Setup, roster: &Arc<Roster>) -> Result<Watcher, JoinErr
 }
 
 /// The most that an arena takes unless configured.
-const DEFAULT_BUDGET: u64 = 64 << 20;
+pub(super) const DEFAULT_BUDGET: u64 = 64 << 20;

@@ -38,8 +38,10 @@ pub(crate) struct Point {
     pub(crate) poll: f64,
     /// Memory of the segment, in bytes, divided by ordered pairs of nodes and by the two networks.
     pub(crate) memory_per_ring: f64,
-    /// Memory of the segment in bytes.
+    /// Memory of the segment in bytes, before anything but the first frames was sent.
     pub(crate) memory: u64,
+    /// The same after all have sent bursts to all, and rings that were full have grown.
+    pub(crate) loaded: u64,
 }
 
 impl Point {
@@ -48,6 +50,7 @@ impl Point {
             "nodes": self.nodes, "packet-ns": (self.packet * 10.0).round() / 10.0,
             "idle-poll-ns": (self.poll * 10.0).round() / 10.0,
             "memory-per-ring-bytes": self.memory_per_ring.round(), "memory-bytes": self.memory,
+            "memory-loaded-bytes": self.loaded,
         })
     }
 }
@@ -72,8 +75,9 @@ pub(crate) fn measure(runs: usize) -> Result<Mesh, Failure> {
     for number in NUMBERS {
         parts.all(&format!("join {number}"))?;
         parts.all(&format!("meet {number}"))?;
-        let memory = memory(segment.path())?;
+        let idle = memory(segment.path())?;
         let packet = packet(&mut parts, number)?;
+        let loaded = memory(segment.path())?;
         let poll = parts.ask(0, "poll 0")?[0];
         eprintln!("all to all: {number} nodes, {packet:.1} ns a packet, {poll:.1} ns an idle poll");
         let rings = number * (number - 1) * 2;
@@ -81,8 +85,9 @@ pub(crate) fn measure(runs: usize) -> Result<Mesh, Failure> {
             nodes: number,
             packet,
             poll,
-            memory_per_ring: memory as f64 / rings as f64,
-            memory,
+            memory_per_ring: idle as f64 / rings as f64,
+            memory: idle,
+            loaded,
         });
     }
     let starts = starts(&mut parts, runs)?;
