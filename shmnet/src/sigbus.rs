@@ -31,8 +31,12 @@ pub(crate) fn guard(mapping: &Arc<Mapping>) -> io::Result<()> {
     if kept.iter().any(|(_, known)| Arc::ptr_eq(known, mapping)) {
         return Ok(());
     }
-    let free = (0..PLACES.len()).find(|place| kept.iter().all(|(taken, _)| taken != place));
-    let place = free.ok_or_else(|| io::Error::other("too many mapped arenas in one process"))?;
+    let mut taken = [false; PLACES.len()];
+    kept.iter().for_each(|(place, _)| taken[*place] = true);
+    let place = taken
+        .iter()
+        .position(|taken| !taken)
+        .ok_or_else(|| io::Error::other("too many mapped arenas in one process"))?;
     let entry = &PLACES[place];
     entry.mapping.store(Arc::as_ptr(mapping).cast_mut(), Ordering::SeqCst);
     entry.len.store(mapping.len(), Ordering::SeqCst);

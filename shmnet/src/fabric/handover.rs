@@ -93,7 +93,7 @@ pub(crate) struct Giver {
 }
 
 impl Giver {
-    /// A giver and its taker; `bell` is rung for each handover.
+    /// A giver and its taker; `bell` is rung for the first handover since any were taken.
     pub(crate) fn new(bell: Arc<Bell>) -> (Self, Taker) {
         let (sender, receiver) = mpsc::channel();
         let news = Arc::new(AtomicBool::new(false));
@@ -102,8 +102,9 @@ impl Giver {
 
     pub(crate) fn give(&self, handover: Handover) {
         // An endpoint that was dropped needs nothing any more.
-        if self.sender.send(handover).is_ok() {
-            self.news.store(true, Ordering::Release);
+        // Whoever has not yet taken what it was rung for finds this too: it begins by clearing the flag, which pairs with this, and
+        // does not sleep while the flag is set.
+        if self.sender.send(handover).is_ok() && !self.news.swap(true, Ordering::AcqRel) {
             self.bell.ring();
         }
     }

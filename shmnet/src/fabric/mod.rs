@@ -173,7 +173,7 @@ impl Fabric {
     }
 
     /// The last picture of the segment that the fabric's thread has left: no older than a fifth of a second while that
-    /// thread runs, and of the newest change of the active nodes. A load without a lock or a wait, whatever the thread
+    /// thread runs, and after a change of the active nodes at most 10 ms. A load without a lock or a wait, whatever the thread
     /// is doing.
     pub fn picture(&self) -> Arc<Snapshot> {
         let picture = self.inner.shared.picture.load_full();

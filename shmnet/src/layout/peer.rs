@@ -94,6 +94,12 @@ impl PeerArena {
         Some(wire.to_filter())
     }
 
+    /// The sequences of the multicast filters and of the facts with the steering epochs: while they are the same nobody has written.
+    pub(crate) fn sequences(&self) -> [u64; 4] {
+        let [lsm, gsm] = Network::ALL.map(Layout::multicast);
+        [lsm, gsm, at::FACTS, at::STEERING].map(|guard| self.load(guard, Ordering::Acquire))
+    }
+
     /// The word of the last incarnation of a node that this peer has closed.
     pub(crate) fn closed_word(&self, node: NodeId) -> Result<PeerSpan, SpanError> {
         self.span.sub_aligned(Layout::closed(node), 8, 8)

@@ -16,7 +16,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::agree::Requirements;
-use super::hearing::Caller;
+use super::hearing::Ears;
 use super::life::{Life, Setup};
 use super::notice::{Notice, Notifier};
 use super::peer::Peer;
@@ -82,8 +82,12 @@ pub(crate) struct Control {
     pub(super) reads: [bool; 2],
     /// The multicast addresses that this node takes: all, until it says which.
     pub(super) multicast: [MulticastFilter; 2],
-    pub(super) callers: Vec<Caller>,
+    pub(super) ears: Ears,
     pub(super) retry: bool,
+    /// Since when [`Control::publish_peers`] is due.
+    pub(super) unpublished: Option<Instant>,
+    /// When the next snapshot is left.
+    pub(super) next_picture: Instant,
 }
 
 /// See [`Control::unforgotten`].
@@ -163,6 +167,7 @@ impl Control {
             .then(|| LookoutThread::start(seams.bells.clone(), back_off))
             .transpose()
             .map_err(JoinError::system("starting the lookout"))?;
+        let ears = Ears::new(&seams.waker).map_err(JoinError::system("listening for doorbells"))?;
         let mut control = Self {
             setup,
             seams,
@@ -181,8 +186,10 @@ impl Control {
             group_gauges: [None, None],
             reads: [true; 2],
             multicast: [MulticastFilter::all(), MulticastFilter::all()],
-            callers: Vec::new(),
+            ears,
             retry: false,
+            unpublished: None,
+            next_picture: Instant::now(),
         };
         control.enter()?;
         Ok(control)
@@ -208,15 +215,19 @@ impl Control {
 
     fn run(&mut self) {
         let mut next_survey = Instant::now() + SURVEY;
-        let mut next_picture = Instant::now() + PICTURE;
         // Where nothing tells of those who join and that they live, they are looked for.
         let looks = self.setup.facility.liveness() == Liveness::Heartbeat;
         let mut next_look = looks.then(|| Instant::now() + NEWCOMERS);
         loop {
-            let soonest = next_survey.min(next_picture);
+            let soonest = next_survey.min(self.next_picture);
             let next = self.refutations.rejoin_at().into_iter().chain(next_look).fold(soonest, Instant::min);
-            self.wait(next.saturating_duration_since(Instant::now()));
+            let timeout = next.saturating_duration_since(Instant::now());
+            let ready = self.wait(if self.unpublished.is_some() { Duration::ZERO } else { timeout });
             self.seams.waker.silence();
+            // The others that follow at once are published with it.
+            if self.unpublished.is_some_and(|since| !ready.anybody || since.elapsed() >= GATHERING) {
+                self.publish_peers();
+            }
             if self.life.is_some() && self.lock.claim().is_some_and(|claim| !claim.is_held()) {
                 // Before anything is written for what was heard.
                 self.lose_id();
@@ -224,9 +235,7 @@ impl Control {
             if self.setup.facility.has_news() && self.life.is_some() {
                 self.look_at_segment();
             }
-            self.accept_callers();
-            self.hear_callers();
-            self.hear_peers();
+            self.hear(ready);
             while let Ok(notice) = self.seams.notices.try_recv() {
                 if matches!(notice, Notice::Leave) {
                     self.leave();
@@ -245,8 +254,7 @@ impl Control {
                 next_survey = Instant::now() + SURVEY;
                 self.survey();
             }
-            if Instant::now() >= next_picture {
-                next_picture = Instant::now() + PICTURE;
+            if Instant::now() >= self.next_picture {
                 self.take_picture();
             }
         }
@@ -401,6 +409,13 @@ const NEWCOMERS: Duration = Duration::from_millis(20);
 
 /// How often a snapshot is left for those who do not wait for one.
 pub(crate) const PICTURE: Duration = Duration::from_millis(200);
+
+/// How much later at most one is left after a change of the active nodes.
+pub(super) const NEW_PICTURE: Duration = Duration::from_millis(10);
+
+/// How long changes of peers are gathered while others follow at once: when many nodes meet, each of them would else be
+/// published on its own.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// The least failure timeout where a CPU quota can stop a healthy process.
 const QUOTA_FAILED: Duration = Duration::from_millis(500);

@@ -34,6 +34,9 @@ impl Control {
         self.setup.facility.remove(me);
 
         let life = Life::begin(&self.setup, former + 1, survey.live.len(), &self.facts, self.lock.claim())?;
+        if let Some(listener) = &life.listener {
+            self.ears.hear_listener(listener).map_err(JoinError::system("listening for doorbells"))?;
+        }
         for (node, incarnation) in &self.closed {
             life.arena.close(*node, *incarnation);
         }
@@ -61,7 +64,8 @@ impl Control {
         life.arena.changed();
         self.lock.record(life.incarnation, &self.setup.hostname);
         self.look_at_segment();
-        self.publish();
+        self.publish_peers();
+        self.take_picture();
         Ok(())
     }
 
@@ -133,9 +137,10 @@ impl Control {
         for (_, giver) in self.seams.givers.iter() {
             giver.give(Handover::End);
         }
+        self.unpublished = None;
         self.peers.clear();
         self.unproven.clear();
-        self.callers.clear();
+        self.ears.hang_up();
         self.unforgotten.clear();
         self.accusers.clear();
         self.refutations.settled();
@@ -157,6 +162,7 @@ impl Control {
             }
         }
         self.publish();
+        self.take_picture();
     }
 
     /// Another process is this node now.

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::agree;
 use super::control::{Control, Unforgotten, Unproven};
-use super::life::larger;
 use super::notice::Notice;
 use super::peer::{Peer, RingFrom, RingTo};
+use super::room::larger;
 use crate::channel::{Channel, PerChannel};
 use crate::doorbell::activity::{Line, Watched};
 use crate::doorbell::attention::Waker;
@@ -195,6 +195,8 @@ impl Control {
             };
             self.seams.givers[channel].give(Handover::Meet(Box::new(meeting)));
         }
+        // Before what they guard: what is written meanwhile is looked at once more.
+        let sequences = arena.sequences();
         let (facts_sequence, facts) = arena.facts().unwrap_or(([0; 2], Facts::default()));
         let subscribed = Network::ALL.map(|network| arena.is_subscribed(network));
         let multicast =
@@ -215,6 +217,7 @@ impl Control {
             suspect: false,
             facts,
             facts_sequence,
+            sequences,
             subscribed,
             multicast,
             to: PerChannel::new(queues, |_| None),
@@ -231,9 +234,10 @@ impl Control {
             self.have_bells(node, words.collect::<Result<_, _>>()?);
         }
         self.accusers.remove(&node);
+        self.publish_members();
+        self.publish_peers_soon();
         self.log(node, incarnation, EventKind::Announced);
         self.attend(node);
-        self.publish_peers();
         Ok(())
     }
 
@@ -257,15 +261,18 @@ impl Control {
         for channel in self.setup.layout.channels() {
             allocated |= self.allocate(node, channel);
         }
-        if self.life.as_ref().is_some_and(|life| life.shown) {
-            self.call(node);
-        }
-        if allocated {
-            self.tell_peers();
+        let shown = self.life.as_ref().is_some_and(|life| life.shown);
+        // A call makes it look, too.
+        let called = shown && self.call(node);
+        if shown && allocated && !called {
+            self.tell_peer(node);
         }
         let noted = self.take_note(node);
+        if noted {
+            self.publish_members();
+        }
         if changed || allocated || noted {
-            self.publish_peers();
+            self.publish_peers_soon();
         }
     }
 
@@ -316,7 +323,9 @@ impl Control {
         if peer.to[channel].is_some() {
             return false;
         }
-        match self.make_ring(node, channel, 1, self.setup.geometry[channel.network.index()]) {
+        let Some(life) = &self.life else { return false };
+        let geometry = life.first_ring(&self.setup, channel.network);
+        match self.make_ring(node, channel, 1, geometry) {
             Ok(()) => true,
             Err(error) => {
                 if let Some(peer) = self.peers.get_mut(&node)
@@ -338,7 +347,11 @@ impl Control {
         if to.epoch != epoch || to.former.is_some() {
             return;
         }
-        let Some(geometry) = larger(to.geometry) else { return };
+        let (Some(life), Some(geometry)) = (&self.life, larger(to.geometry)) else { return };
+        if !life.has_room_to_grow(&self.setup, geometry.bytes(), self.peers.len()) {
+            tracing::info!(node = node.get(), %channel, "a full ring is not enlarged: others need the room");
+            return;
+        }
         // The backing's last room is left to others.
         let free = self.setup.facility.free().unwrap_or(0);
         if free < 4 * geometry.bytes() as u64 {
@@ -346,7 +359,7 @@ impl Control {
             return;
         }
         match self.make_ring(node, channel, epoch.wrapping_add(1), geometry) {
-            Ok(()) => self.tell_peers(),
+            Ok(()) => self.tell_peer(node),
             Err(error) => tracing::info!(node = node.get(), %channel, %error, "a full ring is not enlarged"),
         }
     }
@@ -412,20 +425,25 @@ impl Control {
         }
     }
 
-    /// Connects to the peer's doorbell, which is also how it learns of this node.
-    fn call(&mut self, node: NodeId) {
-        let (Some(life), Some(peer)) = (&self.life, self.peers.get_mut(&node)) else { return };
+    /// Connects to the peer's doorbell, which is also how it learns of this node; whether it was called just now.
+    fn call(&mut self, node: NodeId) -> bool {
+        let (Some(life), Some(peer)) = (&self.life, self.peers.get_mut(&node)) else { return false };
         if peer.link.is_some() || self.setup.facility.wakes() != Wakes::Sockets {
-            return;
+            return false;
         }
+        let ears = &self.ears;
         let called = self.setup.facility.doorbell(node).and_then(|address| Link::connect(&address));
-        match called {
+        match called.and_then(|link| ears.hear_peer(node, &link).map(|()| link)) {
             Ok(link) => {
                 link.hello(Speaker { node: self.setup.me, incarnation: life.incarnation });
                 peer.link = Some(link);
+                true
             }
             // It is tried again at the next survey; until then the peer polls and looks around by itself.
-            Err(error) => tracing::debug!(node = node.get(), %error, "cannot reach a doorbell"),
+            Err(error) => {
+                tracing::debug!(node = node.get(), %error, "cannot reach a doorbell");
+                false
+            }
         }
     }
 
@@ -470,6 +488,14 @@ impl Control {
         let Some(peer) = self.peers.get_mut(&node) else { return false };
         let subscribed = Network::ALL.map(|network| peer.arena.is_subscribed(network));
         let mut news = std::mem::replace(&mut peer.subscribed, subscribed) != subscribed;
+        let sequences = peer.arena.sequences();
+        if sequences == peer.sequences {
+            return news;
+        }
+        // What is being written is looked at again the next time.
+        if sequences.iter().all(|sequence| sequence & 1 == 0) {
+            peer.sequences = sequences;
+        }
         for network in Network::ALL {
             if let Some(filter) = peer.arena.multicast(network)
                 && filter != peer.multicast[network.index()]
@@ -514,8 +540,8 @@ impl Control {
             self.unforgotten.push(Unforgotten { node, incarnation, channel, chunks });
             self.seams.givers[channel].give(Handover::Forget { node, incarnation });
         }
+        self.publish_members();
         self.publish_peers();
-        self.tell_peers();
         self.log(node, incarnation, why);
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Peer {
     pub(super) suspect: bool,
     pub(super) facts: Facts,
     pub(super) facts_sequence: [u64; 2],
+    /// See [`PeerArena::sequences`]; of the last look.
+    pub(super) sequences: [u64; 4],
     pub(super) subscribed: [bool; 2],
     /// The multicast addresses that it takes.
     pub(super) multicast: [MulticastFilter; 2],

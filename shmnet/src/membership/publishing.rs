@@ -1,14 +1,15 @@
 //! What others see of this node and of what it knows: its arena, the table of active nodes, the snapshot, the endpoints.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::control::Control;
+use super::control::{Control, NEW_PICTURE, PICTURE};
 use super::peer::Peer;
 use crate::channel::Channel;
 use crate::doorbell::link::Speaker;
 use crate::fabric::handover::{Giver, Handover};
 use crate::multicast::MulticastFilter;
-use crate::node::Network;
+use crate::node::{Network, NodeId};
 
 impl Control {
     /// Says in the arena which networks' groups this node reads.
@@ -34,7 +35,7 @@ impl Control {
         &self.seams.givers[Channel { network, queue: 0 }]
     }
 
-    /// Makes peers look at this node's arena.
+    /// Makes all peers look at this node's arena.
     pub(super) fn tell_peers(&self) {
         let Some(life) = &self.life else { return };
         life.arena.changed();
@@ -44,25 +45,48 @@ impl Control {
         }
     }
 
-    /// Shows the table of active nodes, and tells the endpoints and threads who the members are.
-    pub(super) fn publish(&self) {
+    /// Makes one peer look at this node's arena, for what concerns nobody else: were all to look, as many nodes that meet a new
+    /// one would have to look as often as there are pairs of them.
+    pub(super) fn tell_peer(&self, node: NodeId) {
+        let Some(life) = &self.life else { return };
+        match self.peers.get(&node).and_then(|peer| peer.link.as_ref()) {
+            Some(link) => link.look(Speaker { node: self.setup.me, incarnation: life.incarnation }),
+            // Its heartbeat finds it.
+            None => life.arena.changed(),
+        }
+    }
+
+    /// Shows the table of active nodes, and soon the snapshot.
+    pub(super) fn publish(&mut self) {
         self.seams.shared.active.store(Arc::new(self.active_nodes()));
-        self.take_picture();
+        self.next_picture = self.next_picture.min(Instant::now() + NEW_PICTURE);
     }
 
     /// Leaves a snapshot where it is found without asking this thread.
-    pub(super) fn take_picture(&self) {
+    pub(super) fn take_picture(&mut self) {
+        self.next_picture = Instant::now() + PICTURE;
         self.seams.shared.picture.store(Some(Arc::new(self.snapshot())));
     }
 
-    /// Hands the peers to the threads that look after them.
-    pub(super) fn publish_peers(&self) {
+    /// Has the peers published soon: at the latest when nothing more happens for the moment.
+    pub(super) fn publish_peers_soon(&mut self) {
+        self.unpublished.get_or_insert_with(Instant::now);
+    }
+
+    /// Hands the peers to the threads that look after them, and shows them to all.
+    pub(super) fn publish_peers(&mut self) {
+        self.unpublished = None;
         if let Some(life) = &self.life {
             life.roster.replace(self.peers.values().map(Peer::watched).collect());
         }
         if let Some(thread) = &self.lookout {
             thread.lookout().watch(self.peers.values().filter_map(|peer| peer.line.clone()).collect());
         }
+        self.publish();
+    }
+
+    /// Tells the endpoints who the members of their groups are, and what these take.
+    pub(super) fn publish_members(&self) {
         for network in Network::ALL {
             let subscribed = self.peers.values().filter(|peer| peer.subscribed[network.index()]);
             let wanted =
@@ -70,6 +94,5 @@ impl Control {
             let members = subscribed.map(|peer| peer.node.group_number()).collect();
             self.group_giver(network).give(Handover::Members { members, wanted });
         }
-        self.publish();
     }
 }

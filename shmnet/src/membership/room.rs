@@ -66,7 +66,7 @@ mod tests {
 
     /// What a node of a segment for `nodes` takes when all are there and nothing is sent: the arena's bytes in use, and the heap.
     fn idle(nodes: u16) -> (u64, Heap) {
-        let layout = Layout::new(nodes).unwrap();
+        let layout = Layout::new(nodes, 1).unwrap();
         let mut heap = Heap::new(layout.heap as u64, DEFAULT_BUDGET);
         for _ in 0..2 * (nodes - 1) {
             let ring = first(DEFAULT_GEOMETRY, MTU, heap.used(), DEFAULT_BUDGET);
@@ -109,7 +109,7 @@ mod tests {
         let pair = least_pair([DEFAULT_GEOMETRY; 2], [MTU; 2]);
         assert_eq!(pair, 2 * 36_864);
         // The first of 256 nodes that come: their rings grow, as long as all the others have room.
-        let layout = Layout::new(256).unwrap();
+        let layout = Layout::new(256, 1).unwrap();
         let mut heap = Heap::new(layout.heap as u64, DEFAULT_BUDGET);
         let size = heap.used() + heap.free();
         let largest = Geometry::new(MAX_RING_SLOTS, 2048).unwrap().bytes() as u64;
