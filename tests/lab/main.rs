@@ -21,6 +21,7 @@ mod keys;
 mod lan;
 mod malformed;
 mod management;
+mod memory;
 mod multicast;
 mod neighbors;
 mod networks;

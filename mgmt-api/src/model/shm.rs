@@ -13,7 +13,7 @@ use super::system::Role;
 pub struct Shm {
     /// Where the arenas are: a directory, or the name of inherited memory.
     pub segment: String,
-    /// How the memory is had: `file`.
+    /// What kind of memory it is: `file`, `memfd`, `inherited`, `single-file`, `pci`, `dax` or `distributed`.
     pub facility: String,
     /// Version of the layout in memory.
     pub layout_version: u32,
@@ -76,6 +76,10 @@ pub struct ShmQuarantineCount {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShmNodes {
+    /// Where the arenas are, as in `/shm`.
+    pub segment: String,
+    /// What kind of memory it is, as in `/shm`.
+    pub facility: String,
     /// Ids of the active nodes.
     pub active: Vec<u16>,
     /// In the order of their ids.

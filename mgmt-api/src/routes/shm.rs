@@ -95,7 +95,8 @@ pub(crate) async fn shm<B: Backend>(State(state): State<AppState<B>>) -> Result<
 
 pub(crate) async fn nodes<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<ShmNodes>, ApiError> {
     let shm = state.backend.shm().ok_or_else(no_fabric)?;
-    Ok(Json(ShmNodes { active: shm.active, node: shm.node }))
+    let Shm { segment, facility, active, node, .. } = shm;
+    Ok(Json(ShmNodes { segment, facility, active, node }))
 }
 
 pub(crate) async fn rings<B: Backend>(State(state): State<AppState<B>>) -> Result<Json<ShmRings>, ApiError> {

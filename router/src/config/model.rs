@@ -68,6 +68,8 @@ pub struct FabricConfig {
 pub enum SegmentConfig {
     /// One file per arena in a directory.
     Directory(PathBuf),
+    /// A sealed memory file for each arena, and a directory of the sockets over which they are passed.
+    SealedMemory(PathBuf),
     /// Descriptors of memory files that the process inherited, by node id, and the segment's name.
     Inherited {
         /// Names the segment among others on this host.

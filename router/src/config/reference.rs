@@ -11,10 +11,10 @@ use super::schema::{resolve, schema};
 pub fn reference() -> String {
     let schema = schema();
     let mut page = String::from(INTRODUCTION);
-    let mut open = vec![(String::new(), &schema)];
+    let mut open = vec![Open { path: String::new(), title: String::new(), mapping: &schema }];
     while !open.is_empty() {
-        let (path, here) = open.remove(0);
-        section(&mut page, &schema, &path, here, &mut open);
+        let next = open.remove(0);
+        section(&mut page, &schema, &next, &mut open);
     }
     codes(&mut page);
     page
@@ -49,18 +49,24 @@ addresses lie outside all of them, and the cost of the global network is more th
 it. A file has at most 256 KiB, and 50,000 values with its YAML aliases expanded.
 ";
 
+/// A mapping that is to have a section.
+struct Open<'s> {
+    path: String,
+    /// Behind the path.
+    title: String,
+    mapping: &'s Value,
+}
+
 /// One mapping: its keys in a table; the mappings inside it are queued.
 fn section<'s>(
     page: &mut String,
     schema: &'s Value,
-    path: &str,
-    here: &'s Value,
-    open: &mut Vec<(String, &'s Value)>,
+    Open { path, title, mapping: here }: &Open<'s>,
+    open: &mut Vec<Open<'s>>,
 ) {
     let mapping = resolve(schema, here);
     let Some(properties) = mapping.get("properties").and_then(Value::as_object) else { return };
-    let title = if path.is_empty() { "The file" } else { path };
-    let quoted = if path.is_empty() { title.to_owned() } else { format!("`{title}`") };
+    let quoted = if path.is_empty() { "The file".to_owned() } else { format!("`{path}`{title}") };
     // Writing to a string cannot fail, here and below.
     let _ = writeln!(page, "\n## {quoted}\n");
     if let Some(text) = description(schema, here).filter(|_| !path.is_empty()) {
@@ -80,21 +86,35 @@ fn section<'s>(
     }
 }
 
-fn queue<'s>(schema: &'s Value, path: &str, property: &'s Value, open: &mut Vec<(String, &'s Value)>) {
+fn queue<'s>(schema: &'s Value, path: &str, property: &'s Value, open: &mut Vec<Open<'s>>) {
     let value = resolve(schema, property);
+    let mut push = |path: String, title: String, mapping| open.push(Open { path, title, mapping });
     if value.get("properties").is_some() {
-        open.push((path.to_owned(), property));
+        push(path.to_owned(), String::new(), property);
     }
     if let Some(items) = value.get("items")
         && resolve(schema, items).get("properties").is_some()
     {
-        open.push((format!("{path}[]"), items));
+        push(format!("{path}[]"), String::new(), items);
     }
     for option in value.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
         for (key, inner) in option.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            open.push((format!("{path}.{key}"), inner));
+            push(format!("{path}.{key}"), String::new(), inner);
+        }
+        let whole = resolve(schema, option);
+        if option.get("$ref").is_some() && whole.get("properties").is_some() {
+            push(path.to_owned(), variant(schema, whole), option);
         }
     }
+}
+
+/// What tells one of several mappings from the others: the words that its facility may be.
+fn variant(schema: &Value, mapping: &Value) -> String {
+    let facility = mapping.get("properties").and_then(|properties| properties.get("facility"));
+    let words = facility.into_iter().flat_map(|facility| words(schema, facility));
+    let names: Vec<_> =
+        words.filter_map(|word| word.get("const")?.as_str()).map(|name| format!("`{name}`")).collect();
+    format!(" with `facility` {}", names.join(", "))
 }
 
 fn description<'s>(schema: &'s Value, here: &'s Value) -> Option<String> {

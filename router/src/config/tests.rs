@@ -50,6 +50,9 @@ fn each_kind_of_memory_has_its_defaults() {
         memory("{facility: file, path: /dev/shm/x}"),
         (SegmentConfig::Directory("/dev/shm/x".into()), hardware)
     );
+    let sealed = |path: &str| (SegmentConfig::SealedMemory(path.into()), hardware);
+    assert_eq!(memory("{facility: memfd}"), sealed("/dev/shm/isthmus"));
+    assert_eq!(memory("{facility: memfd, path: /run/x}"), sealed("/run/x"));
     let file = Region::File { path: "/dev/shm/x".into(), size: Some(64 << 20), other_kernels: true };
     let text = "{facility: single-file, path: /dev/shm/x, size: 64, other-kernels: true}";
     assert_eq!(memory(text), (region(file), hardware));
@@ -411,6 +414,13 @@ fn values() -> Vec<Bad> {
         whole("node-id: 1\nsegment: {facility: tape}\n", Code::UnknownValue, 2, "segment.facility"),
         whole("node-id: 1\nsegment: {facility: file}\n", Code::MissingKey, 2, "segment"),
         whole("node-id: 1\nsegment: {facility: dax, path: dax0.0}\n", Code::BadPath, 2, "segment.path"),
+        whole("node-id: 1\nsegment: {facility: memfd, size: 64}\n", Code::ConflictingKeys, 2, "segment.size"),
+        whole(
+            "node-id: 1\nsegment: {facility: memfd, coherence: flush}\n",
+            Code::ConflictingKeys,
+            2,
+            "segment.coherence",
+        ),
         whole("node-id: 1\nsegment: {facility: pci, path: /x}\n", Code::ConflictingKeys, 2, "segment.path"),
         whole("node-id: 1\nsegment: {facility: pci, address: '04.0'}\n", Code::BadName, 2, "segment.address"),
         whole(

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use isthmus_shmnet::{
     Backing, Event, Fabric, FabricConfig as JoinConfig, Facts, Geometry, JoinError, MulticastFilter, Network,
@@ -97,13 +98,12 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
 fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
     match segment {
         SegmentConfig::Directory(path) => {
-            // The first node of a segment makes its directory. Any other reason than that it exists is found again,
-            // and named, when the arena is made in it.
-            match std::fs::create_dir(path) {
-                Ok(()) => tracing::info!(segment = %path.display(), "made the segment's directory"),
-                Err(error) => tracing::debug!(%error, "the segment's directory was not made"),
-            }
+            make_directory(path);
             Ok(Backing::Directory(path.clone()))
+        }
+        SegmentConfig::SealedMemory(path) => {
+            make_directory(path);
+            Ok(Backing::SealedMemory(path.clone()))
         }
         SegmentConfig::Region(region, back_off) => Ok(Backing::Region(region.clone(), *back_off)),
         SegmentConfig::Inherited { name, arenas } => {
@@ -119,6 +119,15 @@ fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
                 peers.iter().filter_map(|(id, address)| Some((NodeId::new(*id)?, *address))).collect();
             Ok(Backing::Reflected(ReflectedMemory { provider, listen, peers, window }))
         }
+    }
+}
+
+/// The first node of a segment makes its directory. Any other reason than that it exists is found again, and named, when the
+/// segment is joined.
+fn make_directory(path: &Path) {
+    match std::fs::create_dir(path) {
+        Ok(()) => tracing::info!(segment = %path.display(), "made the segment's directory"),
+        Err(error) => tracing::debug!(%error, "the segment's directory was not made"),
     }
 }
 

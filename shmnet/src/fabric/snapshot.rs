@@ -15,6 +15,8 @@ use crate::ring::{CopyRoutine, Geometry};
 /// Everything at one moment. Values written by peers are what the peers say.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
+    /// The kind of memory: `file`, `memfd`, `inherited`, `single-file`, `pci`, `dax` or `distributed`.
+    pub facility: &'static str,
     /// The backing: its path or name.
     pub place: String,
     /// Version of the segment's layout.
@@ -59,6 +61,7 @@ impl Snapshot {
     /// Of a node that is in no segment.
     pub(crate) fn empty(node: NodeId) -> Self {
         Self {
+            facility: "",
             place: String::new(),
             abi_version: ABI_VERSION,
             node,

@@ -138,6 +138,10 @@ impl Directory {
 }
 
 impl Facility for Directory {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
     fn place(&self) -> String {
         self.path.display().to_string()
     }

@@ -55,6 +55,10 @@ impl Inherited {
 }
 
 impl Facility for Inherited {
+    fn name(&self) -> &'static str {
+        "inherited"
+    }
+
     fn place(&self) -> String {
         format!("inherited memory {}", self.name)
     }

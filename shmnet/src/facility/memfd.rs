@@ -119,6 +119,10 @@ impl SealedMemory {
 }
 
 impl Facility for SealedMemory {
+    fn name(&self) -> &'static str {
+        "memfd"
+    }
+
     fn place(&self) -> String {
         format!("sealed memory, met in {}", self.directory.path.display())
     }

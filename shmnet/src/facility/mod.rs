@@ -36,6 +36,9 @@ use crate::node::NodeId;
 
 /// Where the memory of a segment comes from.
 pub(crate) trait Facility: Debug + Send + Sync {
+    /// The kind of memory, by the word that the router's configuration has for it.
+    fn name(&self) -> &'static str;
+
     /// The backing in words, for diagnostics.
     fn place(&self) -> String;
 

@@ -35,6 +35,7 @@ impl Control {
     pub(super) fn snapshot(&self) -> Snapshot {
         let setup = &self.setup;
         let mut snapshot = Snapshot {
+            facility: setup.facility.name(),
             place: setup.facility.place(),
             max_nodes: setup.layout.max_nodes as u16,
             queues: setup.layout.queues,

@@ -44,7 +44,12 @@ impl Render for Shm {
 
 impl Render for ShmNodes {
     fn render(&self, style: Style) -> String {
-        format!("active: {}\n\n{}", list(&self.active), nodes(&self.node, style))
+        let (segment, facility) = (&self.segment, &self.facility);
+        format!(
+            "segment: {segment} ({facility})\nactive: {}\n\n{}",
+            list(&self.active),
+            nodes(&self.node, style)
+        )
     }
 }
 

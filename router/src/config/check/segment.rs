@@ -17,7 +17,12 @@ pub(super) fn memory(findings: &mut Findings, raw: &RawMemory) -> Option<(Segmen
         ("size", raw.size.is_some(), matches!(raw.facility, RawFacility::SingleFile | RawFacility::Dax)),
         ("other-kernels", raw.other_kernels.is_some(), raw.facility == RawFacility::SingleFile),
         ("address", raw.address.is_some(), raw.facility == RawFacility::Pci),
-        ("longest-pause", raw.longest_pause.is_some(), raw.facility != RawFacility::File),
+        ("coherence", raw.coherence.is_some(), raw.facility != RawFacility::Memfd),
+        (
+            "longest-pause",
+            raw.longest_pause.is_some(),
+            !matches!(raw.facility, RawFacility::File | RawFacility::Memfd),
+        ),
     ];
     let mut right = true;
     for (key, _, _) in given.into_iter().filter(|(_, is_given, is_for)| *is_given && !is_for) {
@@ -51,6 +56,8 @@ pub(super) fn memory(findings: &mut Findings, raw: &RawMemory) -> Option<(Segmen
     let region = |region| SegmentConfig::Region(region, BackOff { shortest, longest });
     let segment = match raw.facility {
         RawFacility::File => SegmentConfig::Directory(path(findings, raw)?),
+        RawFacility::Memfd if raw.path.is_none() => SegmentConfig::SealedMemory(MEETING_PLACE.into()),
+        RawFacility::Memfd => SegmentConfig::SealedMemory(path(findings, raw)?),
         RawFacility::SingleFile => region(Region::File {
             path: path(findings, raw)?,
             size,
@@ -61,6 +68,9 @@ pub(super) fn memory(findings: &mut Findings, raw: &RawMemory) -> Option<(Segmen
     };
     right.then_some((segment, coherence))
 }
+
+/// Where nodes with sealed memory meet unless configured.
+const MEETING_PLACE: &str = "/dev/shm/isthmus";
 
 fn path(findings: &mut Findings, raw: &RawMemory) -> Option<std::path::PathBuf> {
     let Some(path) = &raw.path else {
@@ -125,6 +135,7 @@ pub(super) fn timing(findings: &mut Findings, raw: &RawTiming) -> Option<Timing>
 fn name(facility: RawFacility) -> &'static str {
     match facility {
         RawFacility::File => "file",
+        RawFacility::Memfd => "memfd",
         RawFacility::SingleFile => "single-file",
         RawFacility::Pci => "pci",
         RawFacility::Dax => "dax",

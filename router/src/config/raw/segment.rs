@@ -14,7 +14,8 @@ use super::{RawInherited, RawReflected, RawReflectedFacility, RawSegment, reflec
 pub struct RawMemory {
     /// What kind of memory it is.
     pub facility: RawFacility,
-    /// The directory, file or DAX device.
+    /// The directory, file or DAX device. For the facility `memfd` the directory of its sockets, on any file system; by default
+    /// `/dev/shm/isthmus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Length of the file in MiB, for the facilities `single-file` and `dax`: the first node makes it. Without it the file must
@@ -46,6 +47,9 @@ pub struct RawMemory {
 pub enum RawFacility {
     /// A directory with a file for each node, which only that node writes: on tmpfs, or on hugetlbfs.
     File,
+    /// A sealed memory file of each node, which the nodes pass to each other over sockets: no peer can write it or cut it
+    /// short. All nodes on one host.
+    Memfd,
     /// One file for all nodes.
     SingleFile,
     /// The memory of an ivshmem device, in a virtual machine.
@@ -109,6 +113,7 @@ pub(super) struct Mapping {
 #[serde(rename_all = "kebab-case")]
 enum AnyFacility {
     File,
+    Memfd,
     SingleFile,
     Pci,
     Dax,
@@ -133,6 +138,7 @@ impl Mapping {
         };
         let facility = match facility {
             AnyFacility::File => RawFacility::File,
+            AnyFacility::Memfd => RawFacility::Memfd,
             AnyFacility::SingleFile => RawFacility::SingleFile,
             AnyFacility::Pci => RawFacility::Pci,
             AnyFacility::Dax => RawFacility::Dax,

@@ -18,7 +18,7 @@ pub(super) fn shm(shared: &Shared) -> Option<Shm> {
     node.sort_by_key(|node| node.node_id);
     Some(Shm {
         segment: snapshot.place.clone(),
-        facility: "file".to_owned(),
+        facility: snapshot.facility.to_owned(),
         layout_version: snapshot.abi_version,
         ring_slots: snapshot.geometry.map_or(0, |[lsm, _]| lsm.slots()),
         ring_buffer_size: snapshot.geometry.map_or(0, |[lsm, _]| lsm.buffer()),

@@ -185,6 +185,10 @@ impl Distributed {
 }
 
 impl Facility for Distributed {
+    fn name(&self) -> &'static str {
+        "distributed"
+    }
+
     fn place(&self) -> String {
         format!("reflected memory at {}", self.config.listen)
     }

@@ -35,6 +35,7 @@ use crate::sigbus;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Region {
+    name: &'static str,
     medium: Medium,
     terms: Terms,
     coherence: Coherence,
@@ -59,7 +60,13 @@ impl Region {
         }
         let one_kernel = matches!(config, Config::File { other_kernels: false, .. });
         let sockets = one_kernel.then(|| medium.socket_directory()).transpose()?;
+        let name = match config {
+            Config::File { .. } => "single-file",
+            Config::Pci { .. } => "pci",
+            Config::Dax { .. } => "dax",
+        };
         Ok(Self {
+            name,
             coherence: terms.coherence(),
             medium,
             terms,
@@ -142,6 +149,10 @@ fn elsewhere(identity: &Identity, len: u64, unit: u64) -> u64 {
 }
 
 impl Facility for Region {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
     fn place(&self) -> String {
         self.medium.place.clone()
     }

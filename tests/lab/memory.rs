@@ -1,0 +1,47 @@
+//! Other memory than a directory of files.
+
+use isthmus_tests::lab::{self, NodeConfig, Ping, run_command};
+
+/// Input: two nodes with `facility: memfd`. Output: `check` takes the file; they become neighbors on both networks and their
+/// kernels reach each other; the directory has no memory in it, and `show shm nodes` tells the facility. One is killed and
+/// comes back.
+#[test]
+fn two_nodes_ping_each_other_over_sealed_memory() {
+    lab::run("memfd", |lab| {
+        let meeting = lab.segment().display().to_string();
+        let segment = format!("{{facility: memfd, path: {meeting}}}");
+        let nodes = [1, 2].map(|id| {
+            let host = lab.namespace(&format!("host{id}"));
+            lab.node(&host, NodeConfig::inside(id).on_segment(&segment))
+        });
+        let binary = lab::binary().display().to_string();
+        run_command(&[&binary, "check", &nodes[0].config().display().to_string()]);
+        nodes.iter().for_each(|node| node.await_ready());
+        for (node, other) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
+            node.await_active(&[1, 2]);
+            for network in ["lsm0", "gsm0"] {
+                node.await_full(network, &other.router_id());
+            }
+            Ping::await_answer(node.namespace(), &other.router_id());
+        }
+        let ping = Ping::run(nodes[0].namespace(), "10.77.1.2", &["-s", "8000"]);
+        assert!(ping.all(), "{}", ping.output);
+
+        let shown = nodes[0].cli(&["show", "shm", "nodes"]);
+        assert!(shown.contains(&format!("segment: sealed memory, met in {meeting} (memfd)")), "{shown}");
+        let mut kinds: Vec<_> = std::fs::read_dir(&meeting)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().rsplit('.').next().unwrap().to_owned())
+            .collect();
+        kinds.sort();
+        kinds.dedup();
+        assert_eq!(kinds, ["lock", "memory", "sock"]);
+
+        nodes[1].kill();
+        nodes[0].await_active(&[1]);
+        nodes[1].start();
+        nodes[1].await_ready();
+        nodes[0].await_full("lsm0", "10.77.0.2");
+        Ping::await_answer(nodes[1].namespace(), "10.77.0.1");
+    });
+}
