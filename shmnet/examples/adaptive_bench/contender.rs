@@ -8,7 +8,7 @@ use isthmus_shmnet::memory::Mapping;
 use isthmus_shmnet::ring::{Geometry, Limits, Receiver, RingKey, Transmitter};
 use isthmus_shmnet::{
     Backing, CoherenceMode, CopyRoutine, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig,
-    Facts, Metadata, Network, NetworkParameters, NodeId, Timing,
+    Facts, FrameSink, Metadata, Network, NetworkParameters, NodeId, Received, Timing,
 };
 
 use crate::Failure;
@@ -92,6 +92,12 @@ impl Sink for Receiver {
         Self::receive(self, into).ok().flatten().map(|received| received.len)
     }
 
+    #[inline(always)]
+    fn receive_burst(&mut self, into: &mut [u8], limit: usize) -> usize {
+        self.fetch_burst(limit as u32);
+        (0..limit).take_while(|_| Sink::receive(self, into).is_some()).count()
+    }
+
     fn flush(&mut self) {
         self.publish();
     }
@@ -152,6 +158,12 @@ impl Source for Endpoint {
         self.transmit(Destination::Node(to), frame, Metadata::default()).is_ok()
     }
 
+    #[inline(always)]
+    fn send_burst(&mut self, frame: &[u8], times: usize) -> usize {
+        let Some(to) = NodeId::new(2) else { return 0 };
+        self.transmit_burst(to, std::iter::repeat_n(frame, times)).unwrap_or(0)
+    }
+
     fn flush(&mut self) {
         Self::flush(self);
     }
@@ -163,9 +175,27 @@ impl Sink for Endpoint {
         Self::receive(self, into).map(|received| received.len)
     }
 
+    #[inline(always)]
+    fn receive_burst(&mut self, into: &mut [u8], limit: usize) -> usize {
+        Self::receive_burst(self, limit, &mut OneRoom(into))
+    }
+
     fn flush(&mut self) {
         Self::flush(self);
     }
+}
+
+/// The same room for every frame.
+struct OneRoom<'a>(&'a mut [u8]);
+
+impl FrameSink for OneRoom<'_> {
+    #[inline(always)]
+    fn room(&mut self) -> Option<&mut [u8]> {
+        Some(self.0)
+    }
+
+    #[inline(always)]
+    fn received(&mut self, _frame: Received) {}
 }
 
 fn config(directory: &std::path::Path, id: u16, fixed: Option<Geometry>) -> Result<FabricConfig, Failure> {

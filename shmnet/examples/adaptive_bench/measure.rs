@@ -31,6 +31,11 @@ pub(crate) fn state(before: f64, after: f64) -> Option<State> {
 /// What sends: `false` if there is no room.
 pub(crate) trait Source: Send {
     fn send(&mut self, frame: &[u8]) -> bool;
+    /// Sends the frame up to `times` times; how often there was room.
+    #[inline(always)]
+    fn send_burst(&mut self, frame: &[u8], times: usize) -> usize {
+        (0..times).take_while(|_| self.send(frame)).count()
+    }
     /// After a batch, or when there is no room.
     fn flush(&mut self);
 }
@@ -38,6 +43,11 @@ pub(crate) trait Source: Send {
 /// What receives: the length of a frame.
 pub(crate) trait Sink: Send {
     fn receive(&mut self, into: &mut [u8]) -> Option<usize>;
+    /// Receives up to `limit` frames, each into the same room; how many.
+    #[inline(always)]
+    fn receive_burst(&mut self, into: &mut [u8], limit: usize) -> usize {
+        (0..limit).take_while(|_| self.receive(into).is_some()).count()
+    }
     /// When nothing was there.
     fn flush(&mut self);
 }
@@ -56,11 +66,8 @@ pub(crate) fn one_way(
             let pinned = pin(cpus.0);
             let frame = vec![0x5a; len];
             while !done.load(Ordering::Relaxed) {
-                for _ in 0..batch {
-                    if !source.send(&frame) {
-                        std::hint::spin_loop();
-                        break;
-                    }
+                if source.send_burst(&frame, batch) < batch {
+                    std::hint::spin_loop();
                 }
                 source.flush();
             }
@@ -68,17 +75,17 @@ pub(crate) fn one_way(
         });
         let pinned = pin(cpus.1);
         let mut into = vec![0; 16 << 10];
-        let (mut frames, mut start) = (0u64, Instant::now());
+        let (mut frames, mut bursts, mut start) = (0u64, 0u64, Instant::now());
         let mut warm = false;
         loop {
-            if sink.receive(&mut into).is_none() {
+            let received = sink.receive_burst(&mut into, batch);
+            frames += received as u64;
+            bursts += 1;
+            if received == 0 {
                 sink.flush();
                 std::hint::spin_loop();
-            } else {
-                frames += 1;
-                if !frames.is_multiple_of(1024) {
-                    continue;
-                }
+            } else if !bursts.is_multiple_of(32) {
+                continue;
             }
             let elapsed = start.elapsed();
             if !warm && elapsed >= run / 8 {

@@ -43,6 +43,7 @@ pub enum Destination {
 /// every endpoint that shares the [doorbell](Self::doorbell); if all return `true`, wait for it to be
 /// readable; then [`wake`](Self::wake).
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Endpoint {
     channel: Channel,
     me: NodeId,
@@ -258,12 +259,14 @@ impl Endpoint {
         let groups = self.groups.as_mut()?;
         let mut wake = None;
         for (kind, ends) in groups.iter_mut().enumerate() {
+            // Where every look is a trip to memory, an owner that has nothing of its own to order looks at others' frames less often.
+            let looks = ends.is_coherent() || self.turns.is_multiple_of(DUTY_TURNS / 4);
             if whole {
                 ends.pass_over_an_idle_owner();
-            } else if !(ends.is_owner() || ends.has_sent()) {
+            } else if !(ends.is_owner() && looks || ends.has_sent()) {
                 continue;
             }
-            let duties = ends.duties();
+            let duties = ends.duties(whole);
             if let Some((owner, generation)) = duties.new_owner {
                 self.notifier.reply(self.channel, Reply::Owner { kind, owner, generation });
             }

@@ -121,6 +121,7 @@ impl Ends {
     ) -> (u32, Result<Ended, RingFault>) {
         let mut taken = 0;
         while let Some((ring, gauge)) = &mut self.receiver {
+            ring.fetch_burst(limit - taken);
             loop {
                 if taken == limit {
                     return (taken, Ok(Ended::Enough));
@@ -424,6 +425,11 @@ impl GroupEnds {
         true
     }
 
+    /// Whether a look at another node's part of the group costs no more than a load.
+    pub(super) fn is_coherent(&self) -> bool {
+        self.group.is_coherent()
+    }
+
     pub(super) fn is_owner(&self) -> bool {
         self.role == GroupRole::Owner
     }
@@ -447,7 +453,9 @@ impl GroupEnds {
         }
     }
 
-    pub(super) fn duties(&mut self) -> Duties {
+    /// Orders what there is to order, if this node owns the group. With `whole`, looks also how far the readers are behind, each of
+    /// which takes a look at the reader's memory.
+    pub(super) fn duties(&mut self, whole: bool) -> Duties {
         self.role = self.group.poll_owner_duties();
         let counters = self.group.counters();
         let ordered = counters.ordered != std::mem::replace(&mut self.ordered, counters.ordered);
@@ -463,7 +471,7 @@ impl GroupEnds {
         self.gauge.overwritten.store(counters.overwritten, Relaxed);
         self.gauge.filtered.store(self.filtered, Relaxed);
         self.gauge.unwanted.store(self.unwanted, Relaxed);
-        for lag in self.group.lag() {
+        for lag in whole.then(|| self.group.lag()).into_iter().flatten() {
             if let Some(place) =
                 NodeId::from_group_number(lag.reader).and_then(|node| self.gauge.lag.get(node.index()))
             {

@@ -319,6 +319,12 @@ impl GroupEndpoint {
         self.incarnation
     }
 
+    /// Whether the hardware keeps the group's memory coherent.
+    #[must_use]
+    pub fn is_coherent(&self) -> bool {
+        self.area.is_coherent()
+    }
+
     /// The sizes of the group's areas.
     #[must_use]
     pub fn geometry(&self) -> GroupGeometry {

@@ -11,7 +11,9 @@ use super::layout::{
 use super::{Geometry, Limits, Metadata, RingKey, SetupError};
 
 /// The receiving end of a ring.
+// In lines of its own, as the transmitting end.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Receiver {
     slots: PeerSpan,
     buffers: PeerSpan,
@@ -22,8 +24,6 @@ pub struct Receiver {
     read: u64,
     /// The read pointer as last published.
     published: u64,
-    /// Nothing stands in the way of the [short way](Self::receive_short): memory is coherent, and there was no fault.
-    is_plain: bool,
     /// What was seen of the next slots; only where memory is not coherent.
     ahead: Option<Box<Ahead>>,
     fault: Option<RingFault>,
@@ -129,7 +129,6 @@ impl Receiver {
             geometry,
             read: 0,
             published: 0,
-            is_plain: ahead.is_none(),
             ahead,
             fault: None,
             counters: ReceiverCounters::default(),
@@ -154,13 +153,18 @@ impl Receiver {
     /// way has to say what there is.
     #[inline(always)]
     fn receive_short(&mut self, into: &mut [u8]) -> Option<Received> {
-        if !self.is_plain {
+        if self.fault.is_some() {
             return None;
         }
         let line = self.slots.line(self.slot(self.read));
-        line.prefetch_second_half();
-        // Pairs with the transmitter's release of the word: what it wrote before is visible with it.
-        let word = line.load_word(Acquire);
+        let word = match &self.ahead {
+            None => {
+                line.prefetch_second_half();
+                // Pairs with the transmitter's release of the word: what it wrote before is visible with it.
+                line.load_word(Acquire)
+            }
+            Some(ahead) => ahead.get(self.read)?,
+        };
         let bare = SlotWord { lap: self.lap(self.read), length: 0, flags: 0 }.pack();
         // Of another lap, with a flag, or with any other bit: then this is more than any length.
         let len = (word ^ bare).rotate_right(16) as usize;
@@ -187,6 +191,25 @@ impl Receiver {
             }
         }
         Ok(None)
+    }
+
+    /// Asks the cache for the next `slots` slots, if all of them are published: their lines then travel together, and not each when
+    /// its frame is read. Asking for a slot that is still to be written would take its line from the transmitter.
+    #[inline]
+    pub fn fetch_burst(&self, slots: u32) {
+        let slots = u64::from(slots.min(self.geometry.slots() / 2));
+        if self.ahead.is_some() || slots < 2 {
+            return;
+        }
+        let last = self.read + slots - 1;
+        let word = SlotWord::unpack(self.slots.load_u64(self.slot(last), Relaxed));
+        if word.lap == self.lap(last) {
+            for position in self.read..last {
+                let slot = self.slot(position);
+                self.slots.prefetch(slot);
+                self.slots.prefetch(slot + CACHE_LINE);
+            }
+        }
     }
 
     /// Whether a frame can be received; also `true` if the ring has a fault to report. Only a look at the next slot's word.
@@ -426,7 +449,6 @@ impl Receiver {
     #[cold]
     fn fail(&mut self, fault: RingFault) -> RingFault {
         self.fault = Some(fault);
-        self.is_plain = false;
         self.counters.faults += 1;
         fault
     }

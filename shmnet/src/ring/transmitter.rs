@@ -14,7 +14,9 @@ use super::{Geometry, Metadata, RingKey, SetupError};
 const PREFETCH_AHEAD: u64 = 8;
 
 /// The transmitting end of a ring.
+// In lines of its own: the other end, or another worker's, may be in the same process, and these are written for every frame.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Transmitter {
     header: OwnSpan,
     slots: OwnSpan,
@@ -26,8 +28,7 @@ pub struct Transmitter {
     written: u64,
     /// How far the receiver is known to have read.
     read: u64,
-    /// The slots before this position are known to be free, and the ring is without a fault; 0 where memory is not coherent, so
-    /// that nothing goes the [short way](Self::send_short).
+    /// The slots before this position are known to be free, and the ring is without a fault.
     open_until: u64,
     /// The write pointer as last published.
     published: u64,
@@ -159,7 +160,7 @@ impl Transmitter {
             geometry,
             written: 0,
             read: 0,
-            open_until: if burst.is_none() { geometry.slots().into() } else { 0 },
+            open_until: geometry.slots().into(),
             published: 0,
             burst,
             distance: Distance::new(),
@@ -194,11 +195,17 @@ impl Transmitter {
         if len.wrapping_sub(1) >= INLINE || self.written >= self.open_until || !metadata.is_none() {
             return false;
         }
-        let line = self.slots.line(self.slot(self.written));
+        let slot = self.slot(self.written);
+        let line = self.slots.line(slot);
         line.copy_in(PAYLOAD, frame);
-        let word = SlotWord { lap: self.geometry.lap(self.written), length: len as u16, flags: 0 };
-        // Pairs with the receiver's acquiring load of the word: the payload is visible with it.
-        line.store_word(word.pack(), Release);
+        let word = SlotWord { lap: self.geometry.lap(self.written), length: len as u16, flags: 0 }.pack();
+        if let Some(burst) = &mut self.burst {
+            self.slots.write_back(slot + PAYLOAD, len);
+            burst.push((slot, word));
+        } else {
+            // Pairs with the receiver's acquiring load of the word: the payload is visible with it.
+            line.store_word(word, Release);
+        }
         self.advance(1, len);
         true
     }
@@ -266,9 +273,7 @@ impl Transmitter {
                 self.distance.note(took);
             }
         }
-        if self.burst.is_none() {
-            self.open_until = self.read + u64::from(self.geometry.slots());
-        }
+        self.open_until = self.read + u64::from(self.geometry.slots());
         let used = self.used();
         self.high_water = self.high_water.max(used);
         Ok(self.geometry.slots() - used)

@@ -18,6 +18,8 @@ use super::Failure;
 
 /// Frames between two ends of turns, as a node's worker has them.
 const BURST: usize = 32;
+/// Bursts between two looks at the clock, which takes as long as a frame or two.
+const LOOK_AFTER: usize = 16;
 /// Before the count begins, and after it has ended.
 const WARM: Duration = Duration::from_millis(50);
 const MARGIN: Duration = Duration::from_millis(100);
@@ -168,8 +170,12 @@ fn flood(wire: &mut impl Wire, order: Order) -> Result<(), Failure> {
     let frame = vec![0x5a; order.size];
     let end = Instant::now() + order.time + WARM + MARGIN;
     while Instant::now() < end {
-        wire.send_burst(&frame, BURST);
-        wire.turn();
+        for _ in 0..LOOK_AFTER {
+            if wire.send_burst(&frame, BURST) < BURST {
+                std::hint::spin_loop();
+            }
+            wire.turn();
+        }
     }
     insist(wire, &[0; LAST], end + PATIENCE)
 }
@@ -202,7 +208,7 @@ fn count(wire: &mut impl Wire, order: Order) -> Result<f64, Failure> {
     }
     let (begin, mut frames, mut passed) = (Instant::now(), 0, Duration::ZERO);
     while passed < order.time {
-        frames += burst(wire);
+        frames += (0..LOOK_AFTER).map(|_| burst(wire)).sum::<u64>();
         passed = begin.elapsed();
     }
     while !last && Instant::now() < limit {
@@ -215,6 +221,9 @@ fn count(wire: &mut impl Wire, order: Order) -> Result<f64, Failure> {
 #[inline]
 fn receive_burst(wire: &mut impl Wire, last: &mut bool) -> u64 {
     let (frames, len) = wire.receive_burst(BURST);
+    if frames == 0 {
+        std::hint::spin_loop();
+    }
     *last = frames > 0 && len == LAST;
     wire.turn();
     frames as u64

@@ -9,6 +9,9 @@ use crate::ring::Metadata;
 /// How many frames of one ring are received before it is another's turn.
 const BURST: u32 = 32;
 
+/// By what factor the groups are looked at less often in memory that is not coherent.
+const INCOHERENT_LOOKS: u32 = 8;
+
 /// Whose turn it is.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
@@ -17,17 +20,19 @@ pub(super) struct Turn {
     cursor: usize,
     /// Frames that the peer at the cursor gave in its turn.
     burst: u32,
-    /// Frames that the peers' rings gave since the groups had their turn.
-    since_groups: u32,
+    /// Frames that the peers' rings may still give before it is the groups' turn.
+    until_groups: u32,
     /// Frames that the groups may still give before it is the peers' turn.
     groups: u32,
+    /// Counts receptions that found the peers' rings dry.
+    dry: u32,
     /// The group that is looked at first: that which did not give the last frame.
     first_group: usize,
 }
 
 impl Turn {
     pub(super) fn new(max_nodes: usize) -> Self {
-        Self { order: Vec::with_capacity(max_nodes), ..Self::default() }
+        Self { order: Vec::with_capacity(max_nodes), until_groups: BURST, ..Self::default() }
     }
 
     #[inline]
@@ -43,11 +48,7 @@ impl Turn {
         if self.burst >= BURST {
             self.next_peer();
         }
-        self.since_groups += frames;
-        if self.since_groups >= BURST {
-            self.since_groups = 0;
-            self.groups = BURST;
-        }
+        self.until_groups -= frames;
     }
 }
 
@@ -92,6 +93,8 @@ impl Endpoint {
             match ended {
                 Ended::Enough => {}
                 Ended::NoRoom => break,
+                // The groups have their turn after some frames of the peers, or when the next burst begins with none.
+                Ended::Dry if taken > 0 || !self.looks_at_groups() => break,
                 Ended::Dry => {
                     let (frames, ended) = self.receive_casts(limit - taken, sink);
                     taken += frames;
@@ -104,6 +107,20 @@ impl Endpoint {
         taken as usize
     }
 
+    /// Whether to look at the groups although the peers' rings are dry. Where every look is a trip to memory, not each time: a frame
+    /// to a group waits for its order anyway.
+    #[inline(always)]
+    fn looks_at_groups(&mut self) -> bool {
+        self.turn.dry = self.turn.dry.wrapping_add(1);
+        self.is_coherent() || self.turn.dry.is_multiple_of(INCOHERENT_LOOKS)
+    }
+
+    /// Whether a look at a peer's memory costs no more than a load.
+    #[inline(always)]
+    fn is_coherent(&self) -> bool {
+        self.groups.as_ref().is_some_and(|groups| groups[0].is_coherent())
+    }
+
     /// Frames of the peers' rings, until all are dry or it is the groups' turn.
     #[inline(always)]
     fn receive_from_peers<S: FrameSink>(&mut self, limit: u32, sink: &mut S) -> (u32, Ended) {
@@ -114,7 +131,7 @@ impl Endpoint {
                 self.turn.cursor = 0;
             }
             let index = self.turn.order[self.turn.cursor];
-            let budget = (limit - taken).min(BURST - self.turn.burst).min(BURST - self.turn.since_groups);
+            let budget = (limit - taken).min(BURST - self.turn.burst).min(self.turn.until_groups);
             let Some(ends) = self.peers.get_mut(index).and_then(Option::as_mut) else {
                 self.turn.next_peer();
                 dry += 1;
@@ -123,6 +140,10 @@ impl Endpoint {
             let (frames, ended) = ends.receive(budget, sink);
             taken += frames;
             self.turn.count(frames);
+            if self.turn.until_groups == 0 {
+                self.turn.groups = BURST;
+                self.turn.until_groups = if self.is_coherent() { BURST } else { BURST * INCOHERENT_LOOKS };
+            }
             match ended {
                 Ok(Ended::Enough) if taken == limit || self.turn.groups > 0 => return (taken, Ended::Enough),
                 Ok(Ended::Enough) => dry = 0,
