@@ -177,8 +177,8 @@ pub struct FabricConfig {
     /// endpoints of its own, so that several threads of a node can send and receive without a lock.
     pub queues: u8,
     /// Size of the first ring of each pair on the LSM and on the GSM, in slots and buffers; the same on all nodes.
-    /// [`DEFAULT_GEOMETRY`] suits most. Unless it is larger than that, the rings to the eighth peer and those after it start with
-    /// fewer slots, as many as frames of the MTU need.
+    /// [`DEFAULT_GEOMETRY`] suits most. Unless it is larger than that, the rings to the eighth peer and those after it, and those of all queues
+    /// but the first, start with fewer slots, as many as frames of the MTU need.
     pub geometry: [Geometry; 2],
     /// Heartbeat and timeouts.
     pub timing: Timing,

@@ -294,7 +294,7 @@ fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
         } else {
             (ring.transmitter, "receive")
         };
-        let labels: &[&str] = &[ring.network.label(), &peer.to_string(), direction];
+        let labels: &[&str] = &[ring.network.label(), &peer.to_string(), direction, &ring.queue.to_string()];
         out.count(&m::SHM_RING_OCCUPANCY, labels, ring.occupancy);
         out.count(&m::SHM_RING_SLOTS, labels, ring.geometry.slots.into());
         out.count(&m::SHM_RING_EPOCH, labels, ring.epoch.into());
@@ -322,7 +322,7 @@ fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
 fn newest_of_each_direction(rings: &[ShmRing]) -> impl Iterator<Item = &ShmRing> {
     let mut newest: BTreeMap<_, &ShmRing> = BTreeMap::new();
     for ring in rings {
-        let kept = newest.entry((ring.network, ring.transmitter, ring.receiver)).or_insert(ring);
+        let kept = newest.entry((ring.network, ring.transmitter, ring.receiver, ring.queue)).or_insert(ring);
         let age = |ring: &ShmRing| (ring.transmitter_incarnation, ring.receiver_incarnation, ring.epoch);
         if age(ring) > age(kept) {
             *kept = ring;

@@ -23,6 +23,9 @@ pub struct Shm {
     pub ring_buffer_size: u32,
     /// Largest number of nodes.
     pub max_nodes: u16,
+    /// Rings of each pair, network and direction.
+    #[serde(default)]
+    pub queues: u8,
     /// This node.
     pub node_id: u16,
     /// How many lives this node's id has had.
@@ -235,6 +238,9 @@ pub struct ShmRing {
     pub transmitter: u16,
     /// Who reads it.
     pub receiver: u16,
+    /// Which of the network's queues it belongs to, from 0.
+    #[serde(default)]
+    pub queue: u8,
     /// Incarnation of the transmitter.
     pub transmitter_incarnation: u64,
     /// Incarnation of the receiver.

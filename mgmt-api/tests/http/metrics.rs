@@ -139,9 +139,9 @@ async fn counters_without_a_metric_of_their_own_are_shown_by_group_and_name() {
 #[tokio::test]
 async fn of_two_rings_in_one_direction_the_newer_is_shown() {
     let scrape = scrape().await;
-    let transmit = [("network", "lsm"), ("peer", "3"), ("direction", "transmit")];
+    let transmit = [("network", "lsm"), ("peer", "3"), ("direction", "transmit"), ("queue", "0")];
     assert_eq!(scrape.value("isthmus_shm_ring_frames_total", &transmit), 20.0);
-    let receive = [("network", "lsm"), ("peer", "3"), ("direction", "receive")];
+    let receive = [("network", "lsm"), ("peer", "3"), ("direction", "receive"), ("queue", "0")];
     assert_eq!(scrape.value("isthmus_shm_ring_frames_total", &receive), 30.0);
 }
 

@@ -41,6 +41,8 @@ pub struct FabricConfig {
     pub timing: Timing,
     /// The largest number of nodes, the same on all.
     pub max_nodes: u16,
+    /// Rings of each pair, network and direction, the same on all nodes.
+    pub queues: u8,
     /// Takes the id over from a holder that does not answer.
     pub takeover: bool,
     /// The local network.

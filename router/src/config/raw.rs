@@ -209,6 +209,10 @@ pub struct RawFabric {
     /// The largest number of nodes, the same on all.
     #[schemars(range(min = 2, max = 256))]
     pub max_nodes: i64,
+    /// Rings of each pair of nodes, network and direction, the same on all nodes: with several, a program that uses the fabric can
+    /// have a worker for each. The router's one worker sends by the first and receives by all.
+    #[schemars(range(min = 1, max = 8))]
+    pub queues: i64,
     /// Takes the node id over from a holder that does not answer.
     pub takeover: bool,
     /// How soon a silent node is noticed.
@@ -431,6 +435,7 @@ impl Default for RawFabric {
     fn default() -> Self {
         Self {
             max_nodes: 64,
+            queues: 1,
             takeover: false,
             timing: RawTiming::default(),
             area_id: "0.0.0.1".to_owned(),

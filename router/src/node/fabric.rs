@@ -77,7 +77,7 @@ fn join_config(config: &Config, settings: &FabricConfig) -> Result<JoinConfig, N
         backing: backing(&settings.segment)?,
         coherence: settings.coherence,
         max_nodes: settings.max_nodes,
-        queues: 1,
+        queues: settings.queues,
         geometry: [ring("lsm", settings.lsm.ring)?, ring("gsm", settings.gsm.ring)?],
         timing: settings.timing,
         parameters: requirements(settings),

@@ -3,6 +3,9 @@
 //! The frame's destination address says who gets it: a node's own address names the node, the broadcast address
 //! and group addresses go by the network's two group rings. The ring that a frame came by vouches for its
 //! sender, so a frame whose source address names another is dropped: no node can speak for a second one.
+//!
+//! The port has the endpoints of all queues, as there is one worker: it sends by the first queue, which is the worker's number,
+//! and receives by all of them, for a node with more workers sends by each.
 
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -20,24 +23,29 @@ const BROADCAST: [u8; 6] = [0xff; 6];
 pub struct ShmPort {
     info: PortInfo,
     network: Network,
-    endpoint: Endpoint,
-    /// Keeps the doorbell open.
-    fabric: Fabric,
+    /// Of every queue; never empty.
+    endpoints: Vec<Endpoint>,
+    /// The queue that is received from first, the next time.
+    turn: usize,
+    /// Keeps the node in the segment.
+    _fabric: Fabric,
     carrier: CarrierFlag,
     finisher: Finisher,
     statistics: PortStatistics,
 }
 
 impl ShmPort {
-    /// A port named `name` to `network`. `None`: the network's endpoint is taken already.
+    /// A port named `name` to `network`. `None`: one of the network's endpoints is taken already.
     pub fn open(fabric: &Fabric, network: Network, name: &str, mtu: u16) -> Option<Self> {
-        let endpoint = fabric.endpoint(network)?;
-        let info = PortInfo { name: name.to_owned(), driver: "shm", mac: endpoint.mac(), mtu };
+        let queues = (0..fabric.queues()).map(|queue| fabric.queue(network, queue));
+        let endpoints = queues.collect::<Option<Vec<_>>>()?;
+        let info = PortInfo { name: name.to_owned(), driver: "shm", mac: endpoints.first()?.mac(), mtu };
         Some(Self {
             info,
             network,
-            endpoint,
-            fabric: fabric.clone(),
+            endpoints,
+            turn: 0,
+            _fabric: fabric.clone(),
             carrier: CarrierFlag::new(true),
             finisher: Finisher::new(),
             statistics: PortStatistics::default(),
@@ -68,14 +76,20 @@ impl Port for ShmPort {
         };
         // Frames that are dropped count, too: a flood of them must not keep the worker here.
         let mut rest = limit;
-        loop {
+        let mut dry = 0;
+        while dry < self.endpoints.len() {
             arrivals.take_pieces();
-            let taken = self.endpoint.receive_burst(rest.min(arrivals.room), &mut arrivals);
+            let taken = self.endpoints[self.turn].receive_burst(rest.min(arrivals.room), &mut arrivals);
             rest -= taken;
             if taken == 0 {
-                break;
+                dry += 1;
+                self.turn = (self.turn + 1) % self.endpoints.len();
+            } else {
+                dry = 0;
             }
         }
+        // A queue that always has enough for a whole burst leaves the next one to another.
+        self.turn = (self.turn + 1) % self.endpoints.len();
         arrivals.end();
         batch.len() - before
     }
@@ -88,7 +102,7 @@ impl Port for ShmPort {
             return Err(DropReason::TooLong);
         }
         let to = destination(self.network, frame).ok_or(DropReason::NoSuchNode)?;
-        self.endpoint.transmit(to, frame, Metadata::default()).map_err(|error| match error {
+        self.endpoints[0].transmit(to, frame, Metadata::default()).map_err(|error| match error {
             TransmitError::NoSuchNode => DropReason::NoSuchNode,
             TransmitError::RingFull => DropReason::RingFull,
             TransmitError::NoListener => DropReason::MulticastNoListener,
@@ -99,7 +113,7 @@ impl Port for ShmPort {
     }
 
     fn flush(&mut self) {
-        self.endpoint.flush();
+        self.endpoints.iter_mut().for_each(Endpoint::flush);
     }
 
     fn carrier(&self) -> bool {
@@ -107,15 +121,15 @@ impl Port for ShmPort {
     }
 
     fn poll_descriptors(&self, out: &mut Vec<RawFd>) {
-        out.push(self.fabric.doorbell().as_raw_fd());
+        out.extend(self.endpoints.iter().map(|endpoint| endpoint.doorbell().as_raw_fd()));
     }
 
     fn prepare_sleep(&mut self) -> bool {
-        self.endpoint.prepare_sleep() && !self.finisher.has_pieces()
+        self.endpoints.iter_mut().all(Endpoint::prepare_sleep) && !self.finisher.has_pieces()
     }
 
     fn wake(&mut self) {
-        self.endpoint.wake();
+        self.endpoints.iter_mut().for_each(Endpoint::wake);
     }
 
     fn statistics(&self) -> PortStatistics {

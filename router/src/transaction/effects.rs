@@ -109,6 +109,7 @@ rules! {
         "segment.inherited.name" => "the shared memory is joined once, at the start",
         "segment.inherited.arenas" => "descriptors are inherited once, at the start",
         "fabric.max-nodes" => "the layout of the shared memory follows from it",
+        "fabric.queues" => "the layout of the shared memory follows from it",
         "fabric.timing.heartbeat" => "the shared memory is joined once, at the start",
         "fabric.timing.suspect" => "the shared memory is joined once, at the start",
         "fabric.timing.failed" => "the shared memory is joined once, at the start",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::agree::Requirements;
 use super::notice::{Notice, Notifier};
 use super::room;
+use crate::channel::Channel;
 use crate::config::{NetworkParameters, Timing};
 use crate::doorbell::link::Listener;
 use crate::error::JoinError;
@@ -17,7 +18,7 @@ use crate::liveness::roster::Roster;
 use crate::liveness::watcher::Watcher;
 use crate::liveness::word_is_held;
 use crate::memory::{Coherence, Mapping, OwnSpan};
-use crate::node::{Network, NodeId};
+use crate::node::NodeId;
 use crate::ring::Geometry;
 use crate::sigbus;
 
@@ -175,10 +176,12 @@ impl Life {
         }
     }
 
-    /// The geometry of the first ring to a peer.
-    pub(super) fn first_ring(&self, setup: &Setup, network: Network) -> Geometry {
-        let (ring, mtu) = (setup.geometry[network.index()], setup.mtu()[network.index()]);
-        room::first(ring, mtu, self.heap.used(), self.file.len)
+    /// The geometry of the first ring to a peer on a channel.
+    pub(super) fn first_ring(&self, setup: &Setup, channel: Channel) -> Geometry {
+        let network = channel.network.index();
+        // Whether anybody sends by another queue than the first is not known.
+        let used = if channel.queue == 0 { self.heap.used() } else { u64::MAX };
+        room::first(setup.geometry[network], setup.mtu()[network], used, self.file.len)
     }
 
     /// Whether a ring may grow by taking so many bytes, while there are so many peers.

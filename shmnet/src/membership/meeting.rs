@@ -324,7 +324,7 @@ impl Control {
             return false;
         }
         let Some(life) = &self.life else { return false };
-        let geometry = life.first_ring(&self.setup, channel.network);
+        let geometry = life.first_ring(&self.setup, channel);
         match self.make_ring(node, channel, 1, geometry) {
             Ok(()) => true,
             Err(error) => {

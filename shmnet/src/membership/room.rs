@@ -1,7 +1,8 @@
 //! How much of its arena a node gives to rings: to the first one of a pair, and to one that replaces a ring that stays full.
 //!
 //! The rings of a segment are as many as pairs of nodes, and most pairs have little to say to each other. So the first rings are of
-//! the configured size only while few of them are in use, and small after that; those that have traffic grow. Whatever grows
+//! the configured size only while few of them are in use, and small after that, as those of all queues but the first always are;
+//! those that have traffic grow. Whatever grows
 //! leaves room for the first rings to the nodes that may still come.
 
 use crate::config::{DEFAULT_GEOMETRY, MAX_RING_SLOTS};

@@ -317,21 +317,32 @@ pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The body of the test `child`: a node that does as it is told.
 ///
-/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `reflected=...` (see [`reflected`]), `max-nodes=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
+/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `reflected=...` (see [`reflected`]), `max-nodes=N`, `queues=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
 /// `gsm=NxN` (slots and buffer of the GSM's).
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
 /// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
 pub fn child() {
-    let Ok(directory) = std::env::var("ISTHMUS_TEST_DIRECTORY") else { return };
+    let Some((config, is_tallying)) = child_config() else { return };
+    match Fabric::join(config) {
+        Ok(fabric) => {
+            Driver { tally: is_tallying.then(BTreeMap::new), ..Driver::new(fabric) }.run();
+        }
+        Err(error) => println!("@ refused {error}"),
+    }
+}
+
+/// What a child is to be, and whether it counts frames instead of telling of each; `None` in no child.
+pub fn child_config() -> Option<(FabricConfig, bool)> {
+    let directory = std::env::var("ISTHMUS_TEST_DIRECTORY").ok()?;
     let id: u16 = std::env::var("ISTHMUS_TEST_NODE").unwrap().parse().unwrap();
     let options = std::env::var("ISTHMUS_TEST_OPTIONS").unwrap();
     let mut config = config(Path::new(&directory), id);
-    let mut tally = None;
+    let mut is_tallying = false;
     for option in options.split_whitespace() {
         match option.split_once('=').unwrap_or((option, "")) {
             ("takeover", _) => config.takeover = true,
             ("memfd", _) => config.backing = Backing::SealedMemory(PathBuf::from(&directory)),
-            ("tally", _) => tally = Some(BTreeMap::new()),
+            ("tally", _) => is_tallying = true,
             ("failed", value) => config.timing.failed = Duration::from_secs(value.parse().unwrap()),
             ("fast", _) => config.timing = Timing::default(),
             // Heartbeats alone decide, and the machine may be busy.
@@ -355,6 +366,7 @@ pub fn child() {
                     Backing::Region(Region::Dax { path, size: size.parse().ok() }, BackOff::default());
             }
             ("flush", _) => config.coherence = CoherenceMode::Flush,
+            ("queues", value) => config.queues = value.parse().unwrap(),
             ("max-nodes", value) => config.max_nodes = value.parse().unwrap(),
             ("slots", value) => {
                 config.geometry[0] = isthmus_shmnet::Geometry::new(value.parse().unwrap(), 2048).unwrap();
@@ -367,10 +379,7 @@ pub fn child() {
             other => panic!("unknown option {other:?}"),
         }
     }
-    match Fabric::join(config) {
-        Ok(fabric) => Driver { tally, ..Driver::new(fabric) }.run(),
-        Err(error) => println!("@ refused {error}"),
-    }
+    Some((config, is_tallying))
 }
 
 /// `ID,ID@ADDRESS:PORT,...`: which of these this node is, and where they all listen.

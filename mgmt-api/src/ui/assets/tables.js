@@ -117,6 +117,7 @@ export function rings(body) {
     ["Network", (row) => row.network],
     ["From", (row) => String(row.transmitter), "number"],
     ["To", (row) => String(row.receiver), "number"],
+    ["Queue", (row) => String(row.queue), "number"],
     ["Epoch", (row) => String(row.epoch), "number"],
     ["Slots", (row) => `${row.geometry.slots} × ${octets(row.geometry["buffer-size"])}`, "number"],
     ["In use", (row) => meter(row.occupancy, row.geometry.slots)],

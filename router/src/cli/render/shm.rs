@@ -128,6 +128,7 @@ fn pair_rings(rings: &[ShmRing], style: Style) -> String {
     let headings = [
         "Network",
         "Direction",
+        ">Queue",
         ">Epoch",
         ">Slots",
         ">Buffer",
@@ -142,11 +143,12 @@ fn pair_rings(rings: &[ShmRing], style: Style) -> String {
         ">TX inc.",
         ">RX inc.",
     ];
-    let mut table = Table::new(if style.wide { &headings } else { &headings[..10] });
+    let mut table = Table::new(if style.wide { &headings } else { &headings[..11] });
     for ring in rings {
         let common = [
             ring.network.label().to_owned(),
             format!("{} -> {}", ring.transmitter, ring.receiver),
+            ring.queue.to_string(),
             ring.epoch.to_string(),
             ring.geometry.slots.to_string(),
             ring.geometry.buffer_size.to_string(),
@@ -160,10 +162,11 @@ fn pair_rings(rings: &[ShmRing], style: Style) -> String {
             table.row(common);
             continue;
         }
-        let [network, direction, epoch, slots, buffer, write, read, occupancy, frames, full] = common;
+        let [network, direction, queue, epoch, slots, buffer, write, read, occupancy, frames, full] = common;
         table.row([
             network,
             direction,
+            queue,
             epoch,
             slots,
             buffer,

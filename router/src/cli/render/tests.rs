@@ -240,8 +240,8 @@ fn rings_show_both_pointers_and_the_lag_of_readers() {
     assert_eq!(
         narrow::<ShmRings>(document),
         "\
-Network  Direction  Epoch  Slots  Buffer  Write  Read  Occupancy  Frames  Full
-lsm      1 -> 3         1     64    2048     20    18          2      20     0
+Network  Direction  Queue  Epoch  Slots  Buffer  Write  Read  Occupancy  Frames  Full
+lsm      1 -> 3         0      1     64    2048     20    18          2      20     0
 
 Network  Group      Owner  Generation  Position  Readers (lag)
 gsm      broadcast      1           2         9  2 (0), 3 (1)

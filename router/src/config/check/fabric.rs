@@ -48,6 +48,7 @@ pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricC
     let defaults = RawFabric::default();
     let given = raw.fabric.as_ref().unwrap_or(&defaults);
     let max_nodes = findings.number("fabric.max-nodes", given.max_nodes, 2..=256_u16, "");
+    let queues = findings.number("fabric.queues", given.queues, 1..=8_u8, "");
     let node_id = node(findings, node_id, max_nodes);
     let segment = segment_config(findings, segment, node_id);
     let timing = segment::timing(findings, &given.timing);
@@ -73,6 +74,7 @@ pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricC
         coherence,
         timing: timing?,
         max_nodes: max_nodes?,
+        queues: queues?,
         takeover: given.takeover,
         lsm: lsm?,
         gsm: gsm?,

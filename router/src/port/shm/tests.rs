@@ -29,7 +29,7 @@ impl Folder {
         Self(path)
     }
 
-    fn join(&self, id: u16) -> Fabric {
+    fn join(&self, id: u16, queues: u8) -> Fabric {
         let parameters = |third| NetworkParameters {
             area_id: 1,
             network_type: 3,
@@ -45,7 +45,7 @@ impl Folder {
             backing: Backing::Directory(self.0.clone()),
             coherence: CoherenceMode::Hardware,
             max_nodes: 8,
-            queues: 1,
+            queues,
             geometry: [DEFAULT_GEOMETRY; 2],
             timing: Timing { failed: Duration::from_secs(10), ..Timing::default() },
             parameters: [parameters(1), parameters(2)],
@@ -73,7 +73,7 @@ struct Pair {
 impl Pair {
     fn join() -> Self {
         let folder = Folder::new();
-        let open = |id| ShmPort::open(&folder.join(id), Network::Lsm, "lsm0", 9000).unwrap();
+        let open = |id| ShmPort::open(&folder.join(id, 1), Network::Lsm, "lsm0", 9000).unwrap();
         let (one, two) = (open(1), open(2));
         let mut pair = Self { one, two, _folder: folder };
         // Rings to each other may take a moment longer than membership.
@@ -101,7 +101,7 @@ impl Pair {
             }
             let may_sleep = self.one.prepare_sleep() & self.two.prepare_sleep();
             if may_sleep {
-                let doorbells = [self.one.fabric.doorbell(), self.two.fabric.doorbell()];
+                let doorbells = [&self.one, &self.two].map(|port| port.endpoints[0].doorbell());
                 let mut polled = doorbells.map(|doorbell| PollFd::from_borrowed_fd(doorbell, PollFlags::IN));
                 poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 })).unwrap();
             }
@@ -209,7 +209,75 @@ fn what_a_sender_left_undone_is_finished_on_arrival() {
     let pseudo = 2 * 0x0a00_u32 + 3 + 17 + 108;
     begun[40..42].copy_from_slice(&(pseudo as u16).to_be_bytes());
     let metadata = Metadata { flags: 1, csum_start: 34, csum_offset: 6, ..Metadata::default() };
-    pair.one.endpoint.transmit(Destination::Node(node(2)), &begun, metadata).unwrap();
+    pair.one.endpoints[0].transmit(Destination::Node(node(2)), &begun, metadata).unwrap();
     assert!(pair.arrivals(&frame(two, one, 9)).contains(&whole));
     assert_eq!(pair.two.statistics().checksums_completed, 1);
+}
+
+/// A node with a worker for each of two queues sends to one whose only worker has this port.
+#[test]
+fn one_worker_hears_what_is_sent_by_any_queue() {
+    let folder = Folder::new();
+    let fabrics = [1, 2].map(|id| folder.join(id, 2));
+    let mut port = ShmPort::open(&fabrics[1], Network::Lsm, "lsm0", 9000).unwrap();
+    assert!(fabrics[1].queue(Network::Lsm, 1).is_none(), "the port has both");
+    let mut senders = [0, 1].map(|queue| fabrics[0].queue(Network::Lsm, queue).unwrap());
+    let mut pool = Pool::new(64);
+    let mut heard = [0; 2];
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while heard.iter().any(|count| *count < 200) {
+        assert!(Instant::now() < deadline, "heard {heard:?} of each queue");
+        // More than a burst takes, so that neither queue may have all of it.
+        for (mark, sender) in (0..).zip(&mut senders) {
+            let frame = frame(port.info().mac, sender.mac(), mark);
+            for _ in 0..32 {
+                // Until they have met, and when the ring is full, it is tried again.
+                let _ = sender.transmit(Destination::Node(node(2)), &frame, Metadata::default());
+            }
+            sender.flush();
+        }
+        let mut batch = Vec::new();
+        port.receive(&mut batch, &mut pool, 32);
+        for buffer in batch {
+            heard[usize::from(buffer.bytes()[20])] += 1;
+            pool.give(buffer);
+        }
+        port.flush();
+    }
+    assert_eq!(port.statistics(), PortStatistics::default());
+}
+
+#[test]
+fn a_port_that_sleeps_is_woken_by_any_queue() {
+    let folder = Folder::new();
+    let fabrics = [1, 2].map(|id| folder.join(id, 2));
+    let mut port = ShmPort::open(&fabrics[1], Network::Lsm, "lsm0", 9000).unwrap();
+    let mut senders = [0, 1].map(|queue| fabrics[0].queue(Network::Lsm, queue).unwrap());
+    let mut pool = Pool::new(64);
+    for (mark, sender) in (0..).zip(&mut senders) {
+        let frame = frame(port.info().mac, sender.mac(), mark);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut sent = false;
+        let mut batch = Vec::new();
+        while port.receive(&mut batch, &mut pool, 32) == 0 {
+            assert!(Instant::now() < deadline, "nothing came by queue {mark}");
+            if port.prepare_sleep() {
+                if !sent {
+                    sent = sender.transmit(Destination::Node(node(2)), &frame, Metadata::default()).is_ok();
+                    sender.flush();
+                }
+                let mut descriptors = Vec::new();
+                port.poll_descriptors(&mut descriptors);
+                assert_eq!(descriptors.len(), 2);
+                // Far beyond the deadline if the frame does not wake it; news of the peers do meanwhile.
+                let doorbells = port.endpoints.iter().map(Endpoint::doorbell);
+                let mut polled: Vec<_> =
+                    doorbells.map(|bell| PollFd::from_borrowed_fd(bell, PollFlags::IN)).collect();
+                let patience = if sent { 40 } else { 0 };
+                poll(&mut polled, Some(&Timespec { tv_sec: patience, tv_nsec: 1_000_000 })).unwrap();
+            }
+            port.wake();
+        }
+        assert_eq!(batch[0].bytes()[20], mark);
+    }
 }
