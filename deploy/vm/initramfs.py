@@ -15,7 +15,7 @@ import stat
 import sys
 
 # What a node needs of the kernel beyond what is built into it: NICs, disks, TAP devices, the guard of the NICs, file
-# systems of configuration disks, the power button, entropy. A kernel that has one of them built in, or not at all, is
+# systems of configuration disks, the power button, entropy, DAX devices. A kernel that has one of them built in, or not at all, is
 # taken as it is.
 WANTED = [
     # virtio: QEMU, KVM, most clouds
@@ -30,6 +30,8 @@ WANTED = [
     "tun", "af_packet", "sch_ingress", "cls_bpf", "act_bpf",
     # the power button
     "button", "evdev",
+    # memory of an nvdimm as a DAX device
+    "nfit", "nd_pmem", "dax_pmem", "device_dax",
 ]
 REQUIRED = {"virtio_pci", "virtio_net", "virtio_blk", "tun"}
 

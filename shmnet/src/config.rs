@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::facility::{region_bytes, region_unit};
 use crate::facts::Facts;
 use crate::node::NodeId;
 use crate::ring::Geometry;
@@ -56,6 +57,27 @@ pub enum Region {
         /// The length to make a file with, in bytes.
         size: Option<u64>,
     },
+}
+
+impl Region {
+    /// The length in bytes: as configured, else as the file or device has it on this machine; `None` if it is not there.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        region_bytes(self)
+    }
+
+    /// The length of each arena when `bytes` are divided among so many nodes.
+    #[must_use]
+    pub fn arena_of(&self, bytes: u64, max_nodes: u16) -> u64 {
+        let unit = region_unit(self);
+        bytes / u64::from(max_nodes.max(1)) / unit * unit
+    }
+
+    /// The length that gives each of so many nodes an arena of `arena` bytes.
+    #[must_use]
+    pub fn bytes_for(&self, arena: u64, max_nodes: u16) -> u64 {
+        arena.next_multiple_of(region_unit(self)).saturating_mul(u64::from(max_nodes))
+    }
 }
 
 /// How often a node that sleeps looks whether it was woken, where nothing but memory can wake it: at first after the

@@ -87,6 +87,8 @@ pub use crate::layout::ABI_VERSION;
 #[cfg(not(loom))]
 pub use crate::membership::active::{ActiveNode, ActiveNodes, NodeState};
 #[cfg(not(loom))]
+pub use crate::membership::room::arena_bytes;
+#[cfg(not(loom))]
 pub use crate::multicast::MulticastFilter;
 #[cfg(not(loom))]
 pub use crate::node::{Cast, Network, NodeId, mac_address, node_of_mac};

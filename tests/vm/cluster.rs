@@ -25,18 +25,47 @@ fn fabric() -> String {
     format!("fabric: {{max-nodes: 8, timing: {TIMING}, lsm: {network}, gsm: {network}}}\n")
 }
 
+/// How a machine sees the memory that it shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Device {
+    /// An ivshmem device.
+    Ivshmem,
+    /// An nvdimm.
+    Nvdimm,
+}
+
+impl Device {
+    fn segment(self) -> &'static str {
+        match self {
+            Self::Ivshmem => "{facility: pci}",
+            Self::Nvdimm => "{facility: dax, path: /dev/dax0.0, coherence: hardware}",
+        }
+    }
+
+    /// For QEMU's command line; the memory backend is `region`.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Ivshmem => &["-device", "ivshmem-plain,memdev=region"],
+            Self::Nvdimm => {
+                &["-machine", "nvdimm=on", "-m", "384,slots=1,maxmem=2G", "-device", "nvdimm,memdev=region"]
+            }
+        }
+    }
+}
+
 /// What is needed to start a machine, at first and again.
-struct Rack<'l> {
-    lab: &'l Lab,
-    namespace: Rc<Namespace>,
-    image: Image,
-    protection: Protection,
-    memory: PathBuf,
+pub(super) struct Rack<'l> {
+    pub(super) lab: &'l Lab,
+    pub(super) namespace: Rc<Namespace>,
+    pub(super) image: Image,
+    pub(super) protection: Protection,
+    pub(super) memory: PathBuf,
+    pub(super) device: Device,
 }
 
 impl Rack<'_> {
     /// Starts machine 1, 2 or 3. The first has a NIC.
-    fn start(&self, id: u8) -> Machine {
+    pub(super) fn start(&self, id: u8) -> Machine {
         let disk = self.disk(id);
         let memory = self.memory.display();
         let (kernel, initrd) = (self.image.file("vmlinuz"), self.image.file("initrd.gz"));
@@ -55,9 +84,8 @@ impl Rack<'_> {
             "virtio-blk-pci,drive=configuration",
             "-object",
             &backend,
-            "-device",
-            "ivshmem-plain,memdev=region",
         ];
+        let boot = [&boot[..], self.device.words()].concat();
         match id {
             1 => Machine::start(self.lab, &self.namespace, &boot),
             _ => Machine::start_without_nic(self.lab, &self.namespace, "384", &boot),
@@ -83,7 +111,8 @@ impl Rack<'_> {
         };
         let management = managed.management.join(", ").replace(&here, "/etc/isthmus");
         let text = format!(
-            "hostname: machine-{id}\nnode-id: {id}\nsegment: {{facility: pci}}\n{}management: {{{management}}}\n{nic}",
+            "hostname: machine-{id}\nnode-id: {id}\nsegment: {}\n{}management: {{{management}}}\n{nic}",
+            self.device.segment(),
             fabric()
         );
         fs::write(tree.join("isthmus.yaml"), text).unwrap();
@@ -103,7 +132,7 @@ impl Rack<'_> {
     }
 
     /// Runs a command of a machine's command line, in band, from a host behind the outside router.
-    fn in_band(&self, from: &Namespace, id: u8, words: &[&str]) -> Result<String, String> {
+    pub(super) fn in_band(&self, from: &Namespace, id: u8, words: &[&str]) -> Result<String, String> {
         let server = format!("https://10.77.3.{id}:{PORT}");
         let (program, token) =
             (binary().display().to_string(), self.protection.token("operator").display().to_string());
@@ -133,14 +162,14 @@ impl Rack<'_> {
 }
 
 /// Waits until a machine answers another, by the first one's own ping.
-fn await_ping(rack: &Rack<'_>, from: &Namespace, id: u8, to: &str) {
+pub(super) fn await_ping(rack: &Rack<'_>, from: &Namespace, id: u8, to: &str) {
     wait(&format!("machine {id} pings {to}"), PATIENCE, || {
         let text = rack.in_band(from, id, &["ping", to, "--count", "2"])?;
         if text.contains(" octets from ") { Ok(()) } else { Err(text) }
     });
 }
 
-fn await_pong(from: &Namespace, to: &str) {
+pub(super) fn await_pong(from: &Namespace, to: &str) {
     wait(&format!("{} pings {to}", from.name()), PATIENCE, || {
         let output = from.try_run(&["ping", "-n", "-c", "1", "-W", "5", to]);
         if output.ok() { Ok(()) } else { Err(output.text()) }
@@ -179,7 +208,7 @@ fn machines_and_their_host_are_one_cluster_over_a_pci_device() {
         outside.router.configure(&["interface core", "ip ospf dead-interval 40"]);
         let memory = lab.segment().join("region");
         let protection = Protection::new(lab, &["10.77.3.1", "10.77.3.2", "10.77.3.3"]);
-        let rack = Rack { lab, namespace, image, protection, memory };
+        let rack = Rack { lab, namespace, image, protection, memory, device: Device::Ivshmem };
         let first = rack.start(1);
         let second = rack.start(2);
         let third = rack.start(3);

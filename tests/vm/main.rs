@@ -1,5 +1,5 @@
 //! The image of a virtual machine: built by its script, started by QEMU, an OSPF neighbor of FRR through a TAP device; and
-//! three of them that share the memory of an ivshmem device ([`cluster`]).
+//! three of them that share the memory of an ivshmem device ([`cluster`]), two that share an nvdimm's ([`devdax`]).
 //!
 //! Needs root and what `tests/run.sh` installs, as the lab does, and `ISTHMUS_STATIC_BIN`: the static binary that
 //! `deploy/static.sh` makes. QEMU emulates the processor, so that it runs wherever the tests do; `ISTHMUS_VM_ACCEL=kvm`
@@ -13,6 +13,7 @@
 )]
 
 mod cluster;
+mod devdax;
 
 use std::fs;
 use std::io::{Read, Write};

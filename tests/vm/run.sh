@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds all that the tests with virtual machines need, and runs them alone:
 #
-#   tests/vm/run.sh [NAME]     those whose names contain NAME (default: the cluster over a PCI device)
+#   tests/vm/run.sh [NAME]     those whose names contain NAME (default: the clusters over a PCI device and over an nvdimm)
 #
 # Needs root (it asks sudo), QEMU, FRR and the other packages that tests/run.sh installs. PROFILE=release builds what is shipped.
 set -euo pipefail
@@ -18,4 +18,4 @@ static=$(realpath "$static")
 program=$(cargo test -p isthmus-tests --test vm --no-run --message-format=json 2>/dev/null |
     jq -r 'select(.reason == "compiler-artifact" and .target.name == "vm") | .executable // empty' | tail -n 1)
 "${sudo[@]}" env ISTHMUS_LAB=required ISTHMUS_BIN="$static" ISTHMUS_STATIC_BIN="$static" PATH="$PATH" \
-    ISTHMUS_VM_ACCEL="${ISTHMUS_VM_ACCEL:-tcg}" "$program" --test-threads=1 "${@:-machines_and_their_host}"
+    ISTHMUS_VM_ACCEL="${ISTHMUS_VM_ACCEL:-tcg}" "$program" --test-threads=1 "${@:-machines_}"

@@ -3,12 +3,14 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use isthmus_shmnet::Region;
 use serde_json::json;
 
+use super::check::room;
 use super::environment::Environment;
 use super::load::{Loaded, load};
-use super::model::{Config, Driver};
-use super::{Diagnostic, Severity};
+use super::model::{Config, Driver, SegmentConfig};
+use super::{Diagnostic, Severity, locate};
 
 /// The form of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum ReportFormat {
 /// # Errors
 /// Only those of the output.
 pub fn check_file(path: &Path, format: ReportFormat, output: &mut dyn Write) -> io::Result<bool> {
-    let result = load(path, &Environment::current());
+    let result = load(path, &Environment::current()).and_then(with_machine);
     let findings = match &result {
         Ok(loaded) => &loaded.warnings,
         Err(findings) => findings,
@@ -46,6 +48,21 @@ pub fn check_file(path: &Path, format: ReportFormat, output: &mut dyn Write) -> 
         }
     }
     Ok(result.is_ok())
+}
+
+/// Looks also at what this machine has: the length of a device or file that the configuration does not say.
+fn with_machine(mut loaded: Loaded) -> Result<Loaded, Vec<Diagnostic>> {
+    let Some(fabric) = &loaded.config.fabric else { return Ok(loaded) };
+    let SegmentConfig::Region(region, _) = &fabric.segment else { return Ok(loaded) };
+    if matches!(region, Region::File { size: Some(_), .. } | Region::Dax { size: Some(_), .. }) {
+        return Ok(loaded);
+    }
+    let Some(finding) = region.bytes().and_then(|bytes| room(fabric, region, bytes)) else {
+        return Ok(loaded);
+    };
+    let refused = finding.severity == Severity::Error;
+    loaded.warnings.push(locate::place(&loaded.text, finding));
+    if refused { Err(loaded.warnings) } else { Ok(loaded) }
 }
 
 /// Writes findings as compilers do, so that editors can jump to them.

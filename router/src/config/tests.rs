@@ -69,6 +69,68 @@ fn each_kind_of_memory_has_its_defaults() {
     assert_eq!(good(text).config.fabric.unwrap().timing.failed, Duration::from_secs(8));
 }
 
+/// Input: regions that are too small for a pair, for all, and large enough. Output: an error, a warning, nothing; each with the size
+/// that is needed, which is then taken.
+#[test]
+fn a_region_has_room_for_its_nodes() {
+    let text = |kind: &str, size: u64, nodes: u16| {
+        format!(
+            "node-id: 1\nsegment: {{facility: {kind}, path: /x, size: {size}}}\nfabric: {{max-nodes: {nodes}}}\n"
+        )
+    };
+    let found = |kind: &str, size, nodes| match parse(&text(kind, size, nodes), &root()) {
+        Ok(loaded) => (true, loaded.warnings),
+        Err(findings) => (false, findings),
+    };
+    for kind in ["single-file", "dax"] {
+        for (size, nodes, taken) in [(16, 64, false), (128, 64, true)] {
+            let (is_taken, findings) = found(kind, size, nodes);
+            assert_eq!(is_taken, taken, "{kind} {size} {nodes}: {findings:?}");
+            let Some(finding) = findings.first() else { continue };
+            assert_eq!(
+                (finding.code, finding.path.as_str(), finding.line),
+                (Code::NoRoom, "segment.size", Some(2))
+            );
+            let needed: u64 = finding.remedy.split(' ').nth(2).unwrap().parse().unwrap();
+            assert_eq!(found(kind, needed, nodes), (true, vec![]), "{}", finding.remedy);
+            assert_eq!(found(kind, needed - 1, nodes).1.len(), 1, "no more is asked for than is needed");
+            let (_, fewer) = finding.remedy.split_once("max-nodes` to ").unwrap();
+            let fewer: u16 = fewer.split(' ').next().unwrap().parse().unwrap();
+            assert_eq!(found(kind, size, fewer), (true, vec![]), "{}", finding.remedy);
+            assert_eq!(found(kind, size, fewer + 1).1.len(), 1);
+        }
+        assert!(found(kind, 20, 3).1.is_empty());
+    }
+}
+
+/// Input: a file that is there, of a length that the configuration does not say. Output: `isthmus check` looks at it.
+#[test]
+fn check_looks_at_the_length_of_a_region_that_is_there() {
+    let region = std::env::temp_dir().join(format!("isthmus-region-{}", std::process::id()));
+    let file = region.with_extension("yaml");
+    let memory = std::fs::File::create(&region).unwrap();
+    let path = region.display();
+    std::fs::write(&file, format!("node-id: 1\nsegment: {{facility: single-file, path: {path}}}\n")).unwrap();
+    let checked = |len: u64| {
+        memory.set_len(len).unwrap();
+        let mut text = Vec::new();
+        let taken = check_file(&file, ReportFormat::Text, &mut text).unwrap();
+        (taken, String::from_utf8(text).unwrap())
+    };
+    let (taken, text) = checked(16 << 20);
+    assert!(
+        !taken && text.contains(":2:1: error[no-room]: segment: 16777216 bytes divided among 64"),
+        "{text}"
+    );
+    let (taken, text) = checked(128 << 20);
+    assert!(taken && text.contains("warning[no-room]") && text.contains(": ok: "), "{text}");
+    let (taken, text) = checked(1 << 30);
+    assert!(taken && !text.contains("no-room"), "{text}");
+    for path in [region, file] {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
 #[test]
 fn a_minimal_file_gets_every_default() {
     let Loaded { config, warnings, .. } = good(MINIMAL);

@@ -27,7 +27,7 @@ use rustix::net::SocketAddrUnix;
 
 pub(crate) use self::huge::HugePages;
 use self::huge::Shortage;
-pub(crate) use self::region::Claim;
+pub(crate) use self::region::{Claim, region_bytes, region_unit};
 use crate::config::{Backing, CoherenceMode, MappingCost, Timing};
 use crate::doorbell::Bell;
 use crate::error::JoinError;

@@ -22,7 +22,7 @@ pub(crate) mod notice;
 mod peer;
 mod publishing;
 mod refutation;
-mod room;
+pub(crate) mod room;
 mod rounds;
 pub(crate) mod shared;
 mod survey;

@@ -6,7 +6,7 @@
 //! leaves room for the first rings to the nodes that may still come.
 
 use crate::config::{DEFAULT_GEOMETRY, MAX_RING_SLOTS};
-use crate::layout::PAGE;
+use crate::layout::{Layout, PAGE};
 use crate::ring::Geometry;
 
 /// The geometry of the first ring to a peer, when `used` bytes of an arena of `arena` bytes are rings.
@@ -32,6 +32,22 @@ pub(super) fn least_pair(configured: [Geometry; 2], mtu: [u16; 2]) -> u64 {
         if ring.bytes() > DEFAULT_GEOMETRY.bytes() { ring } else { least(ring, mtu[network]) }
     };
     [0, 1].map(|network| least(network).bytes().next_multiple_of(PAGE) as u64).iter().sum()
+}
+
+/// The least bytes of a node's arena in which it has rings to so many peers: what is below it refuses to start, or to meet all of
+/// them. `queues`, `geometry` and `mtu` (of the LSM and of the GSM) are those of the segment. `None` if there can be no such
+/// number of nodes or of queues.
+#[must_use]
+pub fn arena_bytes(
+    max_nodes: u16,
+    queues: u8,
+    geometry: [Geometry; 2],
+    mtu: [u16; 2],
+    peers: u16,
+) -> Option<u64> {
+    let layout = Layout::new(max_nodes, queues)?;
+    let pair = least_pair(geometry, mtu) * u64::from(queues);
+    Some((layout.heap as u64 + pair * u64::from(peers)).next_multiple_of(PAGE as u64))
 }
 
 /// The geometry of the ring that replaces one that stays full, if there is a larger one.
@@ -60,7 +76,7 @@ const FRAMING: u32 = 18;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Heap, Layout};
+    use crate::layout::Heap;
     use crate::membership::life::DEFAULT_BUDGET;
 
     const MTU: u16 = 9000;

@@ -11,17 +11,20 @@ mod interfaces;
 mod management;
 mod networks;
 mod reflected;
+mod room;
 mod routes;
 mod segment;
 mod values;
 
 use isthmus_ospf::types::RouterId;
+use isthmus_shmnet::Region;
 
 use super::environment::Environment;
-use super::model::{Config, FabricConfig, NicConfig, OspfConfig};
+use super::model::{Config, FabricConfig, NicConfig, OspfConfig, SegmentConfig};
 use super::raw::RawConfig;
 use super::{Code, Diagnostic};
 use findings::Findings;
+pub(super) use room::room;
 
 /// Checks a file. `None` beside the findings if one of them is an error.
 pub(super) fn check(raw: &RawConfig, environment: &Environment) -> (Option<Config>, Vec<Diagnostic>) {
@@ -35,6 +38,13 @@ pub(super) fn check(raw: &RawConfig, environment: &Environment) -> (Option<Confi
 fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) -> Option<Config> {
     let hostname = hostname(raw, environment, findings);
     let fabric = fabric::fabric(raw, findings);
+    // What the machine has is looked at where the memory is taken, and by `isthmus check`.
+    if let Some(fabric) = &fabric
+        && let SegmentConfig::Region(region, _) = &fabric.segment
+        && let Region::File { size: Some(bytes), .. } | Region::Dax { size: Some(bytes), .. } = region
+    {
+        findings.extend(room(fabric, region, *bytes));
+    }
     let interfaces = interfaces::interfaces(raw, fabric.as_ref(), findings);
     networks::check(fabric.as_ref(), &interfaces, findings);
     areas::roles(fabric.as_ref(), &interfaces, findings);

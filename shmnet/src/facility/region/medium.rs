@@ -12,6 +12,8 @@ use super::super::HugePages;
 use super::{directory, duplicate};
 use crate::config::{CoherenceMode, Region as Config};
 use crate::error::JoinError;
+use crate::inspect;
+use crate::layout::PAGE;
 
 /// The open memory.
 #[derive(Debug)]
@@ -63,6 +65,24 @@ impl Medium {
         let path = PathBuf::from(path);
         directory(&path).map_err(|error| JoinError::Directory { path, error })
     }
+}
+
+/// The length of the memory, as far as it is configured or can be found on this machine. Nothing is made or changed.
+pub(crate) fn bytes(config: &Config) -> Option<u64> {
+    let of_file = |path: &Path| Some(fs::metadata(path).ok()?.len()).filter(|len| *len > 0);
+    match config {
+        Config::File { size: Some(size), .. } | Config::Dax { size: Some(size), .. } => Some(*size),
+        Config::File { path, .. } => of_file(path),
+        Config::Dax { path, .. } => inspect::device_bytes(path).ok().or_else(|| of_file(path)),
+        Config::Pci { address } => {
+            of_file(&find(Path::new(PCI_DEVICES), address.as_deref()).ok()?.join("resource2"))
+        }
+    }
+}
+
+/// What the arenas' lengths are multiples of, unless the device or the file's pages say more.
+pub(crate) fn unit(config: &Config) -> u64 {
+    if matches!(config, Config::Dax { .. }) { HUGE_PAGE } else { PAGE as u64 }
 }
 
 fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, JoinError> {

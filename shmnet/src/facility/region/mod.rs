@@ -24,6 +24,7 @@ use rustix::net::SocketAddrUnix;
 
 pub(crate) use self::claim::Claim;
 use self::medium::Medium;
+pub(crate) use self::medium::{bytes as region_bytes, unit as region_unit};
 use super::{Facility, IdLock, Liveness, OwnFile, PeerFile, Room, Stamp, Terms, Wakes};
 use crate::config::{MappingCost, Region as Config};
 use crate::error::JoinError;
@@ -195,7 +196,7 @@ impl Facility for Region {
         sigbus::guard(&file.mapping).map_err(JoinError::system("guarding memory"))?;
         let mut cost = self.cost.lock().unwrap_or_else(PoisonError::into_inner);
         if cost.is_none() {
-            *cost = cost::measure(&file.mapping, allocate, &self.medium.place);
+            *cost = cost::measure(&file.mapping, allocate, self.name, &self.medium.place);
         }
         Ok(file)
     }
