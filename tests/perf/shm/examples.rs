@@ -10,8 +10,11 @@ use super::Outcome;
 /// Runs those that were built beside this program, for at most two minutes each. They print a document with `rows`.
 pub(crate) fn run(outcome: &mut Outcome, runs: usize) {
     let runs = runs.to_string();
-    let examples: [(&str, &[&str]); 2] =
-        [("adaptive_bench", &["--ms", "100", "--rounds", &runs]), ("flush_bench", &[&runs, "100"])];
+    let examples: [(&str, &[&str]); 3] = [
+        ("adaptive_bench", &["--ms", "100", "--rounds", &runs]),
+        ("flush_bench", &[&runs, "100"]),
+        ("death_latency", &[&runs]),
+    ];
     for (name, arguments) in examples {
         match rows_of(name, arguments) {
             Ok(rows) => rows.into_iter().for_each(|row| outcome.take_row(row)),
