@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::{DEFAULT_GEOMETRY, NetworkParameters, Timing};
 use crate::facts::Facts;
 use crate::group::{Onlooker, contradiction};
-use crate::layout::{Identity, Layout, OwnArena, PeerArena};
+use crate::layout::{Identity, Layout, OwnArena, PeerArena, State};
 use crate::membership::agree::{self, Requirements};
 use crate::memory::{Mapping, OwnSpan, PeerSpan};
 use crate::node::{Network, NodeId};
@@ -73,6 +73,7 @@ impl ArenaUnderTest {
         };
         let arena = OwnArena::new(own.clone(), layout).expect("long enough");
         arena.initialise(&identity, &Facts::default());
+        arena.set_state(INCARNATION, State::Joining);
         let onlooker = seen.peer();
         let pointer = pointer.own().expect("writable");
         Self { layout, own, seen, onlooker, pointer, requirements }

@@ -310,7 +310,7 @@ fn node_of_name(name: &str) -> Option<NodeId> {
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
 
 /// How long the files of a process may stay open after the kernel has marked it dead.
-const LOCK_RELEASE: Duration = Duration::from_secs(2);
+pub(super) const LOCK_RELEASE: Duration = Duration::from_secs(2);
 
 /// Magic numbers of file systems that are memory: tmpfs and ramfs.
 const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];

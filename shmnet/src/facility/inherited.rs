@@ -7,14 +7,17 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, ftruncate};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
+use super::directory::LOCK_RELEASE;
 use super::{Facility, HugePages, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
 use crate::error::JoinError;
 use crate::layout::PeerArena;
+use crate::liveness::word_is_dead;
 use crate::memory::Coherence;
 use crate::node::NodeId;
 
@@ -41,6 +44,12 @@ impl Inherited {
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
         rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
             .map_err(JoinError::system("opening inherited memory"))
+    }
+
+    /// Whether the kernel has marked the node's process dead; its lock is then about to be given back.
+    fn is_dead(&self, node: NodeId) -> bool {
+        let Ok(Some(file)) = self.open(node) else { return false };
+        PeerArena::liveness_of(&file.mapping.peer()).is_some_and(word_is_dead)
     }
 
     fn last(&self, node: NodeId) -> (u32, String, u64) {
@@ -71,7 +80,17 @@ impl Facility for Inherited {
     fn lock(&self, node: NodeId, takeover: bool) -> Result<Box<dyn IdLock>, JoinError> {
         let fd = self.reopen(node, OFlags::RDWR)?;
         let (pid, hostname, incarnation) = self.last(node);
-        match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+        let give_up = Instant::now() + LOCK_RELEASE;
+        let locked = loop {
+            match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) if self.is_dead(node) && Instant::now() < give_up => {
+                    // The kernel marks the liveness word before it has closed the files of a process.
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                locked => break locked,
+            }
+        };
+        match locked {
             Ok(()) => Ok(Box::new(Lock { _file: File::from(fd), previous: incarnation })),
             Err(Errno::WOULDBLOCK) if takeover => Err(JoinError::TakeoverImpossible { node, pid }),
             Err(Errno::WOULDBLOCK) => Err(JoinError::IdInUse { node, pid, hostname, incarnation }),

@@ -28,6 +28,7 @@ fn entry(incarnation: u64, epoch: u32) -> DirectoryEntry {
 /// A member's whole life so far: it joined, has a ring to a peer, and has closed an incarnation of it.
 fn live(arena: &OwnArena, incarnation: u64) {
     arena.initialise(&Identity { incarnation, ..identity() }, &facts(incarnation));
+    arena.set_state(incarnation, State::Joining);
     arena.close(peer(), 3);
     arena.set_directory(peer(), channel(Network::Lsm), entry(incarnation, 1));
     arena.set_state(incarnation, State::Active);

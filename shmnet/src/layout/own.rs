@@ -29,7 +29,8 @@ impl OwnArena {
         Ok(Self { span, layout })
     }
 
-    /// Clears what a former incarnation left, then writes the identity and [`State::Joining`].
+    /// Clears what a former incarnation left, then writes the identity. The state is left empty: in memory that serves all
+    /// incarnations peers see it, and use what they find once it says [`State::Joining`].
     pub(crate) fn initialise(&self, identity: &Identity, facts: &Facts) {
         // Another machine may have been this node before, and this one may have read its arena.
         self.span.as_peer().invalidate(0, self.layout.heap);
@@ -44,7 +45,6 @@ impl OwnArena {
         for network in Network::ALL {
             self.publish_multicast(network, &MulticastFilter::all());
         }
-        self.set_state(identity.incarnation, State::Joining);
     }
 
     /// Stores a word that peers read, after all that was stored before.

@@ -63,6 +63,8 @@ fn a_peer_reads_what_the_owner_published() {
         facts.steering.push(SteeringEpoch::new(number, members));
     }
     own.initialise(&identity(), &facts);
+    assert_eq!(peer.state(), StateWord { incarnation: 0, state: State::Empty });
+    own.set_state(9, State::Joining);
     assert_eq!(PeerArena::identity_of(&view.peer()), Ok(identity()));
     assert_eq!(peer.state(), StateWord { incarnation: 9, state: State::Joining });
     // The newest eight epochs are kept.

@@ -10,7 +10,6 @@ use crate::doorbell::attention::Sleeper;
 use crate::error::JoinError;
 use crate::event::EventKind;
 use crate::fabric::handover::{Beginning, GroupGauge, Handover};
-use crate::group::GroupEndpoint;
 use crate::layout::State;
 use crate::node::{Network, NodeId};
 
@@ -70,29 +69,22 @@ impl Control {
     }
 
     fn begin_endpoints(&mut self) -> Result<(), JoinError> {
-        let Some(life) = &self.life else { return Ok(()) };
-        let broken = |error: &dyn std::fmt::Display| JoinError::System {
-            what: "laying out the arena",
-            error: io::Error::other(error.to_string()),
-        };
+        let Some(life) = &mut self.life else { return Ok(()) };
         for channel in self.setup.layout.channels() {
             let network = channel.network;
-            let group = |kind| {
-                let area = life.arena.group(network, kind).map_err(|error| broken(&error))?;
-                let number = self.setup.me.group_number();
-                let group = GroupEndpoint::new(area, number, life.incarnation, self.setup.layout.group)
-                    .map_err(|error| broken(&error))?;
-                Ok((group, Arc::new(GroupGauge::new(self.setup.layout.max_nodes))))
-            };
-            let groups = channel.has_groups().then(|| Ok([group(0)?, group(1)?])).transpose()?;
+            let gauge = || Arc::new(GroupGauge::new(self.setup.layout.max_nodes));
+            let groups = channel.has_groups().then(|| life.groups[network.index()].take()).flatten();
+            let groups = groups.map(|groups| groups.map(|group| (group, gauge())));
             if let Some(groups) = &groups {
                 let gauges = groups.each_ref().map(|(_, gauge)| Arc::clone(gauge));
                 self.group_gauges[network.index()] = Some(gauges);
             }
+            let attention = life.arena.attention(channel).map_err(io::Error::other);
+            let attention = attention.map_err(JoinError::system("laying out the arena"))?;
             let beginning = Beginning {
                 incarnation: life.incarnation,
                 claim: self.lock.claim(),
-                sleeper: Sleeper::new(life.arena.attention(channel).map_err(|error| broken(&error))?),
+                sleeper: Sleeper::new(attention),
                 groups,
             };
             self.seams.givers[channel].give(Handover::Begin(Box::new(beginning)));

@@ -11,6 +11,7 @@ use crate::doorbell::link::Listener;
 use crate::error::JoinError;
 use crate::facility::{Claim, Facility, Liveness, OwnFile, Wakes};
 use crate::facts::Facts;
+use crate::group::GroupEndpoint;
 use crate::layout::{Chunk, Heap, Identity, Layout, OwnArena, PAGE, PeerArena, State, StateWord};
 use crate::liveness::heartbeat::{BeatClock, Beating, Heartbeat};
 use crate::liveness::holder::Holder;
@@ -18,7 +19,7 @@ use crate::liveness::roster::Roster;
 use crate::liveness::watcher::Watcher;
 use crate::liveness::word_is_held;
 use crate::memory::{Coherence, Mapping, OwnSpan};
-use crate::node::NodeId;
+use crate::node::{Network, NodeId};
 use crate::ring::Geometry;
 use crate::sigbus;
 
@@ -52,6 +53,8 @@ pub(super) struct Life {
     pub(super) listener: Option<Listener>,
     pub(super) file: OwnFile,
     heap: Heap,
+    /// This node's ends of each network's groups, until the endpoints have them.
+    pub(super) groups: [Option<[GroupEndpoint; 2]>; 2],
     identity: Identity,
     /// Peers can find the arena.
     pub(super) shown: bool,
@@ -113,6 +116,7 @@ impl Life {
             parameters: setup.requirements.parameters,
         };
         arena.initialise(&identity, facts);
+        let groups = lay_out_groups(setup, &arena, incarnation)?;
 
         let by_futex = facility.liveness() == Liveness::Futex;
         let line = arena.liveness().map_err(span)?;
@@ -125,7 +129,11 @@ impl Life {
         let watcher = by_futex.then(|| start_watcher(setup, &roster)).transpose()?;
         let listener = (facility.wakes() == Wakes::Sockets).then(|| listen(setup)).transpose()?;
         let heap = Heap::new(layout.heap as u64, file.len);
+        // Whoever sees this in memory that serves all incarnations takes a word that is not held for a death, and attaches to the
+        // groups' areas.
+        arena.set_state(incarnation, State::Joining);
         Ok(Self {
+            groups,
             _heartbeat: heartbeat,
             _watcher: watcher,
             holder,
@@ -245,6 +253,23 @@ fn listen(setup: &Setup) -> Result<Listener, JoinError> {
         .doorbell(setup.me)
         .and_then(|address| Listener::bind(&address))
         .map_err(JoinError::system("listening for doorbells"))
+}
+
+fn lay_out_groups(
+    setup: &Setup,
+    arena: &OwnArena,
+    incarnation: u64,
+) -> Result<[Option<[GroupEndpoint; 2]>; 2], JoinError> {
+    let group = |network, kind| {
+        let area = arena.group(network, kind).map_err(std::io::Error::other);
+        area.and_then(|area| {
+            GroupEndpoint::new(area, setup.me.group_number(), incarnation, setup.layout.group)
+                .map_err(std::io::Error::other)
+        })
+        .map_err(JoinError::system("laying out the arena"))
+    };
+    let groups = |network| Ok::<_, JoinError>(Some([group(network, 0)?, group(network, 1)?]));
+    Ok([groups(Network::Lsm)?, groups(Network::Gsm)?])
 }
 
 fn start_heartbeat(

@@ -36,12 +36,13 @@ impl Control {
             self.meet(node);
             return;
         };
+        // It is perhaps this load that finds the memory gone: what it gives then says nothing of the peer's doing.
+        let state = peer.arena.state();
         if peer.arena.is_quarantined() {
             let why = "its file was cut short, or its memory could not be had";
             self.quarantine(node, QuarantineCause::MemoryLost, why.to_owned());
             return;
         }
-        let state = peer.arena.state();
         if state.incarnation != peer.incarnation {
             self.replaced(node);
             return;
@@ -235,6 +236,8 @@ impl Control {
         }
         self.accusers.remove(&node);
         self.publish_members();
+        // At once, for whoever sends to the groups and waits for all members: this one has chosen where it begins to read.
+        self.publish();
         self.publish_peers_soon();
         self.log(node, incarnation, EventKind::Announced);
         self.attend(node);

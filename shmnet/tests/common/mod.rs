@@ -317,7 +317,7 @@ pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The body of the test `child`: a node that does as it is told.
 ///
-/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `reflected=...` (see [`reflected`]), `max-nodes=N`, `queues=N`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
+/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `reflected=...` (see [`reflected`]), `max-nodes=N`, `queues=N`, `inherited=...` (see [`inherited`]), `memfd`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
 /// `gsm=NxN` (slots and buffer of the GSM's).
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
 /// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
@@ -343,6 +343,7 @@ pub fn child_config() -> Option<(FabricConfig, bool)> {
             ("takeover", _) => config.takeover = true,
             ("memfd", _) => config.backing = Backing::SealedMemory(PathBuf::from(&directory)),
             ("tally", _) => is_tallying = true,
+            ("inherited", value) => config.backing = inherited(value),
             ("failed", value) => config.timing.failed = Duration::from_secs(value.parse().unwrap()),
             ("fast", _) => config.timing = Timing::default(),
             // Heartbeats alone decide, and the machine may be busy.
@@ -380,6 +381,17 @@ pub fn child_config() -> Option<(FabricConfig, bool)> {
         }
     }
     Some((config, is_tallying))
+}
+
+/// `NAME:FD:FD...`: a name for the segment, and the descriptors of the files of the nodes 1, 2 and so on.
+fn inherited(value: &str) -> Backing {
+    let (name, fds) = value.split_once(':').unwrap();
+    let open = |fd: &str| {
+        let path = format!("/proc/self/fd/{fd}");
+        std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap().into()
+    };
+    let arenas = fds.split(':').zip(1..).map(|(fd, id)| (node(id), open(fd))).collect();
+    Backing::Inherited { arenas, name: name.to_owned() }
 }
 
 /// `ID,ID@ADDRESS:PORT,...`: which of these this node is, and where they all listen.
