@@ -13,6 +13,9 @@ mod huge;
 mod inherited;
 mod memfd;
 mod region;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a simulation fails by panicking")]
+pub(crate) mod simulated;
 
 pub(crate) use self::directory::Directory;
 
@@ -20,6 +23,7 @@ use std::fmt::Debug;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, fallocate, fstat};
 use rustix::io::{Errno, retry_on_intr};
@@ -103,6 +107,11 @@ pub(crate) trait Facility: Debug + Send + Sync {
         None
     }
 
+    /// Lets others go on for a while.
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
     /// Whether nodes have come or gone since this was last asked, as far as the facility knows by itself.
     fn has_news(&self) -> bool {
         false
@@ -133,6 +142,9 @@ pub(crate) enum Liveness {
     Futex,
     /// By its heartbeat alone. The liveness word of an arena means nothing, and nobody waits on it.
     Heartbeat,
+    /// By the liveness word, which a simulation marks in the kernel's place; no thread beats, holds or watches.
+    #[cfg(test)]
+    Simulated,
 }
 
 /// What a facility has to know of the node that uses it.

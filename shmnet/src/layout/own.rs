@@ -3,7 +3,7 @@
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::wire::{FactsWire, IdentityWire, MulticastWire, SteeringWire};
-use super::{DirectoryEntry, Identity, Layout, State, StateWord, at, guarded};
+use super::{DirectoryEntry, Identity, Layout, PeerArena, State, StateWord, at, guarded, plausible};
 use crate::channel::Channel;
 use crate::facts::Facts;
 use crate::memory::{LINE, OwnSpan, SpanError};
@@ -34,7 +34,8 @@ impl OwnArena {
     pub(crate) fn initialise(&self, identity: &Identity, facts: &Facts) {
         // Another machine may have been this node before, and this one may have read its arena.
         self.span.as_peer().invalidate(0, self.layout.heap);
-        self.store(at::STATE, 0, Ordering::SeqCst);
+        let former = StateWord { incarnation: self.former(identity.node), state: State::Empty };
+        self.store(at::STATE, former.to_word(), Ordering::SeqCst);
         self.span.zero(at::HEARTBEAT, at::MULTICAST - at::HEARTBEAT);
         // The guards of multicast, facts and steering go on rising, so that no reader mixes two incarnations' records.
         self.span.zero(at::CLOSED, at::STEERING - at::CLOSED);
@@ -45,6 +46,15 @@ impl OwnArena {
         for network in Network::ALL {
             self.publish_multicast(network, &MulticastFilter::all());
         }
+    }
+
+    /// The last incarnation of a node in this memory; 0 if it is not known to have been there. Who has met it, or finds it here
+    /// later, can close it, and the next one need not wait for those in vain that never knew it.
+    fn former(&self, node: NodeId) -> u64 {
+        let span = self.span.as_peer();
+        let is_ours = PeerArena::identity_of(&span).is_ok_and(|identity| identity.node == node);
+        let word = PeerArena::state_of(&span).filter(|_| is_ours);
+        word.map_or(0, |word| plausible(word.incarnation))
     }
 
     /// Stores a word that peers read, after all that was stored before.

@@ -26,6 +26,9 @@ use crate::sync::Ordering;
 pub(crate) struct Holder {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Where no thread holds the word.
+    #[cfg(test)]
+    simulated: Option<OwnSpan>,
 }
 
 impl Holder {
@@ -45,18 +48,40 @@ impl Holder {
             ));
         })?;
         held.recv().map_err(io::Error::other)??;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+            #[cfg(test)]
+            simulated: None,
+        })
+    }
+
+    /// Holds the word in `line` without a thread, so that the kernel does not mark it.
+    #[cfg(test)]
+    pub(crate) fn simulated(line: OwnSpan) -> Self {
+        line.store_u32(0, SIMULATED, Ordering::SeqCst);
+        Self { stop: None, thread: None, simulated: Some(line) }
     }
 }
 
 impl Drop for Holder {
     fn drop(&mut self) {
+        #[cfg(test)]
+        if let Some(line) = &self.simulated
+            && line.load_u32(0, Ordering::SeqCst) == SIMULATED
+        {
+            line.store_u32(0, 0, Ordering::SeqCst);
+        }
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
+
+/// Held by a thread that is none.
+#[cfg(test)]
+const SIMULATED: u32 = WAITERS | 1;
 
 /// Takes the word, says so through `ready`, waits, and gives the word back.
 fn hold(

@@ -29,7 +29,7 @@ use crate::doorbell::activity::{Lookout, LookoutThread};
 use crate::error::JoinError;
 use crate::event::{EventKind, FailureReason};
 use crate::fabric::handover::{Giver, GroupGauge, Reply};
-use crate::facility::{self, IdLock, Liveness, Terms, Wakes};
+use crate::facility::{self, Facility, IdLock, Liveness, Terms, Wakes};
 use crate::facts::Facts;
 use crate::layout::{Chunk, Layout};
 use crate::liveness::heartbeat::{BeatClock, Pulse};
@@ -110,6 +110,15 @@ pub(super) struct Unproven {
 impl Control {
     /// Joins the segment; the thread is not yet started.
     pub(crate) fn join(config: FabricConfig, seams: Seams) -> Result<Self, JoinError> {
+        Self::join_by(facility::facility, config, seams)
+    }
+
+    /// As [`join`](Self::join), in the facility that this makes.
+    pub(super) fn join_by(
+        make: impl FnOnce(Backing, Terms) -> Result<Arc<dyn Facility>, JoinError>,
+        config: FabricConfig,
+        seams: Seams,
+    ) -> Result<Self, JoinError> {
         let FabricConfig {
             node_id: me,
             backing,
@@ -147,7 +156,7 @@ impl Control {
             if cpu_quota { Timing { failed: timing.failed.max(QUOTA_FAILED), ..timing } } else { timing };
         let back_off =
             if let Backing::Region(_, back_off) = &backing { *back_off } else { BackOff::default() };
-        let facility = facility::facility(backing, Terms { max_nodes, queues, timing, coherence })?;
+        let facility = make(backing, Terms { max_nodes, queues, timing, coherence })?;
         facility.bells(&seams.bells, &seams.waker);
         let setup = Setup {
             me,
@@ -260,7 +269,7 @@ impl Control {
         }
     }
 
-    fn handle(&mut self, notice: Notice) {
+    pub(super) fn handle(&mut self, notice: Notice) {
         match notice {
             Notice::Pulse(node, incarnation, pulse) => self.on_pulse(node, incarnation, pulse),
             Notice::Gone(node, incarnation) => {

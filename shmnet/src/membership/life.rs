@@ -43,7 +43,7 @@ pub(super) struct Setup {
 /// See the module. The threads end in the order of the fields: the heart first, the liveness word last.
 #[derive(Debug)]
 pub(super) struct Life {
-    _heartbeat: Heartbeat,
+    _heartbeat: Option<Heartbeat>,
     _watcher: Option<Watcher>,
     holder: Option<Holder>,
     pub(super) incarnation: u64,
@@ -120,12 +120,11 @@ impl Life {
 
         let by_futex = facility.liveness() == Liveness::Futex;
         let line = arena.liveness().map_err(span)?;
-        let holder = by_futex
-            .then(|| Holder::start(Arc::clone(&file.mapping), line))
-            .transpose()
-            .map_err(JoinError::system("holding the liveness word"))?;
+        let holder = hold(setup, &file, line).map_err(JoinError::system("holding the liveness word"))?;
         let roster = Arc::new(Roster::default());
-        let heartbeat = start_heartbeat(setup, incarnation, &arena, &roster, claim)?;
+        let heartbeat = (!is_simulated(setup))
+            .then(|| start_heartbeat(setup, incarnation, &arena, &roster, claim))
+            .transpose()?;
         let watcher = by_futex.then(|| start_watcher(setup, &roster)).transpose()?;
         let listener = (facility.wakes() == Wakes::Sockets).then(|| listen(setup)).transpose()?;
         let heap = Heap::new(layout.heap as u64, file.len);
@@ -225,6 +224,26 @@ impl Life {
     pub(super) fn heap_used(&self) -> u64 {
         self.heap.used()
     }
+}
+
+/// Holds the liveness word, where it says anything.
+fn hold(setup: &Setup, file: &OwnFile, line: OwnSpan) -> std::io::Result<Option<Holder>> {
+    match setup.facility.liveness() {
+        Liveness::Futex => Holder::start(Arc::clone(&file.mapping), line).map(Some),
+        Liveness::Heartbeat => Ok(None),
+        #[cfg(test)]
+        Liveness::Simulated => Ok(Some(Holder::simulated(line))),
+    }
+}
+
+#[cfg(test)]
+fn is_simulated(setup: &Setup) -> bool {
+    setup.facility.liveness() == Liveness::Simulated
+}
+
+#[cfg(not(test))]
+const fn is_simulated(_: &Setup) -> bool {
+    false
 }
 
 /// How long the arena may grow.

@@ -50,6 +50,8 @@ impl Control {
         match state.state {
             State::Left => self.part(node, EventKind::Left),
             State::Joining | State::Active => self.attend(node),
+            // Its next incarnation prepares the same memory.
+            State::Empty if self.setup.facility.reuses_memory() => self.replaced(node),
             State::Empty => {
                 let why = "its state word means nothing".to_owned();
                 self.quarantine(node, QuarantineCause::State, why);

@@ -12,6 +12,9 @@ mod accused;
 pub(crate) mod active;
 pub(crate) mod agree;
 pub(crate) mod control;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a simulation fails by panicking")]
+mod crash;
 mod hearing;
 mod inspection;
 mod joining;

@@ -71,7 +71,7 @@ pub(super) fn await_closing(setup: &Setup, live: &[NodeId], former: u64) -> Resu
             if Instant::now() >= give_up {
                 return Err(JoinError::StillOpen { peer: *peer, incarnation: former });
             }
-            std::thread::sleep(setup.timing.heartbeat);
+            setup.facility.pause(setup.timing.heartbeat);
         }
     }
     Ok(())

@@ -254,7 +254,7 @@ impl Window {
 
     #[cfg(test)]
     fn before_load(&self, offset: usize, len: usize) {
-        super::interrupt::access();
+        super::interrupt::load();
         self.at(offset, len, 1);
         if let Some(cache) = self.mapping.cache() {
             cache.before_load(self.place(offset), len);

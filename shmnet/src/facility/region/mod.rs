@@ -216,8 +216,9 @@ impl Facility for Region {
         for index in 0..usize::from(self.terms.max_nodes) {
             let Some(node) = NodeId::from_index(index) else { break };
             let Some(mapping) = self.peer(node)? else { break };
-            let state = PeerArena::state_of(&mapping.peer()).map_or(State::Empty, |word| word.state);
-            if state != State::Empty {
+            // An empty one that tells of an incarnation is between two of them.
+            let word = PeerArena::state_of(&mapping.peer());
+            if word.is_some_and(|word| word.state != State::Empty || word.incarnation != 0) {
                 found.push((node, Stamp { device: 0, inode: index as u64 }));
             }
         }
