@@ -27,8 +27,8 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// Starts nodes 1 to `count`, and waits until all of them see each other.
-    fn start(name: &str, count: u16) -> Self {
+    /// Starts nodes 1 to `count` with so many queues, and waits until all of them see each other.
+    fn start(name: &str, count: u16, queues: u8) -> Self {
         let directory = PathBuf::from(format!("/dev/shm/isthmus-segment-{}-{name}", std::process::id()));
         // Of an earlier process with this id.
         let _ = fs::remove_dir_all(&directory);
@@ -38,7 +38,7 @@ impl Cluster {
         for id in 1..=count {
             let config = directory.join(format!("{id}.yaml"));
             let yaml = format!(
-                "node-id: {id}\nsegment: {at}/segment\nfabric: {{stack: embedded}}\n\
+                "node-id: {id}\nsegment: {at}/segment\nfabric: {{stack: embedded, queues: {queues}}}\n\
                  management: {{unix-socket: {at}/{id}.sock, state-directory: {at}/state-{id}}}\n"
             );
             fs::write(&config, yaml).unwrap();
@@ -49,7 +49,7 @@ impl Cluster {
         for id in 1..=count {
             cluster.await_that("all rings are there", || {
                 let rings = cluster.ask(id, "/api/v1/shm/rings")?;
-                let wanted = usize::from(count - 1) * 4;
+                let wanted = usize::from(count - 1) * 4 * usize::from(queues);
                 (rings["ring"].as_array()?.len() == wanted).then_some(())
             });
         }
@@ -124,11 +124,11 @@ fn ring<'a>(rings: &'a Value, like: &Value) -> &'a Value {
     ring
 }
 
-/// Input: a cluster of three. Output: a program in another language, written from the description of the layout, reads the same
+/// Input: a cluster of three, with two queues. Output: a program in another language, written from the description of the layout, reads the same
 /// nodes, rings and pointers from the memory that the nodes tell of.
 #[test]
 fn another_language_reads_what_the_nodes_show() {
-    let cluster = Cluster::start("reader", 3);
+    let cluster = Cluster::start("reader", 3, 2);
     let before = cluster.ask(1, "/api/v1/shm/rings").unwrap();
     let read = json(reader(&cluster.segment(), &["--json"]));
     let after = cluster.ask(1, "/api/v1/shm/rings").unwrap();
@@ -144,7 +144,7 @@ fn another_language_reads_what_the_nodes_show() {
         }
     }
     // Node 1 shows its own rings; the reader sees those between the others as well.
-    assert_eq!(read["ring"].as_array().unwrap().len(), 3 * 2 * 2);
+    assert_eq!(read["ring"].as_array().unwrap().len(), 3 * 2 * 2 * 2);
     for shown in before["ring"].as_array().unwrap() {
         let found = ring(&read, shown);
         assert_eq!(found["epoch"], shown["epoch"]);
@@ -161,14 +161,14 @@ fn another_language_reads_what_the_nodes_show() {
     }
     let text = successful(reader(&cluster.segment(), &[]));
     assert!(text.starts_with("active: 1, 2, 3\n"), "{text}");
-    assert_eq!(text.lines().filter(|line| line.starts_with("gsm ")).count(), 6, "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("gsm ")).count(), 6 * 2, "{text}");
 }
 
 /// Input: the segment of two nodes that live. Output: every field by `shm dump`, a refusal by `shm format`; and of two that
 /// were killed the same dump, and an empty segment.
 #[test]
 fn a_segment_is_dumped_and_formatted_without_a_node() {
-    let mut cluster = Cluster::start("dump", 2);
+    let mut cluster = Cluster::start("dump", 2, 1);
     let segment = cluster.segment();
     let segment = segment.to_str().unwrap();
     let state = |document: &Value, node: usize| {
