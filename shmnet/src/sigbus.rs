@@ -52,9 +52,10 @@ struct Place {
     mapping: AtomicPtr<Mapping>,
 }
 
-static PLACES: [Place; 1024] = [const {
+/// As many as 128 nodes of one process have of each other and of their own.
+static PLACES: [Place; 16_384] = [const {
     Place { base: AtomicUsize::new(0), len: AtomicUsize::new(0), mapping: AtomicPtr::new(ptr::null_mut()) }
-}; 1024];
+}; 16_384];
 
 /// Keeps the mappings of `PLACES` alive.
 static KEPT: Mutex<Vec<(usize, Arc<Mapping>)>> = Mutex::new(Vec::new());
