@@ -101,6 +101,16 @@ fn a_region_has_room_for_its_nodes() {
         }
         assert!(found(kind, 20, 3).1.is_empty());
     }
+    // Every queue has rings to every node.
+    let with = |queues: u8| {
+        let text =
+            text("single-file", 512, 64).replace("fabric: {", &format!("fabric: {{queues: {queues}, "));
+        parse(&text, &root()).unwrap().warnings
+    };
+    assert_eq!(with(1), vec![]);
+    let findings = with(8);
+    assert_eq!(findings.len(), 1);
+    assert!(findings[0].remedy.contains("MiB, lower `fabric.queues`, or set"), "{}", findings[0].remedy);
 }
 
 /// Input: a file that is there, of a length that the configuration does not say. Output: `isthmus check` looks at it.

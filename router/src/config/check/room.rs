@@ -24,12 +24,13 @@ pub(in crate::config) fn room(fabric: &FabricConfig, region: &Region, bytes: u64
     let fewer = (2..nodes).rev().find(|fewer| {
         needed(*fewer, fewer - 1).is_some_and(|needed| region.arena_of(bytes, *fewer) >= needed)
     });
+    let queues = if fabric.queues > 1 { " lower `fabric.queues`," } else { "" };
     let remedy = match fewer {
         Some(fewer) => format!(
-            "give it {} MiB, or set `fabric.max-nodes` to {fewer} or less, on all nodes",
+            "give it {} MiB,{queues} or set `fabric.max-nodes` to {fewer} or less, on all nodes",
             mebibytes(enough)
         ),
-        None => format!("give it {} MiB, on all nodes", mebibytes(enough)),
+        None => format!("give it {} MiB,{queues} on all nodes", mebibytes(enough)),
     };
     let division = format!(
         "{bytes} bytes divided among {nodes} nodes (`fabric.max-nodes`) give each {each}, and a node needs"
@@ -49,7 +50,7 @@ pub(in crate::config) fn room(fabric: &FabricConfig, region: &Region, bytes: u64
 fn needs(fabric: &FabricConfig, nodes: u16, peers: u16) -> Option<u64> {
     let ring = |ring: RingConfig| Geometry::new(ring.slots, ring.buffer_size).ok();
     let geometry = [ring(fabric.lsm.ring)?, ring(fabric.gsm.ring)?];
-    arena_bytes(nodes, 1, geometry, [fabric.lsm.mtu, fabric.gsm.mtu], peers)
+    arena_bytes(nodes, fabric.queues, geometry, [fabric.lsm.mtu, fabric.gsm.mtu], peers)
 }
 
 /// Rounded up.
