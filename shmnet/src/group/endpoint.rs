@@ -6,7 +6,7 @@ use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use super::flaw::{self, Flaw};
 use super::lane::{Lane, LaneView};
 use super::layout::{ACKS, HEADER_GEOMETRY, HEADER_INCARNATION, MAGIC, ORDER_HEAD, untag};
-use super::order::{Claim, GENERATIONS, OrderRing, OrderView, Reference};
+use super::order::{Claim, GENERATIONS, LEAP, OrderRing, OrderView, Reference};
 use super::reader::{Delivered, GroupReader, ReaderCounters};
 use super::{GroupError, GroupGeometry, GroupSendError};
 
@@ -367,18 +367,52 @@ impl GroupEndpoint {
         Ok(())
     }
 
-    /// Follows the best claim that any attached peer makes or follows.
+    /// Follows the best claim that any attached peer makes or follows, and that is not [far ahead](LEAP) of all others.
     fn look_at_claims(&mut self) {
-        for (id, peer) in self.peers.iter().enumerate() {
-            let Some(peer) = peer else { continue };
-            let told = [Claim::hearsay(&peer.area, self.geometry), Claim::load(&peer.area, id as u16)];
-            for claim in told.into_iter().flatten() {
-                if claim.beats(self.claim) {
-                    self.claim = Some(claim);
-                }
+        let (mut least, mut best) = (self.generation(), self.claim);
+        for claim in self.told() {
+            // Of each peer the better one: what it claimed once it may follow no more.
+            if least == 0 || claim.generation < least {
+                least = claim.generation;
+            }
+            if claim.beats(best) {
+                best = Some(claim);
             }
         }
+        let plausible = |claim: &Claim| claim.generation <= least.saturating_add(LEAP);
+        if best.as_ref().is_some_and(plausible) {
+            self.claim = best;
+        } else {
+            self.follow_plausible(least);
+        }
         self.follow_claim();
+    }
+
+    /// The best claim that each attached peer makes or follows.
+    fn told(&self) -> impl Iterator<Item = Claim> + '_ {
+        self.peers.iter().enumerate().filter_map(|(id, peer)| {
+            let peer = peer.as_ref()?;
+            let claimed = Claim::load(&peer.area, id as u16);
+            match Claim::hearsay(&peer.area, self.geometry) {
+                Some(followed) if followed.beats(claimed) => Some(followed),
+                _ => claimed,
+            }
+        })
+    }
+
+    /// Somebody tells of a generation that no honest history has reached. It can be what this node follows itself, as long as
+    /// nobody told it better.
+    #[cold]
+    fn follow_plausible(&mut self, least: u64) {
+        let known = self.claim.take();
+        let plausible = |claim: &Claim| claim.generation <= least.saturating_add(LEAP);
+        let mut best = known.filter(plausible);
+        for claim in self.told().filter(plausible) {
+            if claim.beats(best) {
+                best = Some(claim);
+            }
+        }
+        self.claim = best;
     }
 
     fn follow_claim(&mut self) {
@@ -410,12 +444,9 @@ impl GroupEndpoint {
     }
 
     fn become_owner(&mut self) {
-        let claim = Claim { generation: self.generation() + 1, owner: self.id };
-        if claim.generation >= GENERATIONS {
-            // Somebody has claimed the last one. Nobody would follow this one, and whoever makes it is taken for a liar:
-            // members deliver without an order, as they do when an owner hangs.
-            return;
-        }
+        // After the last one, which somebody lied about, come the first ones: those that follow the last take it for a lie then.
+        let next = Some(self.generation() + 1).filter(|next| *next < GENERATIONS);
+        let claim = Claim { generation: next.unwrap_or(1), owner: self.id };
         for (cursor, peer) in self.cursors.iter_mut().zip(&self.peers) {
             *cursor = peer.as_ref().map_or(0, |peer| peer.lane.bounds().0);
         }

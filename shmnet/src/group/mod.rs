@@ -30,8 +30,9 @@
 //! # Distrust
 //!
 //! Nothing in a peer's area is believed: bounds are clamped, shapes checked, and no call does more than a bounded number of
-//! steps. A hostile owner can withhold the order, or claim a generation so high that nobody can follow it; members then
-//! [sweep](GroupEndpoint::sweep) the lanes and go without. It cannot forge, alter, double or reorder another's frames.
+//! steps. A hostile owner can withhold the order; members then [sweep](GroupEndpoint::sweep) the lanes and go without. A claim far
+//! ahead of what any other tells is not followed, and the highest possible one is not the last. Nobody can forge, alter, double or
+//! reorder another's frames.
 //!
 //! Sequences number lane slots, not frames: a frame that is longer than a slot takes consecutive ones.
 //!

@@ -19,6 +19,11 @@ pub struct Claim {
 /// Generations stay below this: a peer that claims more is not followed, since nobody could ever claim more.
 pub(super) const GENERATIONS: u64 = 1 << 40;
 
+/// How far a claim may be ahead of the least that anybody tells of, to be followed: more owners than there are while one node does
+/// not look. A liar's claim is not followed by anybody who hears of an honest one; and when all follow a lie, since nobody
+/// knew better, the first honest claim after it ends it.
+pub(super) const LEAP: u64 = 1 << 20;
+
 impl Claim {
     pub(super) fn beats(self, other: Option<Self>) -> bool {
         other.is_none_or(|other| {

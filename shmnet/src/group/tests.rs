@@ -211,8 +211,8 @@ fn sweeping_delivers_without_an_owner_and_never_twice() {
 fn what_an_owner_does_not_order_is_overdue_even_if_it_orders_its_own() {
     let (areas, mut nodes) = group(small(), 4);
     poll(&mut nodes);
-    // Node 3 claims the highest generation there is and then does nothing for the others.
-    areas[3].own.store_u64(256, (1 << 40) - 1, Relaxed);
+    // Node 3 claims a higher generation and then does nothing for the others.
+    areas[3].own.store_u64(256, 1000, Relaxed);
     poll(&mut nodes[..3]);
     assert!(nodes[..3].iter().all(|node| node.owner() == Some(3)));
     nodes[2].send(b"stuck").unwrap();
@@ -322,6 +322,38 @@ fn a_liar_about_generations_does_not_stop_the_others() {
     nodes[0].send(b"still").unwrap();
     poll(&mut nodes[..2]);
     assert_eq!(drain(&mut nodes[1]), vec![(0, b"still".to_vec())]);
+}
+
+#[test]
+fn a_claim_far_ahead_of_what_others_tell_is_not_followed() {
+    let (areas, mut nodes) = group(small(), 3);
+    poll(&mut nodes);
+    areas[2].own.store_u64(256, (1 << 40) - 1, Relaxed);
+    poll(&mut nodes[..2]);
+    assert!(nodes[..2].iter().all(|node| (node.owner(), node.generation()) == (Some(0), 1)));
+    // Nor if it says that another has made it.
+    areas[2].own.store_u64(264, ((1 << 40) - 2) << 16 | 1, Relaxed);
+    poll(&mut nodes[..2]);
+    assert!(nodes[..2].iter().all(|node| (node.owner(), node.generation()) == (Some(0), 1)));
+}
+
+#[test]
+fn the_last_generation_is_not_the_last_owner() {
+    let (areas, mut nodes) = group(small(), 3);
+    // Nobody has told of any other.
+    areas[2].own.store_u64(256, (1 << 40) - 1, Relaxed);
+    poll(&mut nodes[..2]);
+    assert!(nodes[..2].iter().all(|node| node.owner() == Some(2)));
+    for node in &mut nodes[..2] {
+        node.detach_peer(2);
+        node.set_active(&[0, 1]);
+    }
+    poll(&mut nodes[..2]);
+    assert!(nodes[..2].iter().all(|node| (node.owner(), node.generation()) == (Some(0), 1)));
+    nodes[1].send(b"in order").unwrap();
+    poll(&mut nodes[..2]);
+    assert_eq!(drain(&mut nodes[0]), vec![(1, b"in order".to_vec())]);
+    assert_eq!(nodes[0].counters().received.unordered, 0);
 }
 
 #[test]

@@ -110,10 +110,6 @@ impl World {
         (id, self.nodes[usize::from(id)].incarnation)
     }
 
-    pub(super) fn has_liar(&self) -> bool {
-        self.liar.is_some()
-    }
-
     fn is_liar(&self, id: u16) -> bool {
         self.liar == Some(id)
     }
@@ -505,7 +501,7 @@ pub(super) fn heal(world: &Shared) {
             w.kill(id);
         }
     }
-    let lied = world.borrow_mut().liar.take().is_some();
+    world.borrow_mut().liar = None;
     for _ in 0..2 {
         for id in 0..NODES {
             // It may die in its first moments.
@@ -529,10 +525,6 @@ pub(super) fn heal(world: &Shared) {
             operate(world, id, Operation::Poll, true);
         }
         for id in 0..NODES {
-            if lied {
-                // Perhaps no generation is left to claim: then there is no order, and members do what they do when it is withheld.
-                operate(world, id, Operation::Sweep, true);
-            }
             operate(world, id, Operation::Receive { frames: 1000 }, true);
         }
         world.borrow_mut().settle();
