@@ -79,7 +79,10 @@ pub use crate::fabric::endpoint::{Destination, Endpoint};
 #[cfg(not(loom))]
 pub use crate::fabric::sink::{FrameSink, Received};
 #[cfg(not(loom))]
-pub use crate::fabric::snapshot::{GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot};
+pub use crate::fabric::snapshot::{
+    BellSnapshot, DoorbellKind, DoorbellSnapshot, GroupLag, GroupSnapshot, NodeSnapshot, RingSnapshot,
+    Snapshot,
+};
 #[cfg(not(loom))]
 pub use crate::facts::{Facts, SteeringEpoch};
 #[cfg(not(loom))]

@@ -38,11 +38,11 @@ fn send(from: &Namespace, own: &str, first: u32, count: u32) {
 
 /// The frames that a node has not sent on its LSM since nobody takes them.
 fn without_listener(node: &Node) -> Result<u64, String> {
-    let drops = node.list("/counters/drops", "drop")?;
-    let of_lsm = drops
+    let rings = node.list("/shm/rings", "group-ring")?;
+    let of_lsm = rings
         .iter()
-        .filter(|drop| drop["interface"] == "lsm0" && drop["reason"] == "multicast-no-listener")
-        .filter_map(|drop| drop["packets"].as_u64());
+        .filter(|ring| ring["network"] == "lsm" && ring["kind"] == "multicast")
+        .filter_map(|ring| ring["unwanted"].as_u64());
     Ok(of_lsm.sum())
 }
 

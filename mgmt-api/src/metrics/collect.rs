@@ -10,8 +10,9 @@ use super::family::Families;
 use super::names as m;
 use crate::backend::Backend;
 use crate::model::{
-    Configuration, ConfigurationHistory, Counters, DateTime, Drops, Interfaces, Measurements, Neighbors,
-    NodeState, OperStatus, OspfSnapshot, Role, Routes, Shm, ShmRing, ShmRings, StackKind, Steering, System,
+    Configuration, ConfigurationHistory, CopyRoutine, Counters, DateTime, Drops, Interfaces, Measurements,
+    Neighbors, NodeState, OperStatus, OspfSnapshot, Role, Routes, Shm, ShmRing, ShmRings, StackKind,
+    Steering, System,
 };
 
 /// All samples of the node at this moment.
@@ -277,14 +278,39 @@ fn shm(out: &mut Families, shm: &Shm, measurements: &Measurements) {
     out.count(&m::SHM_ACTIVE_NODES, &[], shm.active.len() as u64);
     out.count(&m::SHM_ARENA_SIZE, &[], shm.arena_size);
     out.count(&m::SHM_ARENA_FREE, &[], shm.arena_free);
+    out.count(&m::SHM_INFO, &[&shm.facility, &shm.coherence], 1);
+    out.count(&m::SHM_QUEUES, &[], shm.queues.into());
+    for first in &shm.first_ring {
+        out.count(&m::SHM_FIRST_RING_SLOTS, &[first.network.label()], first.geometry.slots.into());
+        out.count(&m::SHM_FIRST_RING_BUFFER, &[first.network.label()], first.geometry.buffer_size.into());
+    }
+    if let Some(cost) = shm.mapping_cost {
+        out.add(&m::SHM_MAPPING_ACCESS, &["read"], nanoseconds(cost.read_ns));
+        out.add(&m::SHM_MAPPING_ACCESS, &["write"], nanoseconds(cost.write_ns));
+    }
+    for quarantined in &shm.quarantine_count {
+        out.count(&m::SHM_QUARANTINES, &[&quarantined.cause], quarantined.count);
+    }
+    for doorbell in &shm.doorbell {
+        let queue = doorbell.queue.to_string();
+        out.count(&m::SHM_DOORBELL_HEARD, &[&queue], doorbell.heard);
+        out.count(&m::SHM_DOORBELL_WAITS, &[&queue], doorbell.waits);
+    }
     for node in &shm.node {
         let id = node.node_id.to_string();
+        if let Some(doorbell) = &node.doorbell {
+            out.count(&m::SHM_DOORBELL_RUNG, &[&id], doorbell.rung);
+        }
         for state in NodeState::ALL {
             out.count(&m::SHM_NODE_STATE, &[&id, state.label()], (state == node.state).into());
         }
         out.count(&m::SHM_NODE_INCARNATION, &[&id], node.incarnation);
         out.add(&m::SHM_HEARTBEAT_AGE, &[&id], node.heartbeat_age);
     }
+}
+
+fn nanoseconds(nanoseconds: u32) -> f64 {
+    f64::from(nanoseconds) / 1e9
 }
 
 fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
@@ -294,7 +320,8 @@ fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
         } else {
             (ring.transmitter, "receive")
         };
-        let labels: &[&str] = &[ring.network.label(), &peer.to_string(), direction, &ring.queue.to_string()];
+        let (network, peer, queue) = (ring.network.label(), peer.to_string(), ring.queue.to_string());
+        let labels: &[&str] = &[network, &peer, direction, &queue];
         out.count(&m::SHM_RING_OCCUPANCY, labels, ring.occupancy);
         out.count(&m::SHM_RING_SLOTS, labels, ring.geometry.slots.into());
         out.count(&m::SHM_RING_EPOCH, labels, ring.epoch.into());
@@ -302,7 +329,16 @@ fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
         out.count(&m::SHM_RING_FRAMES, labels, ring.frames);
         out.count(&m::SHM_RING_BYTES, labels, ring.octets);
         out.count(&m::SHM_RING_FULL, labels, ring.full);
+        out.count(&m::SHM_RING_TOO_LONG, labels, ring.too_long);
         out.count(&m::SHM_RING_INVALID, labels, ring.invalid);
+        out.count(&m::SHM_RING_BUFFER, labels, ring.geometry.buffer_size.into());
+        let labels: &[&str] = &[network, &peer, &queue];
+        if let Some(distance) = ring.distance_ns {
+            out.add(&m::SHM_RING_DISTANCE, labels, nanoseconds(distance));
+        }
+        if let Some(routine) = ring.copy_routine {
+            out.count(&m::SHM_RING_STREAMING, labels, (routine == CopyRoutine::Streaming).into());
+        }
     }
     for ring in &rings.group_ring {
         let labels: &[&str] = &[ring.network.label(), ring.kind.label()];
@@ -311,9 +347,18 @@ fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
         out.count(&m::SHM_GROUP_SUBMITTED, labels, ring.submitted);
         out.count(&m::SHM_GROUP_DELIVERED, labels, ring.delivered);
         out.count(&m::SHM_GROUP_LOST, labels, ring.lost);
+        out.count(&m::SHM_GROUP_POSITION, labels, ring.position);
+        out.count(&m::SHM_GROUP_OVERWRITTEN, labels, ring.overwritten);
+        out.count(&m::SHM_GROUP_FILTERED, labels, ring.filtered);
+        out.count(&m::SHM_GROUP_UNWANTED, labels, ring.unwanted);
+        out.count(&m::SHM_GROUP_UNORDERED, labels, ring.unordered);
         for reader in &ring.reader {
             let labels: &[&str] = &[ring.network.label(), ring.kind.label(), &reader.node_id.to_string()];
-            out.count(&m::SHM_GROUP_LAG, labels, reader.lag);
+            if let Some(lag) = reader.lag {
+                out.count(&m::SHM_GROUP_LAG, labels, lag);
+            }
+            out.count(&m::SHM_GROUP_UNREAD, labels, reader.unread_slots);
+            out.count(&m::SHM_GROUP_READER_LOST, labels, reader.lost);
         }
     }
 }
@@ -322,7 +367,7 @@ fn rings(out: &mut Families, own_id: u16, rings: &ShmRings) {
 fn newest_of_each_direction(rings: &[ShmRing]) -> impl Iterator<Item = &ShmRing> {
     let mut newest: BTreeMap<_, &ShmRing> = BTreeMap::new();
     for ring in rings {
-        let kept = newest.entry((ring.network, ring.transmitter, ring.receiver, ring.queue)).or_insert(ring);
+        let kept = newest.entry((ring.network, ring.queue, ring.transmitter, ring.receiver)).or_insert(ring);
         let age = |ring: &ShmRing| (ring.transmitter_incarnation, ring.receiver_incarnation, ring.epoch);
         if age(ring) > age(kept) {
             *kept = ring;

@@ -43,8 +43,9 @@ pub use routing::{
     SpecialNextHop,
 };
 pub use shm::{
-    GroupKind, LinkState, Network, NodeState, RingGeometry, Shm, ShmFacts, ShmGroupReader, ShmGroupRing,
-    ShmLink, ShmNode, ShmNodes, ShmQuarantine, ShmQuarantineCount, ShmRing, ShmRings,
+    CopyRoutine, GroupKind, LinkState, Network, NodeState, RingGeometry, Shm, ShmDoorbell, ShmFacts,
+    ShmFirstRing, ShmGroupReader, ShmGroupRing, ShmLink, ShmMappingCost, ShmNode, ShmNodes, ShmPeerDoorbell,
+    ShmQuarantine, ShmQuarantineCount, ShmRing, ShmRings,
 };
 pub use steering::{Steering, SteeringEpoch, SteeringMember};
 pub use system::{Check, CheckStatus, Health, Readiness, Role, StackKind, System, SystemAddress};

@@ -15,12 +15,21 @@ pub struct Shm {
     pub segment: String,
     /// What kind of memory it is: `file`, `memfd`, `inherited`, `single-file`, `pci`, `dax` or `distributed`.
     pub facility: String,
+    /// How writes reach the other nodes: `hardware`, `flush` or `reflected`; empty while this node is not a member.
+    #[serde(default)]
+    pub coherence: String,
+    /// What one access to the memory takes; absent where the facility does not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping_cost: Option<ShmMappingCost>,
     /// Version of the layout in memory.
     pub layout_version: u32,
     /// Slots of the first ring of a pair on the local network; the same on all nodes.
     pub ring_slots: u32,
     /// Octets of one buffer of such a ring.
     pub ring_buffer_size: u32,
+    /// The first ring of a pair, for each network.
+    #[serde(default)]
+    pub first_ring: Vec<ShmFirstRing>,
     /// Largest number of nodes.
     pub max_nodes: u16,
     /// Rings of each pair, network and direction.
@@ -36,6 +45,9 @@ pub struct Shm {
     pub arena_free: u64,
     /// The active table: ids of the nodes that this node takes for active now, itself included.
     pub active: Vec<u16>,
+    /// This node's own doorbells, one for each queue.
+    #[serde(default)]
+    pub doorbell: Vec<ShmDoorbell>,
     /// All nodes that ever had an arena here.
     pub node: Vec<ShmNode>,
     /// What this node has to each other node on each network.
@@ -46,6 +58,49 @@ pub struct Shm {
     /// How many there were since the start, for each cause that there was.
     #[serde(default)]
     pub quarantine_count: Vec<ShmQuarantineCount>,
+}
+
+/// What one access to the memory takes, as measured when it was mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmMappingCost {
+    /// Nanoseconds to load from a line; above 100 the memory is mapped without a cache.
+    pub read_ns: u32,
+    /// Nanoseconds to store to a line.
+    pub write_ns: u32,
+}
+
+/// The ring with which a pair of nodes begins on a network; the same on all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmFirstRing {
+    /// The network.
+    pub network: Network,
+    /// Slots and scribble buffers.
+    pub geometry: RingGeometry,
+}
+
+/// A doorbell of this node, which wakes the worker of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmDoorbell {
+    /// The queue, from 0.
+    pub queue: u8,
+    /// How often the worker awoke and it had been rung.
+    pub heard: u64,
+    /// How often the worker found nothing to do and went to wait for it.
+    pub waits: u64,
+}
+
+/// A peer's doorbell, as this node has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShmPeerDoorbell {
+    /// By what the peer is woken: `eventfd` on one host; `activity`, a line of memory that the sleeper looks at with growing
+    /// pauses, elsewhere.
+    pub kind: String,
+    /// How often this node rang it.
+    pub rung: u64,
 }
 
 /// A node's incarnation that was cut off because of what it wrote. A higher one is met like any other node's.
@@ -103,6 +158,9 @@ pub struct ShmNode {
     pub state: NodeState,
     /// Seconds since its heartbeat was last seen to move.
     pub heartbeat_age: f64,
+    /// Its doorbell; absent of the node that answers, and of a node that cannot be woken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doorbell: Option<ShmPeerDoorbell>,
     /// What it publishes about itself; absent until it was read once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<ShmFacts>,
@@ -261,8 +319,38 @@ pub struct ShmRing {
     pub octets: u64,
     /// Frames dropped because it was full, counted by the transmitter.
     pub full: u64,
+    /// Frames dropped because they were longer than the ring or the receiver's buffer.
+    #[serde(default)]
+    pub too_long: u64,
     /// Entries that made no sense and were not used.
     pub invalid: u64,
+    /// Nanoseconds that a cache line takes from the receiver's processor, as last measured; absent unless this node is the
+    /// transmitter and has sent enough to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distance_ns: Option<u32>,
+    /// How this node copies frames into the ring; absent unless it is the transmitter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_routine: Option<CopyRoutine>,
+}
+
+/// How payload gets into a ring's buffers. It is chosen by the measured distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CopyRoutine {
+    /// Through the cache: best for a receiver that is near.
+    Cached,
+    /// Past the caches: best for a receiver that is far.
+    Streaming,
+}
+
+impl CopyRoutine {
+    /// The word in JSON and in tables.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Streaming => "streaming",
+        }
+    }
 }
 
 /// Slots and scribble buffers of a ring, fixed while it exists.
@@ -300,7 +388,19 @@ pub struct ShmGroupRing {
     pub delivered: u64,
     /// Frames that this node lost because it was too slow.
     pub lost: u64,
-    /// How far each reader is.
+    /// Frames of this node that were overwritten before every reader had them.
+    #[serde(default)]
+    pub overwritten: u64,
+    /// Frames to groups that this node has not joined, which it passed over.
+    #[serde(default)]
+    pub filtered: u64,
+    /// Frames to groups that no other node has joined, which this node did not send.
+    #[serde(default)]
+    pub unwanted: u64,
+    /// Frames that this node delivered without the owner's order, which was withheld or went past it.
+    #[serde(default)]
+    pub unordered: u64,
+    /// How far each of the other nodes is.
     pub reader: Vec<ShmGroupReader>,
 }
 
@@ -330,8 +430,16 @@ impl GroupKind {
 pub struct ShmGroupReader {
     /// The reader.
     pub node_id: u16,
-    /// The position that it has published.
-    pub position: u64,
-    /// References behind the owner.
-    pub lag: u64,
+    /// References of the owner that it has taken; absent while it follows another owner than this node does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// References behind the owner; absent with the position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
+    /// Slots of this node's lane that it has not read.
+    #[serde(default)]
+    pub unread_slots: u64,
+    /// Frames of this node that were overwritten before it read them.
+    #[serde(default)]
+    pub lost: u64,
 }

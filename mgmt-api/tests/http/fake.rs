@@ -43,6 +43,7 @@ impl Default for FakeNode {
 
 pub(crate) const NODE_1: Ipv4Addr = Ipv4Addr::new(10, 71, 0, 1);
 pub(crate) const NODE_3: Ipv4Addr = Ipv4Addr::new(10, 71, 0, 3);
+const GEOMETRY: RingGeometry = RingGeometry { slots: 64, buffer_size: 2048, size: 139_264 };
 pub(crate) const COMMON: Ipv4Addr = Ipv4Addr::new(10, 80, 0, 1);
 
 fn area(last: u8) -> AreaId {
@@ -428,9 +429,15 @@ impl Backend for FakeNode {
         self.fabric.then(|| Shm {
             segment: "/dev/shm/cluster".to_owned(),
             facility: "file".to_owned(),
+            coherence: "hardware".to_owned(),
+            mapping_cost: Some(ShmMappingCost { read_ns: 3, write_ns: 5 }),
             layout_version: 1,
             ring_slots: 64,
             ring_buffer_size: 2048,
+            first_ring: [Network::Lsm, Network::Gsm]
+                .map(|network| ShmFirstRing { network, geometry: GEOMETRY })
+                .to_vec(),
+            doorbell: vec![ShmDoorbell { queue: 0, heard: 6, waits: 8 }],
             max_nodes: 16,
             queues: 1,
             node_id: 1,
@@ -444,17 +451,18 @@ impl Backend for FakeNode {
                 incarnation: 1,
                 state: NodeState::Active,
                 heartbeat_age: 0.004,
+                doorbell: Some(ShmPeerDoorbell { kind: "eventfd".to_owned(), rung: 7 }),
                 facts: Some(facts),
                 quarantined: None,
             }],
             link: vec![ShmLink { network: Network::Lsm, peer: 3, peer_incarnation: 1, state: LinkState::Up }],
             quarantine: Vec::new(),
-            quarantine_count: Vec::new(),
+            quarantine_count: vec![ShmQuarantineCount { cause: "slot".to_owned(), count: 1 }],
         })
     }
 
     fn shm_rings(&self) -> Option<ShmRings> {
-        let geometry = RingGeometry { slots: 64, buffer_size: 2048, size: 139_264 };
+        let geometry = GEOMETRY;
         let ring = |transmitter, receiver, epoch, frames| ShmRing {
             network: Network::Lsm,
             transmitter,
@@ -470,7 +478,10 @@ impl Backend for FakeNode {
             frames,
             octets: 100 * frames,
             full: 1,
+            too_long: 3,
             invalid: 0,
+            distance_ns: (transmitter == 1).then_some(120),
+            copy_routine: (transmitter == 1).then_some(CopyRoutine::Cached),
         };
         let group = ShmGroupRing {
             network: Network::Gsm,
@@ -482,7 +493,17 @@ impl Backend for FakeNode {
             submitted: 4,
             delivered: 9,
             lost: 0,
-            reader: vec![ShmGroupReader { node_id: 3, position: 8, lag: 1 }],
+            overwritten: 2,
+            filtered: 5,
+            unwanted: 6,
+            unordered: 1,
+            reader: vec![ShmGroupReader {
+                node_id: 3,
+                position: Some(8),
+                lag: Some(1),
+                unread_slots: 1,
+                lost: 2,
+            }],
         };
         self.fabric.then(|| ShmRings {
             ring: vec![ring(1, 3, 1, 10), ring(1, 3, 2, 20), ring(3, 1, 1, 30)],

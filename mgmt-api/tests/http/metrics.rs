@@ -146,6 +146,41 @@ async fn of_two_rings_in_one_direction_the_newer_is_shown() {
 }
 
 #[tokio::test]
+async fn what_show_shm_shows_is_exposed_in_base_units() {
+    let scrape = scrape().await;
+    let info = [("facility", "file"), ("coherence", "hardware")];
+    assert_eq!(scrape.value("isthmus_shm_info", &info), 1.0);
+    assert_eq!(scrape.value("isthmus_shm_queues", &[]), 1.0);
+    for network in ["lsm", "gsm"] {
+        assert_eq!(scrape.value("isthmus_shm_first_ring_slots", &[("network", network)]), 64.0);
+        assert_eq!(scrape.value("isthmus_shm_first_ring_buffer_bytes", &[("network", network)]), 2048.0);
+    }
+    assert_eq!(scrape.value("isthmus_shm_mapping_access_seconds", &[("access", "read")]), 3e-9);
+    assert_eq!(scrape.value("isthmus_shm_mapping_access_seconds", &[("access", "write")]), 5e-9);
+    assert_eq!(scrape.value("isthmus_shm_quarantines_total", &[("cause", "slot")]), 1.0);
+    assert_eq!(scrape.value("isthmus_shm_doorbell_rung_total", &[("node", "3")]), 7.0);
+    assert_eq!(scrape.value("isthmus_shm_doorbell_heard_total", &[("queue", "0")]), 6.0);
+    assert_eq!(scrape.value("isthmus_shm_doorbell_waits_total", &[("queue", "0")]), 8.0);
+    let to_3 = [("network", "lsm"), ("peer", "3"), ("queue", "0")];
+    assert_eq!(scrape.value("isthmus_shm_ring_distance_seconds", &to_3), 1.2e-7);
+    assert_eq!(scrape.value("isthmus_shm_ring_copy_streaming", &to_3), 0.0);
+    let group = [("network", "gsm"), ("kind", "broadcast")];
+    for (name, value) in [
+        ("isthmus_shm_group_ring_position", 9.0),
+        ("isthmus_shm_group_frames_overwritten_total", 2.0),
+        ("isthmus_shm_group_frames_filtered_total", 5.0),
+        ("isthmus_shm_group_frames_unwanted_total", 6.0),
+        ("isthmus_shm_group_frames_unordered_total", 1.0),
+    ] {
+        assert_eq!(scrape.value(name, &group), value, "{name}");
+    }
+    let reader = [("network", "gsm"), ("kind", "broadcast"), ("reader", "3")];
+    assert_eq!(scrape.value("isthmus_shm_group_ring_lag", &reader), 1.0);
+    assert_eq!(scrape.value("isthmus_shm_group_reader_unread_slots", &reader), 1.0);
+    assert_eq!(scrape.value("isthmus_shm_group_reader_lost_frames_total", &reader), 2.0);
+}
+
+#[tokio::test]
 async fn a_node_without_fabric_and_ospf_still_exposes_the_rest() {
     let bare = app(Arc::new(FakeNode { fabric: false, ospf: false, ..FakeNode::default() }), Access::Full);
     let answer = send(bare, Request::get("/metrics").body(Body::empty()).unwrap()).await;

@@ -77,7 +77,7 @@ async fn every_resource_reads_back_into_its_structure() {
     assert_eq!(read::<OspfSpfLog>("/ospf/spf-log").await.event[0].start_timestamp, DateTime(1_000_005));
     assert_eq!(read::<Shm>("/shm").await.active, [1, 3]);
     assert_eq!(read::<ShmNodes>("/shm/nodes").await.node[0].state, NodeState::Active);
-    assert_eq!(read::<ShmRings>("/shm/rings").await.group_ring[0].reader[0].lag, 1);
+    assert_eq!(read::<ShmRings>("/shm/rings").await.group_ring[0].reader[0].lag, Some(1));
     assert_eq!(read::<Steering>("/steering").await.member[0].node_id, 3);
     assert_eq!(read::<Counters>("/counters").await.counter.len(), 12);
     assert_eq!(read::<Drops>("/counters/drops").await.total, 8);

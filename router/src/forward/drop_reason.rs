@@ -68,8 +68,6 @@ drop_reasons! {
     ControlQueueFull = "control-queue-full",
     /// Multicast or broadcast that this node does not take.
     UnwantedMulticast = "unwanted-multicast",
-    /// Multicast on the fabric that no other node takes.
-    MulticastNoListener = "multicast-no-listener",
     /// A protocol on an address of the router that nothing here speaks.
     UnknownProtocol = "unknown-protocol",
     /// A packet to the common address while no node accepts.
@@ -99,7 +97,6 @@ impl DropReason {
                 | Self::ResolutionQueueFull
                 | Self::NoSuchNode
                 | Self::RingFull
-                | Self::MulticastNoListener
                 | Self::TooLong
                 | Self::TransmitError
         )

@@ -78,6 +78,7 @@ impl FabricRecord {
                     incarnation: record.incarnation,
                     state,
                     heartbeat_age: since.elapsed().as_secs_f64(),
+                    doorbell: None,
                     facts: None,
                     quarantined: record.quarantined.clone().filter(|_| state == NodeState::Quarantined),
                 })

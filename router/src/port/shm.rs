@@ -102,13 +102,10 @@ impl Port for ShmPort {
             return Err(DropReason::TooLong);
         }
         let to = destination(self.network, frame).ok_or(DropReason::NoSuchNode)?;
-        self.endpoints[0].transmit(to, frame, Metadata::default()).map_err(|error| match error {
-            TransmitError::NoSuchNode => DropReason::NoSuchNode,
-            TransmitError::RingFull => DropReason::RingFull,
-            TransmitError::NoListener => DropReason::MulticastNoListener,
-            TransmitError::TooLong => DropReason::TooLong,
-            TransmitError::NotMember => DropReason::NoCarrier,
-            _ => DropReason::TransmitError,
+        self.endpoints[0].transmit(to, frame, Metadata::default()).or_else(|error| match error {
+            // As on any Ethernet, a frame to a group that nobody has joined was sent. The fabric counts it as unwanted.
+            TransmitError::NoListener => Ok(()),
+            error => Err(drop_reason(error)),
         })
     }
 
@@ -134,6 +131,17 @@ impl Port for ShmPort {
 
     fn statistics(&self) -> PortStatistics {
         self.statistics
+    }
+}
+
+/// Why a frame that the fabric did not take is dropped.
+fn drop_reason(error: TransmitError) -> DropReason {
+    match error {
+        TransmitError::NoSuchNode => DropReason::NoSuchNode,
+        TransmitError::RingFull => DropReason::RingFull,
+        TransmitError::TooLong => DropReason::TooLong,
+        TransmitError::NotMember => DropReason::NoCarrier,
+        _ => DropReason::TransmitError,
     }
 }
 

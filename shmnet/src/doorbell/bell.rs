@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -9,11 +10,19 @@ use rustix::event::{EventfdFlags, eventfd};
 #[derive(Debug)]
 pub(crate) struct Bell {
     fd: OwnedFd,
+    /// Of one's own bell: somebody waits for it.
+    waiting: AtomicBool,
+    waits: AtomicU64,
+    heard: AtomicU64,
 }
 
 impl Bell {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { fd: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+        Ok(Self::of(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    fn of(fd: OwnedFd) -> Self {
+        Self { fd, waiting: AtomicBool::new(false), waits: AtomicU64::new(0), heard: AtomicU64::new(0) }
     }
 
     /// A bell that a peer passed, if it is one: writing to anything else could block or do harm.
@@ -24,7 +33,7 @@ impl Bell {
         }
         let flags = rustix::fs::fcntl_getfl(&fd)?;
         rustix::fs::fcntl_setfl(&fd, flags | rustix::fs::OFlags::NONBLOCK)?;
-        Ok(Self { fd })
+        Ok(Self::of(fd))
     }
 
     /// Makes it readable.
@@ -33,10 +42,31 @@ impl Bell {
         let _ = rustix::io::write(&self.fd, &1_u64.to_ne_bytes());
     }
 
+    /// Somebody is going to wait for it. Both networks' endpoints of a queue say so; until it is silenced they count as one.
+    pub(crate) fn expect(&self) {
+        // The endpoints of a queue are in one thread. Nothing is ordered by these: they are looked at only.
+        if !self.waiting.swap(true, Ordering::Relaxed) {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Makes it unreadable until it is rung again.
     pub(crate) fn silence(&self) {
+        self.waiting.store(false, Ordering::Relaxed);
         // It fails when it was not rung.
-        let _ = rustix::io::read(&self.fd, &mut [0; 8]);
+        if rustix::io::read(&self.fd, &mut [0; 8]).is_ok() {
+            self.heard.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often somebody was going to wait for it.
+    pub(crate) fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    /// How often it had been rung when it was silenced.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
     }
 }
 
@@ -66,6 +96,19 @@ mod tests {
         bell.silence();
         assert!(!readable(&bell));
         bell.silence();
+        assert_eq!((bell.waits(), bell.heard()), (0, 1), "two rings before it was silenced are heard as one");
+    }
+
+    #[test]
+    fn the_two_endpoints_of_a_queue_wait_as_one() {
+        let bell = Bell::new().unwrap();
+        for round in 1..=3 {
+            bell.expect();
+            bell.expect();
+            bell.silence();
+            bell.silence();
+            assert_eq!((bell.waits(), bell.heard()), (round, 0));
+        }
     }
 
     #[test]

@@ -304,6 +304,7 @@ impl Endpoint {
         {
             lookout.lie_down();
         }
+        self.bell.expect();
         true
     }
 

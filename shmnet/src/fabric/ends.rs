@@ -360,7 +360,7 @@ impl GroupEnds {
     pub(super) fn detach(&mut self, node: NodeId) {
         self.group.detach_peer(node.group_number());
         if let Some(lag) = self.gauge.lag.get(node.index()) {
-            lag.store(0, Relaxed);
+            lag.lane_slots.store(0, Relaxed);
         }
     }
 
@@ -467,6 +467,8 @@ impl GroupEnds {
         self.gauge.sent.store(counters.sent, Relaxed);
         self.gauge.received.store(counters.received.frames, Relaxed);
         self.gauge.ordered.store(counters.ordered, Relaxed);
+        self.gauge.position.store(self.group.position(), Relaxed);
+        self.gauge.unordered.store(counters.received.unordered, Relaxed);
         self.gauge.lost.store(counters.received.lost, Relaxed);
         self.gauge.overwritten.store(counters.overwritten, Relaxed);
         self.gauge.filtered.store(self.filtered, Relaxed);
@@ -475,7 +477,9 @@ impl GroupEnds {
             if let Some(place) =
                 NodeId::from_group_number(lag.reader).and_then(|node| self.gauge.lag.get(node.index()))
             {
-                place.store(lag.lane_slots + 1, Relaxed);
+                place.references.store(lag.references.map_or(0, |references| references + 1), Relaxed);
+                place.lost_frames.store(lag.lost_frames, Relaxed);
+                place.lane_slots.store(lag.lane_slots + 1, Relaxed);
             }
         }
         Duties { ordered, sent: std::mem::take(&mut self.sent), new_owner }

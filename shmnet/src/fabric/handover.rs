@@ -163,8 +163,23 @@ pub(crate) struct GroupGauge {
     pub(crate) filtered: AtomicU64,
     /// Frames that were not sent since nobody takes them.
     pub(crate) unwanted: AtomicU64,
-    /// For each reader by node index: lane slots not yet acknowledged, plus one; 0 if it is not attached.
-    pub(crate) lag: Box<[AtomicU64]>,
+    /// Frames that were received without regard to the owner's order.
+    pub(crate) unordered: AtomicU64,
+    /// Position of the owner's next reference, as this node sees it.
+    pub(crate) position: AtomicU64,
+    /// For each reader by node index.
+    pub(crate) lag: Box<[LagGauge]>,
+}
+
+/// How far a reader of a group ring is behind.
+#[derive(Debug, Default)]
+pub(crate) struct LagGauge {
+    /// Lane slots of this node not yet acknowledged, plus one; 0 if the reader is not attached.
+    pub(crate) lane_slots: AtomicU64,
+    /// References not taken, plus one; 0 if the reader follows another owner.
+    pub(crate) references: AtomicU64,
+    /// Frames of this node that it lost.
+    pub(crate) lost_frames: AtomicU64,
 }
 
 impl GroupGauge {
@@ -179,7 +194,9 @@ impl GroupGauge {
             overwritten: AtomicU64::new(0),
             filtered: AtomicU64::new(0),
             unwanted: AtomicU64::new(0),
-            lag: (0..max_nodes).map(|_| AtomicU64::new(0)).collect(),
+            unordered: AtomicU64::new(0),
+            position: AtomicU64::new(0),
+            lag: (0..max_nodes).map(|_| LagGauge::default()).collect(),
         }
     }
 }

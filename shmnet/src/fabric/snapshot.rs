@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub bytes_free: u64,
     /// What an access to the memory takes, where the backing had it measured.
     pub mapping_cost: Option<MappingCost>,
+    /// This node's own doorbells, one for each queue.
+    pub bells: Vec<BellSnapshot>,
     /// All members, this node included.
     pub nodes: Vec<NodeSnapshot>,
     /// The rings to and from this node.
@@ -76,11 +78,49 @@ impl Snapshot {
             bytes_free: 0,
             mapping_cost: None,
             coherence: "",
+            bells: Vec::new(),
             nodes: Vec::new(),
             rings: Vec::new(),
             groups: Vec::new(),
             quarantines: Vec::new(),
             quarantine_counts: Vec::new(),
+        }
+    }
+}
+
+/// A doorbell of this node, which wakes the data thread of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BellSnapshot {
+    /// How often the thread awoke and it had been rung.
+    pub heard: u64,
+    /// How often the thread found nothing to do and was going to wait for it.
+    pub waits: u64,
+}
+
+/// A peer's doorbell, as this node has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DoorbellSnapshot {
+    /// By what the peer is woken.
+    pub kind: DoorbellKind,
+    /// How often this node rang it.
+    pub rung: u64,
+}
+
+/// By what a node wakes another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoorbellKind {
+    /// A file descriptor that becomes readable, on one host.
+    Eventfd,
+    /// A line of shared memory, at which the sleeper looks with growing pauses.
+    Activity,
+}
+
+impl DoorbellKind {
+    /// The word for it: `eventfd` or `activity`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Eventfd => "eventfd",
+            Self::Activity => "activity",
         }
     }
 }
@@ -106,8 +146,8 @@ pub struct NodeSnapshot {
     pub arena_bytes: u64,
     /// How long its heart has been silent.
     pub silence: Duration,
-    /// Its doorbell is at hand.
-    pub doorbell: bool,
+    /// Its doorbell; `None` of this node itself, and of a peer that cannot be woken yet.
+    pub doorbell: Option<DoorbellSnapshot>,
     /// The multicast addresses that it takes, on the LSM and on the GSM.
     pub multicast: [MulticastFilter; 2],
     /// What it says about itself.
@@ -169,8 +209,10 @@ pub struct GroupSnapshot {
     pub owner: Option<NodeId>,
     /// Counts the owners.
     pub generation: u64,
-    /// Frames ordered by this node as an owner: the ring's position.
+    /// References that the owner has written in this generation.
     pub position: u64,
+    /// Frames that this node has ordered as an owner, in all generations.
+    pub ordered: u64,
     /// Frames that this node sent.
     pub sent: u64,
     /// Frames that this node received.
@@ -183,6 +225,21 @@ pub struct GroupSnapshot {
     pub filtered: u64,
     /// Frames that this node did not send since no member takes them.
     pub unwanted: u64,
-    /// For each reader, how many slots of this node's lane it has not yet read.
-    pub lag: Vec<(NodeId, u64)>,
+    /// Frames that this node received without regard to the owner's order, which was withheld or went past it.
+    pub unordered: u64,
+    /// How far each of the other members is behind.
+    pub lag: Vec<GroupLag>,
+}
+
+/// How far a reader of a group ring is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupLag {
+    /// The reader.
+    pub reader: NodeId,
+    /// Slots of this node's lane that it has not read.
+    pub lane_slots: u64,
+    /// References of the owner that it has not taken; `None` while it follows another owner than this node does.
+    pub references: Option<u64>,
+    /// Frames of this node that were overwritten before it read them.
+    pub lost_frames: u64,
 }

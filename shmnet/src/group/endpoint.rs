@@ -289,6 +289,12 @@ impl GroupEndpoint {
         self.claim.map_or(0, |claim| claim.generation)
     }
 
+    /// The position of the next reference in the order of the owner that this node follows; 0 before the first one.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.order_head().unwrap_or(0)
+    }
+
     /// How far each attached reader is behind.
     pub fn lag(&self) -> impl Iterator<Item = Lag> + '_ {
         let head = self.order_head();

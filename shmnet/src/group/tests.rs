@@ -137,6 +137,35 @@ fn a_laggard_loses_what_is_overwritten_and_no_more() {
     assert_eq!(nodes[2].counters().received.lost, 12);
 }
 
+/// Node 2 reads nothing while nodes 0 and 1 send: every member sees it fall behind by every reference, and the source
+/// whose lane runs over counts what it loses. When it reads again it is behind by nothing.
+#[test]
+fn the_lag_of_a_reader_that_stops_grows_and_returns_to_zero() {
+    let (_areas, mut nodes) = group(GroupGeometry::new(8, 16, 128, 64).unwrap(), 3);
+    poll(&mut nodes);
+    nodes.iter_mut().for_each(|node| assert!(drain(node).is_empty()));
+    let lag_of = |node: &GroupEndpoint, reader| node.lag().find(|lag| lag.reader == reader).unwrap();
+    assert_eq!(lag_of(&nodes[1], 2).references, Some(0));
+    for sent in 1..=20_u64 {
+        nodes[1].send(b"one").unwrap();
+        nodes[0].send(b"two").unwrap();
+        nodes[0].poll_owner_duties();
+        nodes[..2].iter_mut().for_each(|node| assert_eq!(drain(node).len(), 1));
+        for watcher in [0, 1] {
+            assert_eq!(nodes[watcher].position(), 2 * sent);
+            let lag = lag_of(&nodes[watcher], 2);
+            assert_eq!((lag.references, lag.lost_frames), (Some(2 * sent), sent.saturating_sub(16)));
+            let other = lag_of(&nodes[watcher], 1 - watcher as u16);
+            assert_eq!((other.references, other.lost_frames), (Some(0), 0));
+        }
+    }
+    assert_eq!(drain(&mut nodes[2]).len(), 32);
+    for node in &nodes[..2] {
+        let lag = lag_of(node, 2);
+        assert_eq!((lag.references, lag.lane_slots, lag.lost_frames), (Some(0), 0, 4));
+    }
+}
+
 #[test]
 fn a_reader_that_the_order_ring_laps_reads_the_lanes() {
     let (_areas, mut nodes) = group(GroupGeometry::new(8, 64, 128, 16).unwrap(), 3);

@@ -226,14 +226,14 @@ impl Control {
             to: PerChannel::new(queues, |_| None),
             from: PerChannel::new(queues, |_| None),
             link: None,
-            has_bells: false,
+            bells: Vec::new(),
             line: line.map(|line| Arc::new(Watched::new(line, queues))),
             complained: false,
             unreadable: 0,
         };
         self.peers.insert(node, peer);
         if let Some(ours) = ours {
-            let words = (0..queues).map(|queue| Line::new(&ours, queue).map(PeerBell::Line));
+            let words = (0..queues).map(|queue| Line::new(&ours, queue).map(PeerBell::line));
             self.have_bells(node, words.collect::<Result<_, _>>()?);
         }
         self.accusers.remove(&node);
@@ -460,15 +460,15 @@ impl Control {
             peer.link = None;
             return;
         }
-        self.have_bells(node, bells.into_iter().map(PeerBell::Bell).collect());
+        self.have_bells(node, bells.into_iter().map(PeerBell::bell).collect());
     }
 
     /// From now on the peer's queues are woken by these.
     fn have_bells(&mut self, node: NodeId, bells: Vec<PeerBell>) {
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        peer.has_bells = true;
         let incarnation = peer.incarnation;
         let bells: Vec<Arc<PeerBell>> = bells.into_iter().map(Arc::new).collect();
+        peer.bells.clone_from(&bells);
         for (channel, giver) in self.seams.givers.iter() {
             if let Some(bell) = bells.get(usize::from(channel.queue)) {
                 giver.give(Handover::Bell { node, incarnation, bell: Arc::clone(bell) });

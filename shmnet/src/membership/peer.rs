@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::channel::PerChannel;
+use crate::doorbell::PeerBell;
 use crate::doorbell::activity;
 use crate::doorbell::link::Link;
 use crate::fabric::handover::RingGauge;
@@ -38,9 +39,9 @@ pub(super) struct Peer {
     pub(super) to: PerChannel<Option<RingTo>>,
     /// The peer's rings to us, by channel.
     pub(super) from: PerChannel<Option<RingFrom>>,
-    /// Our connection to the peer's doorbell, and whether there is something to wake the peer with.
+    /// Our connection to the peer's doorbell, and what there is to wake its queues with.
     pub(super) link: Option<Link>,
-    pub(super) has_bells: bool,
+    pub(super) bells: Vec<Arc<PeerBell>>,
     /// The line by which the peer wakes this node, where there are no doorbells.
     pub(super) line: Option<Arc<activity::Watched>>,
     /// The ring that could not be allocated was complained about.

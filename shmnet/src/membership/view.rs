@@ -9,7 +9,9 @@ use super::life::Life;
 use super::peer::Peer;
 use crate::channel::Channel;
 use crate::fabric::handover::RingGauge;
-use crate::fabric::snapshot::{GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot};
+use crate::fabric::snapshot::{
+    BellSnapshot, DoorbellSnapshot, GroupLag, GroupSnapshot, NodeSnapshot, RingSnapshot, Snapshot,
+};
 use crate::layout::ABI_VERSION;
 use crate::node::{Cast, Network, NodeId};
 use crate::ring::{self, CopyRoutine, Geometry};
@@ -45,6 +47,12 @@ impl Control {
             mapping_cost: setup.facility.cost(),
             bytes_free: setup.facility.free().unwrap_or(0),
             abi_version: ABI_VERSION,
+            bells: self
+                .seams
+                .bells
+                .iter()
+                .map(|bell| BellSnapshot { heard: bell.heard(), waits: bell.waits() })
+                .collect(),
             quarantines: self.quarantines.recent(),
             quarantine_counts: self.quarantines.counts(),
             ..Snapshot::empty(setup.me)
@@ -72,7 +80,7 @@ impl Control {
             hostname: self.setup.hostname.clone(),
             arena_bytes: life.file.len,
             silence: self.setup.clock.age(),
-            doorbell: true,
+            doorbell: None,
             multicast: self.multicast.clone(),
             facts: self.facts.clone(),
         });
@@ -86,7 +94,12 @@ impl Control {
             let Some(gauges) = &self.group_gauges[network.index()] else { continue };
             for (gauge, cast) in gauges.iter().zip([Cast::Broadcast, Cast::Multicast]) {
                 let lag = gauge.lag.iter().enumerate().filter_map(|(index, lag)| {
-                    Some((NodeId::from_index(index)?, lag.load(Relaxed).checked_sub(1)?))
+                    Some(GroupLag {
+                        reader: NodeId::from_index(index)?,
+                        lane_slots: lag.lane_slots.load(Relaxed).checked_sub(1)?,
+                        references: lag.references.load(Relaxed).checked_sub(1),
+                        lost_frames: lag.lost_frames.load(Relaxed),
+                    })
                 });
                 groups.push(GroupSnapshot {
                     network,
@@ -94,13 +107,15 @@ impl Control {
                     geometry: self.setup.layout.group,
                     owner: u16::try_from(gauge.owner.load(Relaxed)).ok().and_then(NodeId::new),
                     generation: gauge.generation.load(Relaxed),
-                    position: gauge.ordered.load(Relaxed),
+                    position: gauge.position.load(Relaxed),
+                    ordered: gauge.ordered.load(Relaxed),
                     sent: gauge.sent.load(Relaxed),
                     received: gauge.received.load(Relaxed),
                     lost: gauge.lost.load(Relaxed),
                     overwritten: gauge.overwritten.load(Relaxed),
                     filtered: gauge.filtered.load(Relaxed),
                     unwanted: gauge.unwanted.load(Relaxed),
+                    unordered: gauge.unordered.load(Relaxed),
                     lag: lag.collect(),
                 });
             }
@@ -131,7 +146,10 @@ fn node_snapshot(peer: &Peer) -> NodeSnapshot {
         hostname: peer.identity.hostname.clone(),
         arena_bytes: peer.arena.bytes() as u64,
         silence: Duration::from_micros(peer.silence.load(Relaxed)),
-        doorbell: peer.has_bells,
+        doorbell: peer.bells.first().map(|bell| DoorbellSnapshot {
+            kind: bell.kind(),
+            rung: peer.bells.iter().map(|bell| bell.rung()).sum(),
+        }),
         multicast: peer.multicast.clone(),
         facts: peer.facts.clone(),
     }

@@ -693,7 +693,7 @@ impl Driver {
                         && group.cast == Cast::Broadcast
                         && group.sent > number.into()
                 });
-                if group.is_some_and(|group| group.lag.iter().all(|(_, lag)| *lag < 8)) {
+                if group.is_some_and(|group| group.lag.iter().all(|lag| lag.lane_slots < 8)) {
                     break;
                 }
                 assert!(Instant::now() < give_up, "{:?}", snapshot.groups);

@@ -93,8 +93,9 @@ function text(row) {
 
 export function nodes(shm) {
   document.getElementById("fabric-summary").textContent = shm
-    ? `Segment ${shm.segment}, ${shm.facility} facility, ${shm.active.length} active of at most ${shm["max-nodes"]} nodes; ` +
-      `${octets(shm["arena-size"] - shm["arena-free"])} of this node's arena of ${octets(shm["arena-size"])} in use.`
+    ? `Segment ${shm.segment}, ${shm.facility} facility${shm.coherence ? `, ${shm.coherence} coherence` : ""}${mappingCost(shm["mapping-cost"])}, ${shm.active.length} active of at most ${shm["max-nodes"]} nodes; ` +
+      `${octets(shm["arena-size"] - shm["arena-free"])} of this node's arena of ${octets(shm["arena-size"])} in use. ` +
+      (shm.doorbell ?? []).map((one) => `Queue ${one.queue} waited ${short(one.waits)} times and heard its doorbell ${short(one.heard)} times.`).join(" ")
     : "This node has no shared memory: it is a plain router.";
   const links = (node, network) => shm.link.find((one) => one.peer === node && one.network === network)?.state;
   const link = (row, network) => (row.local ? "" : state(links(row["node-id"], network) ?? "down"));
@@ -108,8 +109,13 @@ export function nodes(shm) {
     ["GSM link", (row) => link(row, "gsm")],
     ["Weight", (row) => String(row.facts?.weight ?? ""), "number"],
     ["Incarnation", (row) => String(row.incarnation), "number"],
+    ["Doorbell", (row) => (row.doorbell ? `${row.doorbell.kind}, rung ${short(row.doorbell.rung)}` : "")],
     ["Heartbeat", (row) => `${Math.round(row["heartbeat-age"] * 1000)} ms`, "number"],
   ], shm?.node ?? [], "No node.");
+}
+
+function mappingCost(cost) {
+  return cost ? `, ${cost["read-ns"]} ns to read a line and ${cost["write-ns"]} ns to write one` : "";
 }
 
 export function rings(body) {
@@ -125,6 +131,8 @@ export function rings(body) {
     ["Octets", (row) => octets(row.octets), "number"],
     ["Full", (row) => short(row.full), "number"],
     ["Invalid", (row) => short(row.invalid), "number"],
+    ["Distance", (row) => (row["distance-ns"] === undefined ? "" : `${row["distance-ns"]} ns`), "number"],
+    ["Copy", (row) => row["copy-routine"] ?? ""],
   ], body?.ring ?? [], "No ring: no other node is connected.");
   table("groups-table", [
     ["Network", (row) => row.network],
@@ -134,7 +142,10 @@ export function rings(body) {
     ["Submitted", (row) => short(row.submitted), "number"],
     ["Delivered", (row) => short(row.delivered), "number"],
     ["Lost", (row) => short(row.lost), "number"],
-    ["Readers' lag", (row) => row.reader.map((one) => `${one["node-id"]}: ${one.lag}`).join(", ")],
+    ["Filtered", (row) => short(row.filtered), "number"],
+    ["Unwanted", (row) => short(row.unwanted), "number"],
+    ["Unordered", (row) => short(row.unordered), "number"],
+    ["Readers' lag (lost)", (row) => row.reader.map((one) => `${one["node-id"]}: ${one.lag ?? "-"} (${short(one.lost)})`).join(", ")],
   ], body?.["group-ring"] ?? [], "No broadcast or multicast ring.");
 }
 

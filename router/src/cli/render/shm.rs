@@ -1,7 +1,8 @@
 //! The shared memory and the common address.
 
 use isthmus_mgmt_api::model::{
-    Shm, ShmGroupRing, ShmNode, ShmNodes, ShmQuarantine, ShmRing, ShmRings, Steering,
+    Shm, ShmDoorbell, ShmFirstRing, ShmGroupRing, ShmNode, ShmNodes, ShmQuarantine, ShmRing, ShmRings,
+    Steering,
 };
 
 use super::Render;
@@ -13,18 +14,26 @@ impl Render for Shm {
     fn render(&self, style: Style) -> String {
         let memory = pairs(&[
             ("Segment", format!("{} ({})", self.segment, self.facility)),
+            ("Memory", memory_in_words(self)),
             (
                 "Layout",
                 format!(
-                    "version {}, rings of {} x {} octets at first",
-                    self.layout_version, self.ring_slots, self.ring_buffer_size
+                    "version {}, {}",
+                    self.layout_version,
+                    if self.queues == 1 {
+                        "1 queue per network".to_owned()
+                    } else {
+                        format!("{} queues per network", self.queues)
+                    }
                 ),
             ),
+            ("First rings", list(self.first_ring.iter().map(first_ring_in_words))),
             (
                 "This node",
                 format!("{} of at most {}, incarnation {}", self.node_id, self.max_nodes, self.incarnation),
             ),
             ("Arena", format!("{}, {} free", octets(self.arena_size), octets(self.arena_free))),
+            ("Doorbells", list(self.doorbell.iter().map(doorbell_in_words))),
             ("Active", list(&self.active)),
         ]);
         let mut links = Table::new(&["Network", ">Peer", ">Incarnation", "State"]);
@@ -51,6 +60,28 @@ impl Render for ShmNodes {
             nodes(&self.node, style)
         )
     }
+}
+
+fn memory_in_words(shm: &Shm) -> String {
+    let coherence = match shm.coherence.as_str() {
+        "" => "not a member".to_owned(),
+        coherence => format!("{coherence} coherence"),
+    };
+    match shm.mapping_cost {
+        Some(cost) => {
+            format!("{coherence}, {} ns to read a line, {} ns to write", cost.read_ns, cost.write_ns)
+        }
+        None => coherence,
+    }
+}
+
+fn first_ring_in_words(first: &ShmFirstRing) -> String {
+    let geometry = first.geometry;
+    format!("{} {} x {} octets", first.network.label(), geometry.slots, geometry.buffer_size)
+}
+
+fn doorbell_in_words(doorbell: &ShmDoorbell) -> String {
+    format!("queue {}: waited {} times, heard {}", doorbell.queue, doorbell.waits, doorbell.heard)
 }
 
 /// Those that are not believed any more, and why.
@@ -82,6 +113,8 @@ fn nodes(nodes: &[ShmNode], style: Style) -> String {
         "Healthy",
         "Draining",
         ">Epoch",
+        "Doorbell",
+        ">Rung",
     ];
     let mut table = Table::new(if style.wide { &headings } else { &headings[..7] });
     for node in nodes {
@@ -113,6 +146,8 @@ fn nodes(nodes: &[ShmNode], style: Style) -> String {
             or_dash(facts.map(|facts| facts.healthy)),
             or_dash(facts.map(|facts| facts.draining)),
             or_dash(facts.map(|facts| facts.steering_epoch)),
+            or_dash(node.doorbell.as_ref().map(|doorbell| &doorbell.kind)),
+            or_dash(node.doorbell.as_ref().map(|doorbell| doorbell.rung)),
         ]);
     }
     table.finish("no nodes")
@@ -137,13 +172,16 @@ fn pair_rings(rings: &[ShmRing], style: Style) -> String {
         ">Occupancy",
         ">Frames",
         ">Full",
+        ">Distance",
+        "Copy",
         ">Octets",
+        ">Too long",
         ">Invalid",
         ">Size",
         ">TX inc.",
         ">RX inc.",
     ];
-    let mut table = Table::new(if style.wide { &headings } else { &headings[..11] });
+    let mut table = Table::new(if style.wide { &headings } else { &headings[..13] });
     for ring in rings {
         let common = [
             ring.network.label().to_owned(),
@@ -157,12 +195,28 @@ fn pair_rings(rings: &[ShmRing], style: Style) -> String {
             ring.occupancy.to_string(),
             ring.frames.to_string(),
             ring.full.to_string(),
+            or_dash(ring.distance_ns.map(|distance| format!("{distance} ns"))),
+            or_dash(ring.copy_routine.map(|routine| routine.label())),
         ];
         if !style.wide {
             table.row(common);
             continue;
         }
-        let [network, direction, queue, epoch, slots, buffer, write, read, occupancy, frames, full] = common;
+        let [
+            network,
+            direction,
+            queue,
+            epoch,
+            slots,
+            buffer,
+            write,
+            read,
+            occupancy,
+            frames,
+            full,
+            distance,
+            copy,
+        ] = common;
         table.row([
             network,
             direction,
@@ -175,7 +229,10 @@ fn pair_rings(rings: &[ShmRing], style: Style) -> String {
             occupancy,
             frames,
             full,
+            distance,
+            copy,
             ring.octets.to_string(),
+            ring.too_long.to_string(),
             ring.invalid.to_string(),
             octets(ring.geometry.size),
             ring.transmitter_incarnation.to_string(),
@@ -193,14 +250,18 @@ fn group_rings(rings: &[ShmGroupRing], style: Style) -> String {
             ">Owner",
             ">Generation",
             ">Position",
-            "Readers (lag)",
+            "Readers (lag, lost)",
             ">Submitted",
             ">Delivered",
             ">Lost",
+            ">Overwritten",
+            ">Filtered",
+            ">Unwanted",
+            ">Unordered",
             ">Slots",
         ])
     } else {
-        Table::new(&["Network", "Group", ">Owner", ">Generation", ">Position", "Readers (lag)"])
+        Table::new(&["Network", "Group", ">Owner", ">Generation", ">Position", "Readers (lag, lost)"])
     };
     for ring in rings {
         let common = [
@@ -209,7 +270,11 @@ fn group_rings(rings: &[ShmGroupRing], style: Style) -> String {
             or_dash(ring.owner),
             ring.generation.to_string(),
             ring.position.to_string(),
-            list(ring.reader.iter().map(|reader| format!("{} ({})", reader.node_id, reader.lag))),
+            list(
+                ring.reader
+                    .iter()
+                    .map(|reader| format!("{} ({}, {})", reader.node_id, or_dash(reader.lag), reader.lost)),
+            ),
         ];
         if !style.wide {
             table.row(common);
@@ -226,6 +291,10 @@ fn group_rings(rings: &[ShmGroupRing], style: Style) -> String {
             ring.submitted.to_string(),
             ring.delivered.to_string(),
             ring.lost.to_string(),
+            ring.overwritten.to_string(),
+            ring.filtered.to_string(),
+            ring.unwanted.to_string(),
+            ring.unordered.to_string(),
             ring.geometry.slots.to_string(),
         ]);
     }

@@ -232,19 +232,19 @@ fn rings_show_both_pointers_and_the_lag_of_readers() {
     let document = json!({
         "ring": [{"network": "lsm", "transmitter": 1, "receiver": 3, "transmitter-incarnation": 2,
             "receiver-incarnation": 1, "epoch": 1, "geometry": geometry, "write-pointer": 20, "read-pointer": 18,
-            "occupancy": 2, "frames": 20, "octets": 2000, "full": 0, "invalid": 0}],
+            "occupancy": 2, "frames": 20, "octets": 2000, "full": 0, "invalid": 0, "distance-ns": 95, "copy-routine": "cached"}],
         "group-ring": [{"network": "gsm", "kind": "broadcast", "owner": 1, "generation": 2, "position": 9,
             "geometry": geometry, "submitted": 4, "delivered": 9, "lost": 0,
-            "reader": [{"node-id": 2, "position": 9, "lag": 0}, {"node-id": 3, "position": 8, "lag": 1}]}],
+            "reader": [{"node-id": 2, "position": 9, "lag": 0}, {"node-id": 3, "lost": 4}]}],
     });
     assert_eq!(
         narrow::<ShmRings>(document),
         "\
-Network  Direction  Queue  Epoch  Slots  Buffer  Write  Read  Occupancy  Frames  Full
-lsm      1 -> 3         0      1     64    2048     20    18          2      20     0
+Network  Direction  Queue  Epoch  Slots  Buffer  Write  Read  Occupancy  Frames  Full  Distance  Copy
+lsm      1 -> 3         0      1     64    2048     20    18          2      20     0     95 ns  cached
 
-Network  Group      Owner  Generation  Position  Readers (lag)
-gsm      broadcast      1           2         9  2 (0), 3 (1)
+Network  Group      Owner  Generation  Position  Readers (lag, lost)
+gsm      broadcast      1           2         9  2 (0, 0), 3 (-, 4)
 "
     );
 }
@@ -252,6 +252,10 @@ gsm      broadcast      1           2         9  2 (0), 3 (1)
 #[test]
 fn the_memory_lists_nodes_and_links() {
     let document = json!({"segment": "/dev/shm/c", "facility": "file", "layout-version": 1, "ring-slots": 64, "ring-buffer-size": 2048,
+        "coherence": "flush", "mapping-cost": {"read-ns": 90, "write-ns": 40}, "queues": 1,
+        "first-ring": [{"network": "lsm", "geometry": {"slots": 64, "buffer-size": 2048, "size": 139_264}},
+            {"network": "gsm", "geometry": {"slots": 32, "buffer-size": 4096, "size": 135_168}}],
+        "doorbell": [{"queue": 0, "heard": 3, "waits": 5}],
         "max-nodes": 16, "node-id": 1, "incarnation": 2, "arena-size": 1_048_576, "arena-free": 524_288,
         "active": [1, 3],
         "node": [{"node-id": 3, "local": false, "incarnation": 1, "state": "suspect", "heartbeat-age": 0.0215}],
@@ -259,11 +263,14 @@ fn the_memory_lists_nodes_and_links() {
     assert_eq!(
         narrow::<Shm>(document),
         "\
-Segment    /dev/shm/c (file)
-Layout     version 1, rings of 64 x 2048 octets at first
-This node  1 of at most 16, incarnation 2
-Arena      1.0 MiB, 512.0 KiB free
-Active     1, 3
+Segment      /dev/shm/c (file)
+Memory       flush coherence, 90 ns to read a line, 40 ns to write
+Layout       version 1, 1 queue per network
+First rings  lsm 64 x 2048 octets, gsm 32 x 4096 octets
+This node    1 of at most 16, incarnation 2
+Arena        1.0 MiB, 512.0 KiB free
+Doorbells    queue 0: waited 5 times, heard 3
+Active       1, 3
 
 Node  State    Incarnation  Heartbeat  Role  LSM address  GSM address
 3     suspect            1    21.5 ms  -     -            -

@@ -1,11 +1,14 @@
 //! The shared memory: nodes, rings, and who serves the common address.
 
 use isthmus_mgmt_api::model::{
-    GroupKind, LinkState, Network, NodeState, RingGeometry, Role, Shm, ShmFacts, ShmGroupReader,
-    ShmGroupRing, ShmLink, ShmNode, ShmQuarantine, ShmQuarantineCount, ShmRing, ShmRings, Steering,
-    SteeringEpoch, SteeringMember,
+    CopyRoutine, GroupKind, LinkState, Network, NodeState, RingGeometry, Role, Shm, ShmDoorbell, ShmFacts,
+    ShmFirstRing, ShmGroupReader, ShmGroupRing, ShmLink, ShmMappingCost, ShmNode, ShmPeerDoorbell,
+    ShmQuarantine, ShmQuarantineCount, ShmRing, ShmRings, Steering, SteeringEpoch, SteeringMember,
 };
-use isthmus_shmnet::{Cast, Network as FabricNetwork, NodeState as FabricNodeState, Quarantine, Snapshot};
+use isthmus_shmnet::{
+    Cast, CopyRoutine as FabricCopyRoutine, Geometry, GroupSnapshot, Network as FabricNetwork, NodeId,
+    NodeState as FabricNodeState, Quarantine, RingSnapshot, Snapshot,
+};
 
 use super::super::shared::Shared;
 
@@ -19,21 +22,43 @@ pub(super) fn shm(shared: &Shared) -> Option<Shm> {
     Some(Shm {
         segment: snapshot.place.clone(),
         facility: snapshot.facility.to_owned(),
+        coherence: snapshot.coherence.to_owned(),
+        mapping_cost: snapshot
+            .mapping_cost
+            .map(|cost| ShmMappingCost { read_ns: cost.read_ns, write_ns: cost.write_ns }),
         layout_version: snapshot.abi_version,
         ring_slots: snapshot.geometry.map_or(0, |[lsm, _]| lsm.slots()),
         ring_buffer_size: snapshot.geometry.map_or(0, |[lsm, _]| lsm.buffer()),
-        max_nodes: snapshot.max_nodes,
         queues: snapshot.queues,
+        first_ring: first_rings(&snapshot),
+        max_nodes: snapshot.max_nodes,
         node_id: snapshot.node.get(),
         incarnation: snapshot.incarnation,
         arena_size: snapshot.bytes_budget,
         arena_free: snapshot.bytes_budget.saturating_sub(snapshot.bytes_used),
         active: shared.fabric.as_ref()?.active_nodes().nodes.iter().map(|node| node.id.get()).collect(),
+        doorbell: (0..)
+            .zip(&snapshot.bells)
+            .map(|(queue, bell)| ShmDoorbell { queue, heard: bell.heard, waits: bell.waits })
+            .collect(),
         node,
         link: links(&snapshot),
         quarantine: quarantines(&snapshot),
         quarantine_count: quarantine_counts(&snapshot),
     })
+}
+
+fn first_rings(snapshot: &Snapshot) -> Vec<ShmFirstRing> {
+    let geometry = snapshot.geometry.into_iter().flatten();
+    let model = |(network, geometry): (Network, Geometry)| ShmFirstRing {
+        network,
+        geometry: RingGeometry {
+            slots: geometry.slots(),
+            buffer_size: geometry.buffer(),
+            size: geometry.bytes() as u64,
+        },
+    };
+    [Network::Lsm, Network::Gsm].into_iter().zip(geometry).map(model).collect()
 }
 
 fn nodes(snapshot: &Snapshot) -> Vec<ShmNode> {
@@ -49,6 +74,9 @@ fn nodes(snapshot: &Snapshot) -> Vec<ShmNode> {
                 FabricNodeState::Suspect => NodeState::Suspect,
             },
             heartbeat_age: node.silence.as_secs_f64(),
+            doorbell: node
+                .doorbell
+                .map(|bell| ShmPeerDoorbell { kind: bell.kind.name().to_owned(), rung: bell.rung }),
             facts: Some(ShmFacts {
                 lsm_address: node.facts.lsm_address,
                 gsm_address: node.facts.gsm_address,
@@ -121,56 +149,65 @@ pub(super) fn rings(shared: &Shared) -> Option<ShmRings> {
     let snapshot = shared.fabric.as_ref()?.picture();
     let incarnation =
         |id| snapshot.nodes.iter().find(|node| node.id == id).map_or(0, |node| node.incarnation);
-    let ring = snapshot
-        .rings
-        .iter()
-        .map(|ring| ShmRing {
-            network: network_model(ring.network),
-            transmitter: ring.transmitter.get(),
-            receiver: ring.receiver.get(),
-            queue: ring.queue,
-            transmitter_incarnation: incarnation(ring.transmitter),
-            receiver_incarnation: incarnation(ring.receiver),
-            epoch: ring.epoch,
-            geometry: RingGeometry { slots: ring.slots, buffer_size: ring.buffer, size: ring.bytes },
-            write_pointer: ring.write_pointer,
-            read_pointer: ring.read_pointer,
-            occupancy: ring.occupancy,
-            frames: ring.frames,
-            octets: ring.frame_bytes,
-            full: ring.full,
-            invalid: ring.faults,
-        })
-        .collect();
-    let group_ring = snapshot
-        .groups
-        .iter()
-        .map(|group| ShmGroupRing {
-            network: network_model(group.network),
-            kind: if group.cast == Cast::Broadcast { GroupKind::Broadcast } else { GroupKind::Multicast },
-            owner: group.owner.map(|owner| owner.get()),
-            generation: group.generation,
-            position: group.position,
-            geometry: RingGeometry {
-                slots: group.geometry.lane_slots() as u32,
-                buffer_size: group.geometry.slot_bytes(),
-                size: group.geometry.bytes() as u64,
-            },
-            submitted: group.sent,
-            delivered: group.received,
-            lost: group.lost,
-            reader: group
-                .lag
-                .iter()
-                .map(|&(node, lag)| ShmGroupReader {
-                    node_id: node.get(),
-                    position: group.position.saturating_sub(lag),
-                    lag,
-                })
-                .collect(),
-        })
-        .collect();
+    let ring = snapshot.rings.iter().map(|ring| ring_model(ring, incarnation)).collect();
+    let group_ring = snapshot.groups.iter().map(group_ring_model).collect();
     Some(ShmRings { ring, group_ring })
+}
+
+fn ring_model(ring: &RingSnapshot, incarnation: impl Fn(NodeId) -> u64) -> ShmRing {
+    ShmRing {
+        network: network_model(ring.network),
+        queue: ring.queue,
+        transmitter: ring.transmitter.get(),
+        receiver: ring.receiver.get(),
+        transmitter_incarnation: incarnation(ring.transmitter),
+        receiver_incarnation: incarnation(ring.receiver),
+        epoch: ring.epoch,
+        geometry: RingGeometry { slots: ring.slots, buffer_size: ring.buffer, size: ring.bytes },
+        write_pointer: ring.write_pointer,
+        read_pointer: ring.read_pointer,
+        occupancy: ring.occupancy,
+        frames: ring.frames,
+        octets: ring.frame_bytes,
+        full: ring.full,
+        too_long: ring.too_long,
+        invalid: ring.faults,
+        distance_ns: ring.distance_ns,
+        copy_routine: ring.copy.map(|routine| match routine {
+            FabricCopyRoutine::Cached => CopyRoutine::Cached,
+            FabricCopyRoutine::Streaming => CopyRoutine::Streaming,
+        }),
+    }
+}
+
+fn group_ring_model(group: &GroupSnapshot) -> ShmGroupRing {
+    let reader = group.lag.iter().map(|lag| ShmGroupReader {
+        node_id: lag.reader.get(),
+        position: lag.references.map(|references| group.position.saturating_sub(references)),
+        lag: lag.references,
+        unread_slots: lag.lane_slots,
+        lost: lag.lost_frames,
+    });
+    ShmGroupRing {
+        network: network_model(group.network),
+        kind: if group.cast == Cast::Broadcast { GroupKind::Broadcast } else { GroupKind::Multicast },
+        owner: group.owner.map(|owner| owner.get()),
+        generation: group.generation,
+        position: group.position,
+        geometry: RingGeometry {
+            slots: group.geometry.lane_slots() as u32,
+            buffer_size: group.geometry.slot_bytes(),
+            size: group.geometry.bytes() as u64,
+        },
+        submitted: group.sent,
+        delivered: group.received,
+        lost: group.lost,
+        overwritten: group.overwritten,
+        filtered: group.filtered,
+        unwanted: group.unwanted,
+        unordered: group.unordered,
+        reader: reader.collect(),
+    }
 }
 
 /// Who serves the common addresses.

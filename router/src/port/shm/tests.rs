@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
-    Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, FabricConfig, Facts, NetworkParameters, NodeId, Timing,
+    Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, FabricConfig, Facts, GroupSnapshot, NetworkParameters,
+    NodeId, Timing,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -280,4 +281,34 @@ fn a_port_that_sleeps_is_woken_by_any_queue() {
         }
         assert_eq!(batch[0].bytes()[20], mark);
     }
+}
+
+/// A node alone says hello to nobody, as on any Ethernet: that is a frame sent and no drop, and the fabric counts it.
+#[test]
+fn a_group_that_nobody_has_joined_is_no_reason_to_drop() {
+    let folder = Folder::new();
+    let fabric = folder.join(1, 1);
+    let mut port = ShmPort::open(&fabric, Network::Lsm, "lsm0", 9000).unwrap();
+    let all_ospf_routers = [0x01, 0x00, 0x5e, 0, 0, 5];
+    let hello = frame(all_ospf_routers, port.info().mac, 0);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // Without carrier it is a drop: the node is not a member yet.
+    while port.transmit(&hello) == Err(DropReason::NoCarrier) {
+        assert!(Instant::now() < deadline, "the node did not become a member");
+        std::thread::yield_now();
+    }
+    for _ in 0..9 {
+        assert_eq!(port.transmit(&hello), Ok(()));
+    }
+    let unwanted = || {
+        let groups = fabric.snapshot().groups;
+        let ours = |group: &&GroupSnapshot| group.network == Network::Lsm && group.cast == Cast::Multicast;
+        groups.iter().find(ours).map_or((0, 0), |group| (group.unwanted, group.sent))
+    };
+    while unwanted().0 < 10 {
+        assert!(Instant::now() < deadline, "{:?} of 10 counted", unwanted());
+        port.prepare_sleep();
+        port.wake();
+    }
+    assert_eq!(unwanted(), (10, 0));
 }
