@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::Failure;
 
-/// The longest time for an answer beyond the time of the measurement, and for a start.
+/// The longest time for an answer beyond the time of the measurement.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// The same for the first answer. Where nodes share nothing but memory, each waits a failure timeout before it takes its id, one
+/// after the other.
+const START: Duration = Duration::from_secs(30);
 /// A contestant that fails more often than this in a row is left out.
 const FAILURES: usize = 3;
 
@@ -151,24 +154,28 @@ impl Drop for Process {
 pub(crate) struct Program {
     command: Command,
     process: Option<Process>,
+    /// How long it may take for the next answer.
+    patience: Duration,
 }
 
 impl Program {
     pub(crate) fn new(command: Command) -> Self {
-        Self { command, process: None }
+        Self { command, process: None, patience: START }
     }
 }
 
 impl Answers for Program {
     fn start(&mut self) -> Result<(), Failure> {
         self.process = Some(Process::start(&mut self.command)?);
+        self.patience = START;
         Ok(())
     }
 
     fn ask(&mut self, question: &str) -> Result<Vec<f64>, Failure> {
         let process = self.process.as_mut().ok_or("it does not run")?;
         process.say(question)?;
-        process.await_line(PATIENCE, |line| {
+        let patience = std::mem::replace(&mut self.patience, PATIENCE);
+        process.await_line(patience, |line| {
             line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()
         })
     }
