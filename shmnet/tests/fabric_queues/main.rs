@@ -126,7 +126,9 @@ fn a_frame_for_a_sleeper(
         sleepers.iter_mut().any(|sleeper| sleeper.receive(&mut buffer).is_some())
     });
     common::await_that("the bells are there, and everything is quiet", || {
-        let bells = fabrics.iter().all(|fabric| fabric.snapshot().nodes.iter().all(|node| node.doorbell));
+        let bells = fabrics
+            .iter()
+            .all(|fabric| fabric.snapshot().nodes.iter().all(|node| node.is_self || node.doorbell.is_some()));
         sender.flush();
         let quiet = sleepers.iter_mut().all(|sleeper| {
             while sleeper.receive(&mut buffer).is_some() {}
