@@ -23,7 +23,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Failure;
 use super::fabric::{config, node};
-use super::probe::{CORES, pin};
+use super::probe::{CORES, pin, unpin};
 use crate::row::median;
 
 /// The most nodes of the mesh.
@@ -145,13 +145,20 @@ impl Part {
                 Ok(timed(begun, frames))
             }
             "poll" => Ok(vec![self.idle_poll()?]),
-            "serve" => self.serve(node(number)?, input),
+            "serve" => {
+                unpin()?;
+                self.serve(node(number)?, input)
+            }
             "forget" => self.forget(node(number)?),
             "leave" => {
                 self.members.retain(|member| member.number != number);
                 Ok(vec![0.0])
             }
-            "start" => self.start(number),
+            "start" => {
+                // As the threads of a node run that has just been started: on any core.
+                unpin()?;
+                self.start(number)
+            }
             _ => Err(format!("not a command: {what}").into()),
         }
     }

@@ -120,3 +120,10 @@ pub(crate) fn pin(core: usize) -> Result<(), Failure> {
     set.set(core);
     Ok(sched_setaffinity(None, &set)?)
 }
+
+/// Lets this thread, and those that it starts, run on both cores again.
+pub(crate) fn unpin() -> Result<(), Failure> {
+    let mut set = CpuSet::new();
+    CORES.into_iter().for_each(|core| set.set(core));
+    Ok(sched_setaffinity(None, &set)?)
+}
