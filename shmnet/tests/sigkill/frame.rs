@@ -5,7 +5,7 @@ use isthmus_shmnet::Cast;
 use super::support::pattern;
 
 /// The words of a frame before its filling.
-const HEADER: usize = 9 * 8;
+const HEADER: usize = 11 * 8;
 
 /// What a frame says. Numbers of frames begin with 1; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Frame {
     /// The last broadcast and multicast frame that the sender had of the receiver, in the incarnation `heard`.
     pub heard: u64,
     pub heard_numbers: [u64; 2],
+    /// The sender's last broadcast and multicast frame.
+    pub cast_numbers: [u64; 2],
 }
 
 pub fn kind(cast: Cast) -> u16 {
@@ -38,10 +40,21 @@ pub fn kind(cast: Cast) -> u16 {
 impl Frame {
     /// The frame as bytes, with a filling of a length that depends on it.
     pub fn encode(&self, filling: usize) -> Vec<u8> {
-        let [broadcast, multicast] = self.heard_numbers;
+        let [[broadcast, multicast], [own_broadcast, own_multicast]] =
+            [self.heard_numbers, self.cast_numbers];
         let who = u64::from(self.from) << 16 | u64::from(self.kind);
-        let words =
-            [who, self.incarnation, self.number, self.to, self.to_before, self.heard, broadcast, multicast];
+        let words = [
+            who,
+            self.incarnation,
+            self.number,
+            self.to,
+            self.to_before,
+            self.heard,
+            broadcast,
+            multicast,
+            own_broadcast,
+            own_multicast,
+        ];
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let rest = pattern(self.number ^ self.incarnation << 32 ^ who << 48, filling);
         let check = hash(bytes.iter().chain(&rest));
@@ -57,7 +70,7 @@ impl Frame {
             Some(u64::from_le_bytes(word.try_into().ok()?))
         };
         let rest = bytes.get(HEADER..)?;
-        if hash(bytes[..HEADER - 8].iter().chain(rest)) != word(8)? {
+        if hash(bytes[..HEADER - 8].iter().chain(rest)) != word(10)? {
             return None;
         }
         Some(Self {
@@ -69,6 +82,7 @@ impl Frame {
             to_before: word(4)?,
             heard: word(5)?,
             heard_numbers: [word(6)?, word(7)?],
+            cast_numbers: [word(8)?, word(9)?],
         })
     }
 }

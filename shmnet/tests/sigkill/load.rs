@@ -46,6 +46,8 @@ pub struct Load {
     cast: [[u64; 2]; 2],
     /// By network and member: its incarnation, and what it has, or need not have, of the group frames.
     members: BTreeMap<(usize, NodeId), (u64, [u64; 2])>,
+    /// By network and sender: its incarnation, and its group frames when it knew this node already.
+    known: BTreeMap<(usize, NodeId), (u64, [u64; 2])>,
     input: String,
 }
 
@@ -91,6 +93,7 @@ impl Load {
             unicast: BTreeMap::new(),
             cast: [[0; 2]; 2],
             members: BTreeMap::new(),
+            known: BTreeMap::new(),
             input: String::new(),
         }
     }
@@ -155,7 +158,12 @@ impl Load {
             wrong("to a life to come");
         }
         if frame.incarnation == before.incarnation {
-            if frame.number != before.number + 1 {
+            // A joiner hears the groups before all know it, and until then nobody waits for it.
+            let known = self.known.get(&(network, from)).filter(|known| known.0 == frame.incarnation);
+            let is_early = frame.kind > 0
+                && frame.number > before.number
+                && known.is_none_or(|known| frame.number <= known.1[usize::from(frame.kind) - 1] + 1);
+            if frame.number != before.number + 1 && !is_early {
                 wrong("out of order, doubled or lost");
             }
             // What was certainly put into the ring of another life of this node, was read there.
@@ -167,6 +175,11 @@ impl Load {
             stream.count = 1;
         }
         stream.frame = frame;
+        if frame.kind == 0
+            && self.known.get(&(network, from)).is_none_or(|known| known.0 != frame.incarnation)
+        {
+            self.known.insert((network, from), (frame.incarnation, frame.cast_numbers));
+        }
         if frame.heard == self.incarnation
             && let Some((incarnation, has)) = self.members.get_mut(&(network, from))
             && *incarnation == frame.incarnation
@@ -204,6 +217,7 @@ impl Load {
             to_before,
             heard,
             heard_numbers: last.map(number_of),
+            cast_numbers: self.cast[network],
         };
         let filling = self.random.below(700) as usize;
         match self.endpoints[network].transmit(
