@@ -62,6 +62,9 @@ impl Control {
         let Some(life) = &self.life else { return };
         let still = |node: &NodeId| survey::accusation(&self.setup, *node, life.incarnation).is_some();
         let accusers: Vec<NodeId> = self.accusers.iter().copied().filter(still).collect();
+        // Who does not say so any more, as its arena is between two incarnations, may say so again in its next one. That is another
+        // accusation: were it passed over as weighed before, the two would never meet again.
+        self.accusers.retain(|node| accusers.contains(node));
         let peers = self.peers.len() + accusers.len();
         if let Some(by) = accusers.first()
             && self.refutations.is_worth_it(Instant::now(), &accusers, peers)

@@ -108,6 +108,11 @@ impl Process {
         Ok(Self { input: child.stdin.take(), child, lines })
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn say(&mut self, line: &str) -> Result<(), Failure> {
         let input = self.input.as_mut().ok_or("no pipe")?;
         writeln!(input, "{line}")?;

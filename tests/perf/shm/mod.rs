@@ -18,6 +18,7 @@
 //!
 //! The peers' programs are built by `tests/perf/shm/prepare.sh` from `tests/perf/peers`.
 
+mod asleep;
 mod contestant;
 mod examples;
 mod fabric;
@@ -69,6 +70,7 @@ const HUGE_PAGES: &str = "ISTHMUS_HUGE_PAGES";
 pub(crate) fn worker(words: &[String]) -> Result<(), Failure> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match &words[..] {
+        ["asleep", rest @ ..] => asleep::run(rest),
         ["fabric", rest @ ..] => fabric::run(rest),
         ["mesh", rest @ ..] => mesh_node::run(rest),
         ["udp", rest @ ..] => udp::run(rest),
@@ -96,7 +98,7 @@ pub(crate) enum Part {
     Profile,
     /// What examples of the fabric's crate measure.
     Examples,
-    /// Processor time of an idle node.
+    /// Processor time of an idle node, and of members of each kind of memory.
     Idle,
 }
 
@@ -136,6 +138,10 @@ pub(crate) fn measure(
         match catch_unwind(|| crate::idle::measure(1)) {
             Ok(rows) => outcome.rows.extend(rows),
             Err(_) => outcome.leave_out("the idle cost: it needs FRR and this tree's program".into()),
+        }
+        match asleep::measure(runs.min(3)) {
+            Ok(rows) => outcome.rows.extend(rows),
+            Err(error) => outcome.leave_out(format!("the idle cost of each kind of memory: {error}")),
         }
     }
     let document = outcome.to_json(machine);
