@@ -35,8 +35,10 @@ impl Live {
         for inner in ["segment", "state"] {
             fs::create_dir_all(directory.join(inner)).unwrap();
         }
-        // Whoever the node runs as can reach it here.
-        fs::copy(binary(), directory.join("isthmus")).unwrap();
+        // Whoever the node runs as can reach it here. By another process: a program started meanwhile by another test would have
+        // the copy open for writing for a moment, and then nobody can execute it.
+        let copied = Command::new("cp").arg(binary()).arg(directory.join("isthmus")).status().unwrap();
+        assert!(copied.success(), "cannot copy the program");
         fs::write(directory.join("node.yaml"), configuration(&directory.display().to_string())).unwrap();
         let log = fs::File::create(directory.join("log")).unwrap();
         let child = unprivileged(&directory)
