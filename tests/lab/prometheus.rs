@@ -17,6 +17,7 @@ pub(crate) const PORT: u16 = 9300;
 
 /// Queries that may be empty, and why. A query that is not named here shows at least one sample of the lab.
 const MAY_BE_EMPTY: &[(&str, &str)] = &[
+    ("forwarding.json / Entries that made no sense / B", "no node of the lab is put in quarantine"),
     ("overview.json / Configuration / B", "nobody has changed the configuration"),
     ("overview.json / Configuration / D", "no configuration waits to be confirmed"),
     ("forwarding.json / Frames lost to full rings", "0 of 0 frames on a ring without traffic is no number"),
