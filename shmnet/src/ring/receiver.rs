@@ -201,9 +201,12 @@ impl Receiver {
         if self.ahead.is_some() || slots < 2 {
             return;
         }
+        let is_published = |position| {
+            SlotWord::unpack(self.slots.load_u64(self.slot(position), Relaxed)).lap == self.lap(position)
+        };
+        // The first one is looked at in any case; of a ring without traffic no other line is.
         let last = self.read + slots - 1;
-        let word = SlotWord::unpack(self.slots.load_u64(self.slot(last), Relaxed));
-        if word.lap == self.lap(last) {
+        if is_published(self.read) && is_published(last) {
             for position in self.read..last {
                 let slot = self.slot(position);
                 self.slots.prefetch(slot);
