@@ -25,6 +25,19 @@ pub struct InstanceConfig {
     pub spf_delay: Duration,
 }
 
+impl Default for InstanceConfig {
+    /// A router without a name, areas or interfaces; 16 equal paths, routes calculated at once.
+    fn default() -> Self {
+        Self {
+            router_id: RouterId(Ipv4Addr::UNSPECIFIED),
+            areas: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+            maximum_paths: 16,
+            spf_delay: Duration::ZERO,
+        }
+    }
+}
+
 impl AreaType {
     /// Whether AS-external advertisements are flooded through the area.
     pub fn takes_externals(self) -> bool {
@@ -175,4 +188,30 @@ pub struct InterfaceConfig {
     /// Further stub prefixes announced with this interface while it is up, with their cost:
     /// secondary addresses, the common address.
     pub stub_prefixes: Vec<(Ipv4Net, u16)>,
+}
+
+impl Default for InterfaceConfig {
+    /// A point-to-point interface of the backbone without an address, with the timers of appendix C.3, cost 10 and an
+    /// Ethernet's MTU.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            area: AreaId::BACKBONE,
+            interface_type: InterfaceType::PointToPoint,
+            address: Ipv4Net::default(),
+            unnumbered: false,
+            unicast_to: None,
+            cost: 10,
+            hello_interval: Duration::from_secs(10),
+            dead_interval: Duration::from_secs(40),
+            retransmit_interval: Duration::from_secs(5),
+            transmit_delay: 1,
+            mtu: 1500,
+            mtu_ignore: false,
+            passive: false,
+            priority: 1,
+            authentication: Authentication::Null,
+            stub_prefixes: Vec::new(),
+        }
+    }
 }

@@ -16,21 +16,11 @@ fn interface(area: AreaId, address: &str) -> InterfaceConfig {
     InterfaceConfig {
         name: address.to_owned(),
         area,
-        interface_type: InterfaceType::PointToPoint,
         address: address.parse().unwrap(),
-        unnumbered: false,
-        unicast_to: None,
         cost: 1,
         hello_interval: Duration::from_secs(1),
         dead_interval: Duration::from_secs(4),
-        retransmit_interval: Duration::from_secs(5),
-        transmit_delay: 1,
-        mtu: 1500,
-        mtu_ignore: false,
-        passive: false,
-        priority: 1,
-        authentication: Authentication::Null,
-        stub_prefixes: Vec::new(),
+        ..InterfaceConfig::default()
     }
 }
 
@@ -45,7 +35,7 @@ fn border_router(now: Instant) -> (Instance, InstanceConfig) {
             (INSIDE, interface(area, "172.17.0.1/30")),
         ]),
         maximum_paths: 1,
-        spf_delay: Duration::ZERO,
+        ..InstanceConfig::default()
     };
     let mut engine = Instance::new(now, config.clone(), 1);
     for id in config.interfaces.keys() {

@@ -41,21 +41,9 @@ pub(crate) fn link_config() -> InterfaceConfig {
     InterfaceConfig {
         name: "link".to_owned(),
         area: AreaId::BACKBONE,
-        interface_type: InterfaceType::PointToPoint,
         address: "172.16.0.1/30".parse().expect("an address"),
-        unnumbered: false,
-        unicast_to: None,
         cost: 10,
-        hello_interval: Duration::from_secs(10),
-        dead_interval: Duration::from_secs(40),
-        retransmit_interval: Duration::from_secs(5),
-        transmit_delay: 1,
-        mtu: 1500,
-        mtu_ignore: false,
-        passive: false,
-        priority: 1,
-        authentication: Authentication::Null,
-        stub_prefixes: Vec::new(),
+        ..InterfaceConfig::default()
     }
 }
 
@@ -71,7 +59,7 @@ impl Bench {
             areas: BTreeMap::from([(AreaId::BACKBONE, area)]),
             interfaces: BTreeMap::from([(LINK, link)]),
             maximum_paths: 4,
-            spf_delay: Duration::ZERO,
+            ..InstanceConfig::default()
         };
         let now = Instant(1_000_000_000);
         let engine = Instance::new(now, config.clone(), 1);

@@ -121,13 +121,7 @@ impl Network {
     pub(crate) fn router(&mut self) -> NodeId {
         let id = self.nodes.len();
         let router_id = RouterId(Ipv4Addr::from(0x0a00_0001 + id as u32));
-        let config = InstanceConfig {
-            router_id,
-            areas: BTreeMap::new(),
-            interfaces: BTreeMap::new(),
-            maximum_paths: 16,
-            spf_delay: Duration::ZERO,
-        };
+        let config = InstanceConfig { router_id, ..InstanceConfig::default() };
         self.nodes.push(Node { config, instance: None, fib: BTreeMap::new(), life: 0, wake: None });
         id
     }
@@ -565,18 +559,9 @@ fn interface_config(
         area,
         interface_type,
         address,
-        unnumbered: false,
-        unicast_to: None,
         cost,
         hello_interval: seconds(1),
         dead_interval: seconds(4),
-        retransmit_interval: seconds(5),
-        transmit_delay: 1,
-        mtu: 1500,
-        mtu_ignore: false,
-        passive: false,
-        priority: 1,
-        authentication: Authentication::Null,
-        stub_prefixes: Vec::new(),
+        ..InterfaceConfig::default()
     }
 }

@@ -3,7 +3,6 @@
 //! whichever of the equal next hops is taken anywhere, or are discarded by a range; they never go round.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use isthmus_ospf::abr::{Summaries, SummaryTarget, desired_summaries};
@@ -119,13 +118,7 @@ impl Network {
 
     fn summaries(&self, number: u32) -> BTreeMap<AreaId, Summaries> {
         let seen = self.seen_by(number);
-        let mut config = InstanceConfig {
-            router_id: rid(number),
-            areas: BTreeMap::new(),
-            interfaces: BTreeMap::new(),
-            maximum_paths: 16,
-            spf_delay: Duration::ZERO,
-        };
+        let mut config = InstanceConfig { router_id: rid(number), ..InstanceConfig::default() };
         for (area, seen) in self.areas_of(number).into_iter().zip(&seen) {
             let topology = &self.areas[area];
             let settings = AreaConfig { ranges: topology.ranges.clone(), ..AreaConfig::default() };

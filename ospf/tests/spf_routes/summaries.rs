@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use isthmus_ospf::abr::{Summaries, SummaryTarget, active_ranges, desired_summaries, link_state_ids};
-use isthmus_ospf::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaConfig, InstanceConfig, InterfaceConfig};
 use isthmus_ospf::types::{AreaId, InterfaceId, LS_INFINITY};
 use isthmus_ospf::wire::{LsType, RouterFlags};
 use proptest::prelude::*;
@@ -15,13 +15,7 @@ use crate::topology::{Seen, Topology, area, calculate, external, ip, net, rid};
 
 /// The configuration of router 1 with the areas and interfaces that `seen_by` made.
 fn config(areas: &[(&Topology, &Seen)]) -> InstanceConfig {
-    let mut config = InstanceConfig {
-        router_id: rid(1),
-        areas: BTreeMap::new(),
-        interfaces: BTreeMap::new(),
-        maximum_paths: 8,
-        spf_delay: Duration::ZERO,
-    };
+    let mut config = InstanceConfig { router_id: rid(1), maximum_paths: 8, ..InstanceConfig::default() };
     for (topology, seen) in areas {
         let settings = AreaConfig { ranges: topology.ranges.clone(), ..AreaConfig::default() };
         config.areas.insert(topology.area, settings);
@@ -36,21 +30,11 @@ pub(crate) fn interface(area: AreaId) -> InterfaceConfig {
     InterfaceConfig {
         name: "x".into(),
         area,
-        interface_type: InterfaceType::PointToPoint,
         address: net("192.168.0.1/24"),
-        unnumbered: false,
-        unicast_to: None,
         cost: 1,
         hello_interval: Duration::from_secs(1),
         dead_interval: Duration::from_secs(4),
-        retransmit_interval: Duration::from_secs(5),
-        transmit_delay: 1,
-        mtu: 1500,
-        mtu_ignore: false,
-        passive: false,
-        priority: 1,
-        authentication: Authentication::Null,
-        stub_prefixes: Vec::new(),
+        ..InterfaceConfig::default()
     }
 }
 

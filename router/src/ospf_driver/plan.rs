@@ -187,8 +187,6 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
         area: ospf.area,
         interface_type: ospf.interface_type,
         address,
-        unnumbered: false,
-        unicast_to: None,
         cost: ospf.cost,
         hello_interval: ospf.hello_interval,
         dead_interval: ospf.dead_interval,
@@ -199,6 +197,6 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
         passive: ospf.passive,
         priority: ospf.priority,
         authentication: ospf.authentication.clone(),
-        stub_prefixes: Vec::new(),
+        ..InterfaceConfig::default()
     }
 }
