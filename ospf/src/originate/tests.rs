@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use crate::Instance;
-use crate::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
+use crate::config::{AreaConfig, InstanceConfig, InterfaceConfig};
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 
 const INSIDE: InterfaceId = InterfaceId(2);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use isthmus_ospf::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaConfig, InstanceConfig, InterfaceConfig};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId, SeqNum};
 use isthmus_ospf::view::{InterfaceView, NeighborState};
 use isthmus_ospf::wire::{

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::{AreaConfig, Authentication, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaConfig, InstanceConfig, InterfaceConfig, InterfaceType};
 use isthmus_ospf::route::{Route, RouteChange};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use isthmus_ospf::view::{InterfaceView, NeighborState};
