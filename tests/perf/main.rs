@@ -7,6 +7,7 @@
 //! | [`idle`] | `idle` |
 //! | [`start`] | `full-at-frr`, `route-at-frr` |
 //! | [`shm`] | the shared memory beside DPDK's memif, iceoryx2, veth and a bare ring |
+//! | [`ospf`] | the OSPF engine beside FRR and BIRD on the same database |
 //! | [`failover`] | `killed-outward`, `killed-inward` |
 //! | [`row`] | what a row says |
 
@@ -19,6 +20,7 @@
 
 mod failover;
 mod idle;
+mod ospf;
 mod row;
 mod shm;
 mod start;
@@ -47,12 +49,15 @@ struct Arguments {
     /// How often; each measurement has its own default.
     #[arg(long)]
     runs: Option<usize>,
-    /// Writes the page about it below `docs/performance`. Only `shm` has one.
+    /// Writes the page about it below `docs/performance`. `shm` and `ospf` have one.
     #[arg(long)]
     report: bool,
     /// Measures one part only. Only `shm` has parts.
     #[arg(long)]
     only: Option<shm::Part>,
+    /// Measures on one network only, `routers` or `externals`. Only `ospf` has them.
+    #[arg(long)]
+    network: Option<String>,
     /// Keeps samples that other processes have disturbed. Only `shm` drops them.
     #[arg(long)]
     busy: bool,
@@ -70,6 +75,8 @@ enum Name {
     FailoverKilled,
     /// The shared memory beside DPDK's memif, iceoryx2, veth and a bare ring.
     Shm,
+    /// The OSPF engine beside FRR and BIRD, on the same injected database.
+    Ospf,
     /// The document of `isthmus demo --once --json`.
     Demo,
 }
@@ -81,11 +88,10 @@ fn main() {
     // A process that a measurement starts.
     let words: Vec<String> = env::args().skip(1).collect();
     if let Some(("shm-worker", words)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        if let Err(error) = shm::worker(words) {
-            eprintln!("{error}");
-            exit(1);
-        }
-        return;
+        return end_on(shm::worker(words));
+    }
+    if let Some(("ospf-injector", words)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return end_on(ospf::injector(words));
     }
     let arguments = Arguments::parse();
     let runs = |default: usize| arguments.runs.unwrap_or(default);
@@ -94,12 +100,11 @@ fn main() {
         Name::Demo => json!({ "machine": machine, "rows": [], "demo": demo() }),
         Name::Shm => {
             let page = arguments.report.then_some(Path::new(PAGES));
-            shm::measure(machine, runs(shm::RUNS), (arguments.only, arguments.busy), page).unwrap_or_else(
-                |error| {
-                    eprintln!("{error}");
-                    exit(1)
-                },
-            )
+            end_on(shm::measure(machine, runs(shm::RUNS), (arguments.only, arguments.busy), page))
+        }
+        Name::Ospf => {
+            let page = arguments.report.then_some(Path::new(PAGES));
+            end_on(ospf::measure(machine, runs(ospf::CHANGES), arguments.network.as_deref(), page))
         }
         Name::TapTcp => rows(machine, tcp::measure(runs(9))),
         Name::Idle => rows(machine, idle::measure(runs(1))),
@@ -111,6 +116,14 @@ fn main() {
         fs::write(path, &text).unwrap_or_else(|error| panic_on(path, &error));
     }
     print!("{text}");
+}
+
+/// The result, or the end of the program with the error said.
+fn end_on<T>(result: Result<T, shm::Failure>) -> T {
+    result.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        exit(1)
+    })
 }
 
 fn rows(machine: Value, rows: Vec<Row>) -> Value {

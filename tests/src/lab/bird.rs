@@ -46,6 +46,12 @@ impl Bird {
         assert!(answer.stdout.contains("Reconfigur"), "{}", answer.text());
     }
 
+    /// The ids of its processes.
+    pub fn processes(&self) -> Vec<u32> {
+        let daemons = [&self.daemon];
+        daemons.iter().filter_map(|daemon| daemon.borrow().as_ref().and_then(Process::pid)).collect()
+    }
+
     /// The output of a `show` command.
     pub fn show(&self, command: &str) -> String {
         self.client(&format!("show {command}")).stdout

@@ -50,6 +50,12 @@ impl Frr {
         frr
     }
 
+    /// The ids of its processes.
+    pub fn processes(&self) -> Vec<u32> {
+        let daemons = [&self.zebra, &self.ospfd];
+        daemons.iter().filter_map(|daemon| daemon.borrow().as_ref().and_then(Process::pid)).collect()
+    }
+
     /// The output of a `show` command.
     pub fn show(&self, command: &str) -> String {
         self.vtysh(command).stdout
