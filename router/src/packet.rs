@@ -2,7 +2,12 @@
 //!
 //! A worker owns its pool; buffers are taken and returned without allocation while packets flow (I4).
 //! A buffer that travels to another thread (host stack, OSPF driver) comes back over the same link.
+//!
+//! The buffers of a pool are parts of one allocation of zeroed memory, which the system maps page by page as they are first
+//! written; and a pool gives the buffer first that came back last. What a router needs in a burst costs it memory from the
+//! first such burst on, and not before.
 
+use bytes::BytesMut;
 use isthmus_shmnet::Network;
 
 use crate::forward::InterfaceIndex;
@@ -12,10 +17,12 @@ use crate::forward::InterfaceIndex;
 pub const FRAME_CAPACITY: usize = 9088;
 /// Room in front of the frame, for headers that are put before it.
 pub const HEADROOM: usize = 128;
+/// What a buffer takes of its pool's memory.
+const BUFFER_LEN: usize = HEADROOM + FRAME_CAPACITY;
 
 /// One frame or datagram with room in front of it.
 pub struct PacketBuffer {
-    storage: Box<[u8]>,
+    storage: BytesMut,
     start: usize,
     end: usize,
     /// The interface that it came in on, or that it goes out on.
@@ -25,10 +32,10 @@ pub struct PacketBuffer {
 }
 
 impl PacketBuffer {
-    fn new() -> Self {
+    /// An empty buffer in its part of the pool's memory.
+    fn new(storage: BytesMut) -> Self {
         Self {
-            // Zeroed by the allocator: pages of a buffer that was never used cost no memory.
-            storage: vec![0; HEADROOM + FRAME_CAPACITY].into_boxed_slice(),
+            storage,
             start: HEADROOM,
             end: HEADROOM,
             interface: InterfaceIndex::NONE,
@@ -104,8 +111,11 @@ pub struct Pool {
 impl Pool {
     /// A pool that holds `count` buffers, all allocated now.
     pub fn new(count: usize) -> Self {
+        let mut memory = BytesMut::zeroed(count * BUFFER_LEN);
         let mut free = Vec::with_capacity(count);
-        free.resize_with(count, PacketBuffer::new);
+        free.extend((0..count).map(|_| PacketBuffer::new(memory.split_to(BUFFER_LEN))));
+        // The first buffers of the memory are given first.
+        free.reverse();
         Self { free }
     }
 
