@@ -7,11 +7,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 use crate::types::{AreaId, InterfaceId, RouterId};
 
 /// One OSPFv2 instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct InstanceConfig {
     /// This router's name in the autonomous system.
     pub router_id: RouterId,
@@ -59,12 +61,14 @@ impl InstanceConfig {
 }
 
 /// Whether an area takes external routes (RFC 2328 section 3.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AreaType {
     /// Carries everything.
     #[default]
     Normal,
     /// Takes no AS-external advertisements: its border routers announce a default route instead. Never the backbone.
+    #[serde(rename_all = "kebab-case")]
     Stub {
         /// What a border router announces the default route with (StubDefaultCost), 0 to 16777215.
         default_cost: u32,
@@ -75,7 +79,8 @@ pub enum AreaType {
 }
 
 /// An area (RFC 2328 appendix C.2).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct AreaConfig {
     /// Normal or stub.
     pub area_type: AreaType,
@@ -89,7 +94,8 @@ pub struct AreaConfig {
 }
 
 /// An address range of an area (RFC 2328 section 12.4.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct AreaRange {
     /// Networks inside this prefix are condensed into it.
     pub prefix: Ipv4Net,
@@ -100,7 +106,8 @@ pub struct AreaRange {
 }
 
 /// How packets travel on an interface's network (RFC 2328 section 1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum InterfaceType {
     /// Two routers.
     #[default]
@@ -113,7 +120,8 @@ pub enum InterfaceType {
 }
 
 /// How packets prove where they come from (RFC 2328 appendix D).
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Authentication {
     /// Not at all.
     #[default]
@@ -125,7 +133,8 @@ pub enum Authentication {
 }
 
 /// A key of keyed MD5 (RFC 2328 section D.3).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Md5Key {
     /// Its number, which packets carry.
     pub id: u8,
@@ -151,7 +160,8 @@ impl fmt::Debug for Md5Key {
 }
 
 /// An interface (RFC 2328 appendix C.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct InterfaceConfig {
     /// Its name in the router, for views and events.
     pub name: String,

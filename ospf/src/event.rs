@@ -2,13 +2,16 @@
 
 use std::net::Ipv4Addr;
 
+use serde::Serialize;
+
 use crate::error::Refusal;
 use crate::route::RouteChange;
 use crate::types::{InterfaceId, RouterId};
 use crate::view::{InterfaceState, NeighborState};
 
 /// One thing for the caller to do, in the order in which [`crate::Instance::poll_output`] gives them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Output {
     /// Send a packet.
     Transmit(Transmit),
@@ -19,7 +22,8 @@ pub enum Output {
 }
 
 /// A packet to send: protocol 89, TTL 1, precedence internetwork control (RFC 2328 section A.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Transmit {
     /// Where it leaves.
     pub interface: InterfaceId,
@@ -28,11 +32,13 @@ pub struct Transmit {
     /// AllSPFRouters or a neighbor.
     pub destination: Ipv4Addr,
     /// The payload of the IP datagram.
+    #[serde(serialize_with = "crate::record::text::hex::serialize")]
     pub payload: Vec<u8>,
 }
 
 /// Events with the names and contents of RFC 9129 section 2.9, and the change of role.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Notification {
     /// `if-state-change`.
     InterfaceStateChange {
@@ -64,6 +70,7 @@ pub enum Notification {
         /// The type of the packet, 1 to 5.
         packet_type: u8,
         /// What does not agree, with both values: see [`Refusal::mismatch`].
+        #[serde(serialize_with = "crate::record::text::refusal")]
         error: Refusal,
     },
     /// `if-rx-bad-packet`: a packet that cannot be parsed.
@@ -73,6 +80,7 @@ pub enum Notification {
         /// Who sent it.
         source: Ipv4Addr,
         /// What is wrong with it.
+        #[serde(serialize_with = "crate::record::text::refusal")]
         error: Refusal,
     },
     /// This router has become an area border router, or is none any more.

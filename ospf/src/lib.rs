@@ -30,6 +30,7 @@
 //! | `originate` | our own advertisements and when they may change | sections 12.4, 13.4 |
 //! | `area` | an area: its database and what we say in it | section 6 |
 //! | [`event`] | what the instance says to its caller | |
+//! | [`record`] | all inputs and outputs as lines of JSON, and their replay | |
 //! | [`error`] | why packets are refused | |
 //! | [`mismatch`] | what other routers are configured differently | |
 //! | `timer`, `log` | what is due when; the last route calculations | |
@@ -77,6 +78,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod mismatch;
+pub mod record;
 pub mod route;
 pub mod spf;
 pub mod types;

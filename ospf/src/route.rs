@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use serde::Serialize;
 
 use crate::types::{AreaId, InterfaceId, RouterId};
 
 /// How a destination is reached, from the most preferred to the least (section 11).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PathType {
     /// Inside an attached area.
     IntraArea,
@@ -26,7 +28,8 @@ pub enum PathType {
 
 /// One of the equal ways to a destination. Ordered so that a limit on their number always keeps the
 /// same ones.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct NextHop {
     /// Interface that packets leave by.
     pub interface: InterfaceId,
@@ -38,7 +41,8 @@ pub struct NextHop {
 }
 
 /// A route to a network.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Route {
     /// How the network is reached.
     pub path_type: PathType,
@@ -99,7 +103,8 @@ pub struct RouteTable {
 }
 
 /// What to do to the previous table to make it the present one.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RouteChange {
     /// A route that is new or differs from the one before.
     Install {

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Request::Ask(global, question) => cli::ask(global, question),
         Request::Shm(form, action) => segment::shm(form, &action),
         Request::Bench(form, action) => segment::bench(form, &action),
-        Request::Run(config, wait) => logged(|| node::run(&config, wait)),
+        Request::Run(config, options) => logged(|| node::run(&config, &options)),
         Request::Demo(DemoArgs { once, json }) => logged(|| demo::run(DemoOptions { once, json })),
     }
 }

@@ -27,6 +27,7 @@ mod neighbors;
 mod networks;
 mod prometheus;
 mod reconfigure;
+mod recording;
 mod refusals;
 mod restarts;
 mod settings;

@@ -12,12 +12,15 @@
 //! | type of an area | the interfaces of that area go down and up |
 //! | router id | everything starts again |
 
+use std::borrow::Cow;
+
 use crate::Instance;
 use crate::area::Area;
 use crate::config::{InstanceConfig, InterfaceConfig, InterfaceType};
 use crate::interface::{Destination, Interface};
 use crate::lsdb::Scope;
 use crate::neighbor::{Event, NeighborKey};
+use crate::record::Input;
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId};
 use crate::view::NeighborState;
@@ -25,7 +28,7 @@ use crate::view::NeighborState;
 impl Instance {
     /// Takes a new configuration and applies what differs.
     pub fn handle_config(&mut self, now: Instant, config: InstanceConfig) {
-        if !self.begin(now) || config == self.config {
+        if !self.begin(now, &Input::Config(Cow::Borrowed(&config))) || config == self.config {
             return;
         }
         if config.router_id != self.config.router_id {

@@ -5,6 +5,7 @@
 //! summaries follow the routes, and what is to be flooded leaves in as few packets as possible.
 
 mod config;
+mod outputs;
 mod packet;
 mod random;
 mod routing;
@@ -12,7 +13,8 @@ mod routing_views;
 mod shutdown;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::area::Area;
@@ -24,10 +26,12 @@ use crate::log::SpfLog;
 use crate::lsdb::{Lsdb, Scope};
 use crate::neighbor::{Event, NeighborKey};
 use crate::originate::Origination;
+use crate::record::{Input, Recorder};
 use crate::route::RouteTable;
 use crate::timer::{TimerId, Timers};
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::wire::LsaKey;
+use outputs::Outputs;
 use random::Random;
 
 pub(crate) use routing::{InstanceStatistics, SpfRequest};
@@ -46,7 +50,7 @@ pub struct Instance {
     pub(crate) timers: Timers,
     pub(crate) random: Random,
     pub(crate) sequence: SequenceClock,
-    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) outputs: Outputs,
     pub(crate) pending: Pending,
     /// A calculation of routes that is due at the end of the call, or when its timer fires.
     pub(crate) spf_request: Option<SpfRequest>,
@@ -78,6 +82,17 @@ pub(crate) struct Pending {
 impl Instance {
     /// An instance whose interfaces are all down. The `seed` feeds jitter and nothing else.
     pub fn new(now: Instant, config: InstanceConfig, seed: u64) -> Self {
+        Self::build(now, config, seed, None)
+    }
+
+    /// Like [`Instance::new`], with a recorder that hears of this and of all that follows (see [`crate::record`]).
+    pub fn recorded(now: Instant, config: InstanceConfig, seed: u64, recorder: Box<dyn Recorder>) -> Self {
+        Self::build(now, config, seed, Some(recorder))
+    }
+
+    fn build(now: Instant, config: InstanceConfig, seed: u64, recorder: Option<Box<dyn Recorder>>) -> Self {
+        let mut outputs = Outputs::recorded(recorder);
+        outputs.begin(now, &Input::Start { config: Cow::Borrowed(&config), seed });
         let interfaces =
             config.interfaces.iter().map(|(id, config)| (*id, Interface::new(now, config.clone()))).collect();
         let areas = config.areas.keys().map(|id| (*id, Area::default())).collect();
@@ -89,7 +104,7 @@ impl Instance {
             timers: Timers::default(),
             random: Random::new(seed),
             sequence: SequenceClock::default(),
-            outputs: VecDeque::new(),
+            outputs,
             pending: Pending::default(),
             spf_request: None,
             dead: BTreeSet::new(),
@@ -105,6 +120,7 @@ impl Instance {
     /// numbers start there (RFC 2328 section D.3), so that neighbors believe a router that has restarted. Without
     /// it they start at the time of the engine's own clock.
     pub fn set_wall_clock(&mut self, now: Instant, seconds: u32) {
+        self.outputs.begin(now, &Input::WallClock { seconds });
         self.sequence.set(now, seconds);
     }
 
@@ -118,7 +134,8 @@ impl Instance {
         destination: Ipv4Addr,
         payload: &[u8],
     ) {
-        if !self.begin(now) {
+        let packet = Input::Packet { interface, source, destination, payload: Cow::Borrowed(payload) };
+        if !self.begin(now, &packet) {
             return;
         }
         self.receive(now, interface, source, destination, payload);
@@ -127,7 +144,7 @@ impl Instance {
 
     /// Does what is due at `now`. Calling it early is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if !self.begin(now) {
+        if !self.begin(now, &Input::Timeout) {
             return;
         }
         while let Some(timer) = self.timers.take_due(now) {
@@ -138,7 +155,7 @@ impl Instance {
 
     /// Takes the state of an interface's link. Interfaces start down.
     pub fn handle_link(&mut self, now: Instant, interface: InterfaceId, up: bool) {
-        if !self.begin(now) {
+        if !self.begin(now, &Input::Link { interface, up }) {
             return;
         }
         if let Some(state) = self.interfaces.get_mut(&interface) {
@@ -158,7 +175,7 @@ impl Instance {
     /// RouterDeadInterval, and no route leads through it, although other routers still list it, until a hello
     /// shows that it hears us again.
     pub fn handle_neighbor_dead(&mut self, now: Instant, router: RouterId) {
-        if !self.begin(now) {
+        if !self.begin(now, &Input::NeighborDead { router }) {
             return;
         }
         let ids: Vec<_> = self.interfaces.keys().copied().collect();
@@ -181,8 +198,15 @@ impl Instance {
         self.outputs.pop_front()
     }
 
-    /// Every entry point begins here. Says whether there is anything to do: not after a shutdown.
-    fn begin(&mut self, now: Instant) -> bool {
+    /// Ends the recording of an instance that was made with a recorder.
+    pub fn stop_recording(&mut self) {
+        self.outputs.stop_recording();
+    }
+
+    /// Every entry point begins here, and names what it was given, so that it can be recorded and replayed. Says whether
+    /// there is anything to do: not after a shutdown.
+    fn begin(&mut self, now: Instant, input: &Input<'_>) -> bool {
+        self.outputs.begin(now, input);
         self.sequence.advance(now);
         !self.stopped
     }

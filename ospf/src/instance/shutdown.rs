@@ -2,6 +2,7 @@
 
 use crate::Instance;
 use crate::interface::Destination;
+use crate::record::Input;
 use crate::types::Instant;
 
 impl Instance {
@@ -9,7 +10,7 @@ impl Instance {
     /// turn to other ways at once. Afterwards every input is ignored. Routes are left to the caller: packets
     /// that are still on their way here can be forwarded meanwhile.
     pub fn shutdown(&mut self, now: Instant) {
-        if !self.begin(now) {
+        if !self.begin(now, &Input::Shutdown) {
             return;
         }
         self.farewell(now);

@@ -12,6 +12,7 @@ mod mismatches;
 mod networks;
 mod notifications;
 mod origination;
+mod recording;
 mod refused;
 mod robust;
 mod two_links;

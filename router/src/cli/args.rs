@@ -128,6 +128,7 @@ Needs no root and nothing installed. Exit code 1 if a step did not hold.")]
 Examples:
   isthmus run -c node.yaml
   isthmus run -c node.yaml --wait-interfaces 60
+  isthmus run -c node.yaml --record-ospf ospf.jsonl
   ISTHMUS_LOG=info,isthmus_ospf=debug isthmus run -c node.yaml
 
 It logs to standard error, and ends in order on SIGTERM or Ctrl-C.")]
@@ -163,6 +164,15 @@ Examples:
 
 Exit code 1 if the file is refused.")]
     Check(CheckArgs),
+    /// Give a recording of OSPF to the engine again, and compare what it says.
+    #[command(after_help = "\
+Examples:
+  isthmus run -c node.yaml --record-ospf ospf.jsonl
+  isthmus replay ospf.jsonl
+  isthmus replay ospf.jsonl -o json    the counts, and the first difference in full
+
+Needs no node. Exit code 1 if the engine says anything else than it did when it was recorded.")]
+    Replay(ReplayArgs),
     /// Print the JSON schema of the configuration file.
     #[command(after_help = "\
 Example:
@@ -270,6 +280,20 @@ pub struct RunArgs {
     /// Wait so long for the configuration's interfaces to appear, where something else plugs them in after the start.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = seconds)]
     pub wait_interfaces: f64,
+    /// Record everything that OSPF is given and says, from the start, for `isthmus replay`. The file is made anew, readable for
+    /// its owner alone: the keys of authentication are in it.
+    #[arg(long, value_name = "FILE", env = "ISTHMUS_RECORD_OSPF", hide_env_values = true)]
+    pub record_ospf: Option<PathBuf>,
+    /// Octets after which the recording ends: 64M, 1G, or a number.
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = memory::size)]
+    pub record_limit: u64,
+}
+
+/// Options of `replay`.
+#[derive(Debug, ClapArgs)]
+pub struct ReplayArgs {
+    /// The recording.
+    pub file: PathBuf,
 }
 
 /// Options of `check`.

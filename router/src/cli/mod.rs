@@ -10,7 +10,7 @@
 //! | `table`, `text` | columns, and how values are written in them |
 //! | `render` | each resource for people |
 //! | [`mod@reference`] | the page of the documentation made from the help |
-//! | `show`, `status`, `config`, `tools`, `monitor` | what the commands do |
+//! | `show`, `status`, `config`, `tools`, `monitor`, `replay` | what the commands do |
 
 pub mod args;
 pub mod client;
@@ -20,6 +20,7 @@ mod monitor;
 pub(crate) mod output;
 pub mod reference;
 mod render;
+mod replay;
 mod show;
 mod status;
 pub(crate) mod table;
@@ -38,11 +39,14 @@ use client::{Client, Credentials, Target};
 use error::{CliError, Exit};
 use output::Output;
 
+use crate::node::RunOptions;
+use crate::ospf_driver::Recording;
+
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Request {
-    /// To be a node on this configuration file, whose interfaces may appear within this time.
-    Run(PathBuf, Duration),
+    /// To be a node on this configuration file.
+    Run(PathBuf, RunOptions),
     /// To show a cluster.
     Demo(DemoArgs),
     /// To look at shared memory, or to prepare it.
@@ -57,8 +61,10 @@ pub enum Request {
 pub fn read() -> Request {
     let Args { global, command } = Args::parse();
     match command {
-        Command::Run(RunArgs { config, wait_interfaces }) => {
-            Request::Run(config, Duration::try_from_secs_f64(wait_interfaces).unwrap_or(Duration::MAX))
+        Command::Run(RunArgs { config, wait_interfaces, record_ospf, record_limit }) => {
+            let wait = Duration::try_from_secs_f64(wait_interfaces).unwrap_or(Duration::MAX);
+            let recording = record_ospf.map(|file| Recording { file, limit: record_limit });
+            Request::Run(config, RunOptions { wait, recording })
         }
         Command::Demo(options) => Request::Demo(options),
         Command::Shm { action } => Request::Shm(global.output, action),
@@ -91,6 +97,7 @@ fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
     };
     match question {
         Question::Check(check) => tools::check(&check, &mut output),
+        Question::Replay(options) => replay::replay(&options, &mut output),
         Question::Schema => tools::schema(&mut output),
         Question::Token { action } => token::token(&action, &mut output),
         Question::Version => tools::version(&mut output),

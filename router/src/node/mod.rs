@@ -59,6 +59,7 @@ use tokio::sync::watch;
 use crate::config::load::Loaded;
 use crate::config::{Diagnostic, Environment, report};
 use crate::init::reap;
+use crate::ospf_driver::Recording;
 use crate::service::{Manager, Teller};
 
 use shared::Shared;
@@ -87,9 +88,17 @@ impl NodeError {
     }
 }
 
-/// Runs a node on the configuration in `path` until SIGTERM or SIGINT. What is wrong is written to standard error. The
-/// interfaces of the configuration may appear within `wait`.
-pub fn run(path: &Path, wait: Duration) -> ExitCode {
+/// How a node is run, beside its configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOptions {
+    /// How long the interfaces of the configuration may take to appear.
+    pub wait: Duration,
+    /// Where OSPF is recorded, if it is.
+    pub recording: Option<Recording>,
+}
+
+/// Runs a node on the configuration in `path` until SIGTERM or SIGINT. What is wrong is written to standard error.
+pub fn run(path: &Path, options: &RunOptions) -> ExitCode {
     if let Err(error) = end_with_parent() {
         tracing::error!(%error, "cannot tie this process to the one that started it");
         return ExitCode::FAILURE;
@@ -105,7 +114,7 @@ pub fn run(path: &Path, wait: Duration) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run_loaded(path, loaded, wait)) {
+    match runtime.block_on(run_loaded(path, loaded, options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(NodeError::Refused(findings)) => refuse(path, &findings),
         Err(error) => {
@@ -124,7 +133,7 @@ fn refuse(path: &Path, findings: &[Diagnostic]) -> ExitCode {
     ExitCode::from(REFUSED)
 }
 
-async fn run_loaded(path: &Path, loaded: Loaded, wait: Duration) -> Result<(), NodeError> {
+async fn run_loaded(path: &Path, loaded: Loaded, options: &RunOptions) -> Result<(), NodeError> {
     // Signals are caught before anything is made, so that a node that is told to stop while it starts cleans up.
     let signals = |kind| signal(kind).map_err(NodeError::system("catch signals"));
     let mut terminate = signals(SignalKind::terminate())?;
@@ -133,12 +142,13 @@ async fn run_loaded(path: &Path, loaded: Loaded, wait: Duration) -> Result<(), N
     reap::collect_orphans().map_err(NodeError::system("catch signals"))?;
     let (stop, stopped) = watch::channel(false);
     tokio::select! {
-        () = interfaces::appear(&loaded.config, wait) => {}
+        () = interfaces::appear(&loaded.config, options.wait) => {}
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),
     }
     let manager = Manager::of_environment().map_err(NodeError::system("start a thread"))?;
-    let Running { shared, control, inbox, services } = start::start(path, loaded, stopped.clone()).await?;
+    let Running { shared, control, inbox, services } =
+        start::start(path, loaded, stopped.clone(), options.recording.as_ref()).await?;
     let mut wait = stopped.clone();
     let stopping = async move {
         tokio::select! {

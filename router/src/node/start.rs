@@ -31,8 +31,8 @@ use crate::config::{Config, resolve_stack};
 use crate::forward::link::{Bell, link};
 use crate::forward::worker::{Worker, WorkerSetup};
 use crate::host::HostConfig;
-use crate::ospf_driver::OspfDriver;
 use crate::ospf_driver::plan::{self, Situation};
+use crate::ospf_driver::{OspfDriver, Recording};
 use crate::port::tap;
 use crate::rib::Rib;
 
@@ -90,6 +90,7 @@ pub async fn start(
     path: &Path,
     loaded: Loaded,
     stopped: watch::Receiver<bool>,
+    recording: Option<&Recording>,
 ) -> Result<Running, NodeError> {
     let config = loaded.config.clone();
     let stack = match &config.fabric {
@@ -143,6 +144,12 @@ pub async fn start(
         ..Situation::default()
     };
     let fabric_area = config.fabric.as_ref().map(|fabric| fabric.lsm.ospf.area);
+    let recorder = match recording {
+        Some(recording) => {
+            Some(recording.start().map_err(NodeError::system("make the file of the recording"))?)
+        }
+        None => None,
+    };
     let engine_origin = SystemTime::now();
     let driver = OspfDriver::new(
         plan::instance_config(&config, &situation),
@@ -150,6 +157,7 @@ pub async fn start(
         ospf_end,
         layout.map.clone(),
         fabric_area,
+        recorder,
     );
 
     let role = roles::role(&config, &vec![false; layout.map.nics.len()]);

@@ -8,8 +8,10 @@ pub mod datagram;
 mod demultiplex;
 mod drops;
 pub mod plan;
+mod recording;
 
 pub use drops::{DropCounters, DropReason};
+pub use recording::Recording;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use isthmus_ospf::Instance;
 use isthmus_ospf::config::InstanceConfig;
 use isthmus_ospf::event::{Notification, Output, Transmit};
+use isthmus_ospf::record::Recorder;
 use isthmus_ospf::route::RouteChange;
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 
@@ -113,16 +116,21 @@ pub fn lock(engine: &Mutex<Instance>) -> MutexGuard<'_, Instance> {
 }
 
 impl OspfDriver {
-    /// A driver for a new engine. `fabric_area` is the area of the fabric's networks.
+    /// A driver for a new engine. `fabric_area` is the area of the fabric's networks; the recorder, if there is one, hears of
+    /// everything until the shutdown.
     pub fn new(
         config: InstanceConfig,
         seed: u64,
         link: LinkEnd,
         map: InterfaceMap,
         fabric_area: Option<AreaId>,
+        recorder: Option<Box<dyn Recorder>>,
     ) -> Self {
         let demultiplexer = Demultiplexer::new(map, fabric_area, &config);
-        let mut engine = Instance::new(Instant(0), config, seed);
+        let mut engine = match recorder {
+            Some(recorder) => Instance::recorded(Instant(0), config, seed, recorder),
+            None => Instance::new(Instant(0), config, seed),
+        };
         // Cryptographic sequence numbers continue where the last life of this router has ended.
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         engine.set_wall_clock(Instant(0), u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX));
@@ -229,7 +237,10 @@ impl OspfDriver {
 
     /// Withdraws what this router has originated and takes leave of its neighbors.
     pub fn shutdown(&mut self, fabric: &impl FabricAddresses) -> Outcome {
-        self.apply(fabric, Instance::shutdown)
+        self.apply(fabric, |engine, now| {
+            engine.shutdown(now);
+            engine.stop_recording();
+        })
     }
 
     fn apply(&mut self, fabric: &impl FabricAddresses, act: impl FnOnce(&mut Instance, Instant)) -> Outcome {

@@ -28,17 +28,19 @@ pub struct NodeConfig {
     pub management: Vec<String>,
     /// The value of `segment`, in YAML's flow form; by default the lab's directory.
     pub segment: Option<String>,
+    /// Whether its OSPF is recorded, from each of its starts.
+    pub recorded: bool,
 }
 
 impl NodeConfig {
     /// A node without a NIC.
     pub fn inside(id: u8) -> Self {
-        Self { id, yaml: String::new(), management: Vec::new(), segment: None }
+        Self { id, yaml: String::new(), management: Vec::new(), segment: None, recorded: false }
     }
 
     /// A plain router without shared memory. Its other resources are those of a node.
     pub fn router(yaml: String) -> Self {
-        Self { id: 0, yaml, management: Vec::new(), segment: None }
+        Self { id: 0, yaml, management: Vec::new(), segment: None, recorded: false }
     }
 
     /// A node with a NIC in area 0, hello 1 and dead 4.
@@ -46,12 +48,18 @@ impl NodeConfig {
         let yaml = format!(
             "interfaces:\n  - name: {device}\n    address: {address}\n    ospf: {{hello-interval: 1, dead-interval: 4}}\n"
         );
-        Self { id, yaml, management: Vec::new(), segment: None }
+        Self { id, yaml, management: Vec::new(), segment: None, recorded: false }
     }
 
     /// The same with another segment than the lab's.
     pub fn on_segment(mut self, segment: &str) -> Self {
         self.segment = Some(segment.to_owned());
+        self
+    }
+
+    /// The same with a recording of its OSPF: see [`Node::replay`].
+    pub fn recorded(mut self) -> Self {
+        self.recorded = true;
         self
     }
 
@@ -96,7 +104,7 @@ impl Node {
     pub(super) fn new(lab: &Lab, namespace: &Rc<Namespace>, config: NodeConfig) -> Self {
         let socket = lab.directory().join(format!("{}.sock", namespace.name()));
         let file = lab.directory().join(format!("{}.yaml", namespace.name()));
-        let NodeConfig { id, yaml, management, segment } = config;
+        let NodeConfig { id, yaml, management, segment, recorded } = config;
         let segment = segment.unwrap_or_else(|| lab.segment().display().to_string());
         let management: String = management.iter().map(|key| format!(", {key}")).collect();
         let fabric = match id {
@@ -109,12 +117,16 @@ impl Node {
             socket.display(),
             lab.directory().join(format!("{}.state", namespace.name())).display()
         );
-        let command = vec![
+        let mut command = vec![
             binary().display().to_string(),
             "run".to_owned(),
             "-c".to_owned(),
             file.display().to_string(),
         ];
+        if recorded {
+            let recording = lab.directory().join(format!("{}.jsonl", namespace.name()));
+            command.extend(["--record-ospf".to_owned(), recording.display().to_string()]);
+        }
         let node = Self { head, ..Self::by_command(namespace, id, file, socket, command) };
         node.configure(&yaml);
         node
@@ -140,6 +152,21 @@ impl Node {
     pub fn start(&self) {
         let words: Vec<&str> = self.command.iter().map(String::as_str).collect();
         *self.process.borrow_mut() = Some(self.namespace.spawn(&words));
+    }
+
+    /// The recording of its last life, and what `isthmus replay` says of it: its exit code and its JSON.
+    ///
+    /// # Panics
+    /// If it was not recorded.
+    pub fn replay(&self) -> (PathBuf, Option<i32>, Value) {
+        let recording = self.config.with_extension("jsonl");
+        let answer =
+            std::process::Command::new(binary()).args(["replay", "-o", "json"]).arg(&recording).output();
+        let answer = answer.expect("the binary runs");
+        let said = serde_json::from_slice(&answer.stdout).unwrap_or_else(|error| {
+            panic!("{error}: {}", String::from_utf8_lossy(&answer.stderr));
+        });
+        (recording, answer.status.code(), said)
     }
 
     /// How the command that started it has ended, once it has by itself.

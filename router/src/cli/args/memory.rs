@@ -117,7 +117,7 @@ fn two_processors(text: &str) -> Result<(usize, usize), String> {
 }
 
 /// A number of octets, with K, M, G for powers of 1024.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor: u64 = match text[digits.len()..].to_ascii_uppercase().as_str() {
         "" => 1,
