@@ -77,6 +77,8 @@ pub use crate::fabric::Fabric;
 #[cfg(not(loom))]
 pub use crate::fabric::endpoint::{Destination, Endpoint};
 #[cfg(not(loom))]
+pub use crate::fabric::reservation::FrameReservation;
+#[cfg(not(loom))]
 pub use crate::fabric::sink::{FrameSink, Received};
 #[cfg(not(loom))]
 pub use crate::fabric::snapshot::{

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::handover::{GroupGauge, Meeting, Reply, RingGauge};
+use super::reservation::{FrameReservation, transmit_error};
 use super::sink::{Ended, FrameSink, Received};
 use crate::channel::Channel;
 use crate::doorbell::PeerBell;
@@ -108,7 +109,18 @@ impl Ends {
     #[inline(always)]
     pub(super) fn send(&mut self, frame: &[u8], metadata: Metadata) -> Result<(), TransmitError> {
         let end = self.transmitter.as_mut().ok_or(TransmitError::NoSuchNode)?;
-        end.ring.send(&[frame], metadata).map_err(|error| end.refused(error))
+        let Transmitting { ring, was_full, pressure, .. } = end;
+        ring.send(&[frame], metadata).map_err(|error| refused(error, was_full, pressure))
+    }
+
+    /// Room for a frame of up to `len` bytes in the ring to the peer.
+    pub(super) fn reserve(&mut self, len: usize) -> Result<FrameReservation<'_>, TransmitError> {
+        let Transmitting { ring, was_full, pressure, .. } =
+            self.transmitter.as_mut().ok_or(TransmitError::NoSuchNode)?;
+        match ring.reserve(len) {
+            Ok(room) => Ok(FrameReservation::new(room)),
+            Err(error) => Err(refused(error, was_full, pressure)),
+        }
     }
 
     /// Copies up to `limit` frames to where the sink has room for them; says how many, and what ended it. A fault is the end of
@@ -218,26 +230,6 @@ impl Ends {
 }
 
 impl Transmitting {
-    #[cold]
-    fn refused(&mut self, error: SendError) -> TransmitError {
-        match error {
-            SendError::Full => {
-                self.was_full = true;
-                TransmitError::RingFull
-            }
-            SendError::TooLong { .. } => {
-                self.was_full = true;
-                self.pressure = PRESSURE;
-                TransmitError::TooLong
-            }
-            SendError::Empty => TransmitError::Empty,
-            SendError::Metadata => TransmitError::BadMetadata,
-            // Reservations are not used here.
-            SendError::NotContiguous => TransmitError::RingFull,
-            SendError::Quarantined(_) => TransmitError::Quarantined,
-        }
-    }
-
     fn publish(&mut self) {
         self.ring.publish();
         self.turns = self.turns.wrapping_add(1);
@@ -264,6 +256,20 @@ impl Transmitting {
         frames > self.ring.geometry().slots().into()
             || frames > 0 && self.ring.refresh().is_ok_and(|free| free == self.ring.geometry().slots())
     }
+}
+
+/// What a ring's refusal is to those who send; a ring that is too small notes it.
+#[cold]
+fn refused(error: SendError, was_full: &mut bool, pressure: &mut u32) -> TransmitError {
+    match error {
+        SendError::Full => *was_full = true,
+        SendError::TooLong { .. } => {
+            *was_full = true;
+            *pressure = PRESSURE;
+        }
+        _ => {}
+    }
+    transmit_error(error)
 }
 
 fn publish_receiver(ring: &Receiver, gauge: &RingGauge) {

@@ -3,6 +3,7 @@
 pub(crate) mod endpoint;
 mod ends;
 pub(crate) mod handover;
+pub(crate) mod reservation;
 pub(crate) mod sink;
 pub(crate) mod snapshot;
 

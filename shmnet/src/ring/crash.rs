@@ -130,7 +130,7 @@ fn a_frame_whose_sender_dies_arrives_whole_or_not() {
     transmission("transmit, a chain", LENGTHS[2], send);
     transmission("reserve and commit", LENGTHS[1], |ring, frame| {
         let mut reservation = ring.reserve(frame.len()).unwrap();
-        reservation.bytes_mut()[..frame.len()].copy_from_slice(frame);
+        reservation.copy_in(0, frame).unwrap();
         reservation.commit(frame.len(), Metadata::default()).unwrap();
     });
 }

@@ -13,31 +13,64 @@ pub struct Reservation<'a> {
 }
 
 impl Transmitter {
-    /// Reserves contiguous buffers for a frame of up to `len` bytes.
+    /// Reserves buffers for a frame of up to `len` bytes.
     ///
     /// # Errors
-    /// As [`send`](Self::send); and [`SendError::NotContiguous`] if the frame needs several buffers and they would wrap around
-    /// the end of the ring, when a copy has to be sent instead.
+    /// As [`send`](Self::send).
     pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
         self.admit(len, Metadata::default())?;
         let links = self.links(len)?;
         self.claim(links)?;
-        if self.buffer(self.written()) + len > self.buffers().len() {
-            return Err(SendError::NotContiguous);
-        }
         Ok(Reservation { ring: self, len })
     }
 }
 
 impl Reservation<'_> {
-    /// The bytes to write the frame to. They hold what was left there, which may be parts of older frames of this ring.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let address = self.ring.buffers().address(self.ring.buffer(self.ring.written()), self.len);
-        // SAFETY: `address` checked the range. It lies in this node's own memory, in buffers between the write pointer
-        // and the read pointer: no slot that refers to them is published, so that no honest process reads them, and
-        // only this node maps them for writing. Within this node the exclusive borrow of the transmitter, which alone
-        // hands out references to its buffers, makes the slice unique.
-        unsafe { std::slice::from_raw_parts_mut(address, self.len) }
+    /// The bytes to write the frame to, in two stretches: the second is empty unless the frame goes round the end of the ring, which
+    /// one of a single buffer never does. They hold what was left there, which may be parts of older frames of this ring.
+    pub fn slices_mut(&mut self) -> [&mut [u8]; 2] {
+        let buffers = self.ring.buffers();
+        let begin = self.ring.buffer(self.ring.written());
+        let first = self.len.min(buffers.len() - begin);
+        let [head, tail] = [buffers.address(begin, first), buffers.address(0, self.len - first)];
+        // SAFETY: `address` checked both ranges, which do not overlap: a frame takes at most half of the ring. They lie in
+        // this node's own memory, in buffers between the write pointer and the read pointer: no slot that refers to them
+        // is published, so that no honest process reads them, and only this node maps them for writing. Within this node
+        // the exclusive borrow of the transmitter, which alone hands out references to its buffers, makes the slices unique.
+        unsafe {
+            [
+                std::slice::from_raw_parts_mut(head, first),
+                std::slice::from_raw_parts_mut(tail, self.len - first),
+            ]
+        }
+    }
+
+    /// Copies `bytes` to the place `at` of the frame, wherever in the ring that is.
+    ///
+    /// # Errors
+    /// [`SendError::TooLong`] if they do not lie within what was reserved; then nothing is written.
+    pub fn copy_in(&mut self, at: usize, bytes: &[u8]) -> Result<(), SendError> {
+        let limit = self.len;
+        if at.checked_add(bytes.len()).is_none_or(|end| end > limit) {
+            return Err(SendError::TooLong { len: at.saturating_add(bytes.len()), limit });
+        }
+        let [head, tail] = self.slices_mut();
+        let in_head = head.len().saturating_sub(at).min(bytes.len());
+        let (first, rest) = bytes.split_at(in_head);
+        if !first.is_empty() {
+            head[at..at + in_head].copy_from_slice(first);
+        }
+        if !rest.is_empty() {
+            let at = at + in_head - head.len();
+            tail[at..at + rest.len()].copy_from_slice(rest);
+        }
+        Ok(())
+    }
+
+    /// How many bytes were reserved.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.len
     }
 
     /// Publishes the first `len` bytes as a frame.

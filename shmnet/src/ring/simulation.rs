@@ -158,7 +158,7 @@ fn send(world: &Shared, sending: &mut Sending) {
     world.borrow_mut().oracle.push_back((bytes.clone(), metadata));
     let outcome = match reserve {
         true => sending.ring.reserve(len).and_then(|mut reservation| {
-            reservation.bytes_mut().copy_from_slice(&bytes);
+            reservation.copy_in(0, &bytes)?;
             reservation.commit(len, metadata)
         }),
         false => sending.ring.send(&[&bytes], metadata),
@@ -168,7 +168,7 @@ fn send(world: &Shared, sending: &mut Sending) {
             world.borrow_mut().sent += 1;
             (sending.used, sending.dirty) = (true, true);
         }
-        Err(SendError::Full | SendError::NotContiguous) => {
+        Err(SendError::Full) => {
             world.borrow_mut().oracle.pop_back();
         }
         Err(error) => world.borrow_mut().violate(format!("not sent: {error}")),

@@ -91,9 +91,6 @@ pub enum SendError {
     /// The metadata points outside of the frame, or is of an unknown kind.
     #[error("the metadata does not fit the frame")]
     Metadata,
-    /// The buffers for a reservation of this length are not contiguous at the ring's end: send a copy instead.
-    #[error("no contiguous buffers at the end of the ring")]
-    NotContiguous,
     /// The receiver violated the protocol; the ring is not used any more.
     #[error("the ring is quarantined: {0}")]
     Quarantined(ReadPointerFault),
