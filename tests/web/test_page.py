@@ -34,6 +34,15 @@ def test_everything_is_shown_without_an_error_and_without_another_host(cluster, 
     expect(rows(page, "routes-table")).to_have_count(len(active))
     expect(rows(page, "nodes-table")).to_have_count(3)
     expect(rows(page, "rings-table")).to_have_count(len(cluster.get(1, "api/v1/shm/rings")["ring"]))
+    first = cluster.get(1, "api/v1/shm")["first-ring"]
+    for ring in first:
+        slots = f"{ring['geometry']['slots']} slots of "
+        expect(page.locator("#rings-summary")).to_contain_text(slots)
+        expect(page.locator("#rings-summary")).to_contain_text(f"on the {ring['network'].upper()}")
+    expect(rows(page, "groups-table")).to_have_count(4)
+    head = page.locator("#groups-table thead")
+    for title in ["Position", "Overwritten"]:
+        expect(head).to_contain_text(title)
     expect(rows(page, "steering-table")).to_have_count(3)
     expect(rows(page, "interfaces-table")).to_have_count(3)
     expect(rows(page, "interfaces-table").first).to_contain_text("bit/s")

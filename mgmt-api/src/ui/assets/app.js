@@ -50,7 +50,7 @@ async function sample() {
     });
   }
   tables.interfaces(interfaces.interface, known.rates);
-  tables.rings(rings);
+  tables.rings(rings, known.shm);
   known.interfaces = interfaces.interface;
   overview();
 }

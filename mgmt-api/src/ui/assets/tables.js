@@ -118,7 +118,15 @@ function mappingCost(cost) {
   return cost ? `, ${cost["read-ns"]} ns to read a line and ${cost["write-ns"]} ns to write one` : "";
 }
 
-export function rings(body) {
+/** The ring with which a pair begins on each network: what it became since is in the table. */
+function firstRings(rings) {
+  return rings?.length
+    ? `A pair begins with ${rings.map((one) => `${one.geometry.slots} slots of ${octets(one.geometry["buffer-size"])} (${octets(one.geometry.size)}) on the ${one.network.toUpperCase()}`).join(", ")}.`
+    : "";
+}
+
+export function rings(body, shm) {
+  document.getElementById("rings-summary").textContent = firstRings(shm?.["first-ring"]);
   table("rings-table", [
     ["Network", (row) => row.network],
     ["From", (row) => String(row.transmitter), "number"],
@@ -139,9 +147,11 @@ export function rings(body) {
     ["Kind", (row) => row.kind],
     ["Owner", (row) => (row.owner === undefined ? "none" : `node ${row.owner}`)],
     ["Generation", (row) => String(row.generation), "number"],
+    ["Position", (row) => short(row.position), "number"],
     ["Submitted", (row) => short(row.submitted), "number"],
     ["Delivered", (row) => short(row.delivered), "number"],
     ["Lost", (row) => short(row.lost), "number"],
+    ["Overwritten", (row) => short(row.overwritten), "number"],
     ["Filtered", (row) => short(row.filtered), "number"],
     ["Unwanted", (row) => short(row.unwanted), "number"],
     ["Unordered", (row) => short(row.unordered), "number"],
