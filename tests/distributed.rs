@@ -30,7 +30,6 @@ fn two_hosts_become_neighbors_and_ping_each_other_over_reflected_memory() {
             let segment = format!("{{facility: distributed, listen: {listen}, peers: {{{peers}}}}}");
             lab.node(host, NodeConfig::inside(id).on_segment(&segment))
         });
-        nodes.iter().for_each(|node| node.start());
         nodes.iter().for_each(|node| node.await_ready());
         for (node, other) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
             node.await_active(&[1, 2]);
