@@ -15,6 +15,8 @@ use isthmus_shmnet::{Destination, Endpoint, Fabric, Geometry, Metadata, Network,
 const DEADLINE: Duration = Duration::from_secs(30);
 const SLOTS: u32 = 16;
 const BUFFER: u32 = 2048;
+/// Where a node's arena has its read pointer of the ring from node 1 on the LSM.
+const READ_POINTER: u64 = 0x6c00;
 
 fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
     let give_up = Instant::now() + DEADLINE;
@@ -139,7 +141,9 @@ fn what_is_abandoned_or_refused_is_never_seen_and_takes_no_room() {
         assert_eq!(room.copy_in(usize::MAX, b"no"), Err(TransmitError::TooLong));
         match number % 4 {
             0 => room.abandon(),
-            1 => drop(room),
+            1 => {
+                let _dropped = room;
+            }
             2 => assert_eq!(room.commit(3001, Metadata::default()), Err(TransmitError::TooLong)),
             _ => assert_eq!(room.commit(0, Metadata::default()), Err(TransmitError::Empty)),
         }
@@ -204,7 +208,7 @@ fn a_frame_for_a_peer_that_has_left_meanwhile_is_lost_and_nothing_else() {
     let mut pair = Pair::new();
     let fabric = pair.fabrics[0].clone().unwrap();
     let mut room = pair.one.reserve(node(2), 5000).unwrap();
-    drop(std::mem::replace(&mut pair.fabrics[1], None));
+    drop(pair.fabrics[1].take());
     await_that("the peer is gone", || fabric.active_nodes().nodes.len() == 1);
     room.copy_in(0, &frame(1, 5000)).unwrap();
     room.commit(5000, Metadata::default()).unwrap();
@@ -220,8 +224,6 @@ fn a_frame_for_a_peer_that_has_left_meanwhile_is_lost_and_nothing_else() {
 #[test]
 fn a_peer_that_breaks_the_rules_meanwhile_is_quarantined() {
     let mut pair = Pair::new();
-    // The second node's read pointer of the ring from the first one on the LSM.
-    const READ_POINTER: u64 = 0x6c00;
     let mut room = pair.one.reserve(node(2), 5000).unwrap();
     let arena = OpenOptions::new().read(true).write(true).open(pair.segment.arena(2)).unwrap();
     let mut word = [0; 8];
