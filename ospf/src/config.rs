@@ -1,8 +1,12 @@
 //! What an instance is told. Values are valid by construction of the caller: the engine does not
 //! re-check what the configuration parser of the router has refused.
 
+mod authentication;
+
+pub use authentication::{Authentication, Key, Lifetime};
+pub(crate) use authentication::{expired_key, is_accepted, sending_key};
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -117,46 +121,6 @@ pub enum InterfaceType {
     PointToMultipoint,
     /// Many routers that hear each other; a designated router speaks for the network (section 9.4).
     Broadcast,
-}
-
-/// How packets prove where they come from (RFC 2328 appendix D).
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Authentication {
-    /// Not at all.
-    #[default]
-    Null,
-    /// A password that every packet carries in clear; shorter ones are padded with zeros.
-    Simple([u8; 8]),
-    /// Keyed MD5: the first key signs what is sent, all verify what is received. At least one.
-    Md5(Vec<Md5Key>),
-}
-
-/// A key of keyed MD5 (RFC 2328 section D.3).
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Md5Key {
-    /// Its number, which packets carry.
-    pub id: u8,
-    /// The secret, 1 to 16 bytes.
-    pub key: Vec<u8>,
-}
-
-impl fmt::Debug for Authentication {
-    /// Secrets do not get into logs.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => f.write_str("Null"),
-            Self::Simple(_) => f.write_str("Simple(..)"),
-            Self::Md5(keys) => f.debug_tuple("Md5").field(keys).finish(),
-        }
-    }
-}
-
-impl fmt::Debug for Md5Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Md5Key").field("id", &self.id).finish_non_exhaustive()
-    }
 }
 
 /// An interface (RFC 2328 appendix C.3).

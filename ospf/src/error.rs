@@ -29,9 +29,17 @@ pub enum Refusal {
     #[error("signed with an unknown key: key id {theirs} there, {own} here")]
     AuthenticationKeyUnknown {
         /// Id of the key that signs here.
-        own: u8,
+        own: u32,
         /// Id of the key that has signed the packet.
-        theirs: u8,
+        theirs: u32,
+    },
+    /// It was signed with a key whose lifetime has not begun here, or is over (RFC 5709 section 3.2).
+    #[error("signed with a key that is not valid now: key id {theirs} there, {own} here")]
+    AuthenticationKeyLifetime {
+        /// Id of the key that signs here.
+        own: u32,
+        /// Id of the key that has signed the packet.
+        theirs: u32,
     },
     /// The password is another, or the digest is not what the key makes of the packet (section D.5).
     #[error("authentication has failed: another password or key")]
@@ -186,6 +194,7 @@ impl Refusal {
             Self::Malformed(error) => error.reason(),
             Self::AuthenticationTypeMismatch { .. } => "authentication_mismatch",
             Self::AuthenticationKeyUnknown { .. } => "authentication_key",
+            Self::AuthenticationKeyLifetime { .. } => "authentication_key_lifetime",
             Self::AuthenticationFailure => "authentication_failure",
             Self::AuthenticationSequence => "authentication_sequence",
             Self::InterfaceDown => "interface_down",

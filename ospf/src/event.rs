@@ -83,6 +83,14 @@ pub enum Notification {
         #[serde(serialize_with = "crate::record::text::refusal")]
         error: Refusal,
     },
+    /// The last key of an interface has expired: it goes on to sign and to be believed (RFC 5709 section 3.2) until another
+    /// one is valid.
+    KeyExpired {
+        /// Whose keys.
+        interface: InterfaceId,
+        /// The number of the key.
+        key_id: u32,
+    },
     /// This router has become an area border router, or is none any more.
     RoleChange {
         /// Whether it is one now.

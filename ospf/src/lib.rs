@@ -41,12 +41,13 @@
 //! designated router and its backup; database exchange, flooding, aging, refresh, the wrap of sequence numbers; router-,
 //! network- and summary-LSAs; routes inside and between areas and to the
 //! outside, equal-cost paths; stub and totally stubby areas; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
-//! reconfiguration under Full adjacencies; null, simple password and MD5 authentication.
+//! reconfiguration under Full adjacencies; null, simple password, MD5 and HMAC-SHA authentication
+//! (RFC 5709) with keys that have lifetimes.
 //!
 //! # Omitted as yet
 //!
 //! NBMA networks, not-so-stubby areas, virtual links, origination of
-//! AS-external-LSAs, HMAC-SHA authentication (RFC 5709), opaque LSAs, graceful restart.
+//! AS-external-LSAs, opaque LSAs, graceful restart.
 //!
 //! # Deviations from RFC 2328
 //!

@@ -36,7 +36,9 @@ impl Refusal {
     pub fn mismatch_error(&self) -> Option<&'static str> {
         Some(match self {
             Self::AuthenticationTypeMismatch { .. } => "auth-type-mismatch",
-            Self::AuthenticationKeyUnknown { .. } | Self::AuthenticationFailure => "auth-failure",
+            Self::AuthenticationKeyUnknown { .. }
+            | Self::AuthenticationKeyLifetime { .. }
+            | Self::AuthenticationFailure => "auth-failure",
             Self::AreaMismatch { .. } => "area-mismatch",
             Self::DuplicateRouterId { .. } | Self::DuplicateNeighborId { .. } => "duplicate-router-id",
             Self::ForeignSource { .. } | Self::NetworkMaskMismatch { .. } => "net-mask-mismatch",
@@ -57,6 +59,9 @@ impl Refusal {
             }
             Self::AuthenticationKeyUnknown { own, theirs } => {
                 (format!("key id {own}"), format!("key id {theirs}"))
+            }
+            Self::AuthenticationKeyLifetime { own, theirs } => {
+                (format!("key id {own}"), format!("key id {theirs}, which is not valid now"))
             }
             Self::AuthenticationFailure => ("this password or key".to_owned(), "another one".to_owned()),
             Self::AreaMismatch { own, theirs } => (own.to_string(), theirs.to_string()),

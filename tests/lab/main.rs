@@ -17,6 +17,7 @@ mod exits;
 mod fragments;
 mod harness;
 mod kernels;
+mod key_chains;
 mod keys;
 mod lan;
 mod malformed;

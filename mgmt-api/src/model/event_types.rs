@@ -65,6 +65,10 @@ event_types! {
         "own": "the value here",
         "theirs": "the value there",
     }
+    KeyExpired = "key-expired": "The last OSPF key of an interface has expired. It goes on to sign and to be accepted until there is another (RFC 5709)." {
+        "interface": "whose keys",
+        "key-id": "the number of the key",
+    }
     IfRxBadPacket = "if-rx-bad-packet": "An OSPF packet cannot be parsed (RFC 9129). At most one in 10 s for each interface and reason." {
         "interface": "where the packet came in",
         "packet-source": "who sent it",

@@ -11,10 +11,10 @@ use isthmus_mgmt_api::model::*;
 use isthmus_mgmt_api::{ApiError, Backend, ProblemKind};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use isthmus_ospf::view::{
-    AreaView, BorderRouterView, DatabaseEntryView, InstanceStatisticsView, InstanceView, InterfaceState,
-    InterfaceStatisticsView, InterfaceTypeView, InterfaceView, LsaHeaderView, MismatchView,
-    NeighborState as OspfNeighborState, NeighborView, NextHopView, RouteType, RouteView, SpfLogView, SpfType,
-    SpfView,
+    AreaView, AuthenticationKeyView, AuthenticationView, BorderRouterView, DatabaseEntryView,
+    InstanceStatisticsView, InstanceView, InterfaceState, InterfaceStatisticsView, InterfaceTypeView,
+    InterfaceView, LsaHeaderView, MismatchView, NeighborState as OspfNeighborState, NeighborView,
+    NextHopView, RouteType, RouteView, SpfLogView, SpfType, SpfView,
 };
 
 use crate::fake_config::FakeConfiguration;
@@ -133,6 +133,16 @@ fn ospf_interface(name: &str, area_id: AreaId) -> InterfaceView {
         mismatches: Vec::new(),
         neighbor_count: 1,
         adjacency_count: 1,
+        authentication: AuthenticationView {
+            auth_type: "cryptographic".to_owned(),
+            keys: vec![AuthenticationKeyView {
+                key_id: 7,
+                crypto_algorithm: "hmac-sha-256".to_owned(),
+                sending: true,
+                accepted: true,
+                expired: false,
+            }],
+        },
         statistics: InterfaceStatisticsView {
             bad_packets: [("lsa_checksum".to_owned(), 2)].into(),
             ignored_packets: [("dd_duplicate".to_owned(), 1)].into(),

@@ -36,6 +36,7 @@ impl Instance {
         } else {
             self.reconfigure(now, config);
         }
+        self.follow_keys();
         self.pending.router_lsas.extend(self.areas.keys().copied());
         self.request_spf(now, None);
         self.settle(now);

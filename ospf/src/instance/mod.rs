@@ -116,12 +116,14 @@ impl Instance {
         }
     }
 
-    /// Tells the time of the world: seconds since some date, the same in every life of this router. Cryptographic sequence
-    /// numbers start there (RFC 2328 section D.3), so that neighbors believe a router that has restarted. Without
-    /// it they start at the time of the engine's own clock.
+    /// Tells the time of the world: seconds since 1970. Cryptographic sequence numbers start there (RFC 2328 section D.3),
+    /// so that neighbors believe a router that has restarted, and lifetimes of keys are measured by it. To be told again
+    /// when the clock of the world is set; sequence numbers then still do not decrease. Without it the time of the engine's own
+    /// clock counts.
     pub fn set_wall_clock(&mut self, now: Instant, seconds: u32) {
         self.outputs.begin(now, &Input::WallClock { seconds });
         self.sequence.set(now, seconds);
+        self.follow_keys();
     }
 
     /// Takes a received packet: the payload of an IP datagram of protocol 89. The caller has checked the IP
@@ -207,7 +209,9 @@ impl Instance {
     /// there is anything to do: not after a shutdown.
     fn begin(&mut self, now: Instant, input: &Input<'_>) -> bool {
         self.outputs.begin(now, input);
-        self.sequence.advance(now);
+        if self.sequence.advance(now) && !self.stopped {
+            self.follow_keys();
+        }
         !self.stopped
     }
 

@@ -62,7 +62,8 @@ impl Instance {
         check_header(interface, self.config.router_id, &frame.header)?;
         let router = frame.header.router_id;
         let key = NeighborKey { interface: id, router };
-        let sequence = interface.authenticate(&frame, interface.last_sequence(router, source))?;
+        let time = self.sequence.time();
+        let sequence = interface.authenticate(&frame, interface.last_sequence(router, source), time)?;
         let packet = Packet::from_frame(&frame).map_err(Refusal::Malformed)?;
         match packet.body {
             PacketBody::Hello(_) => self.check_claim(key, source)?,

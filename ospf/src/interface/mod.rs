@@ -39,6 +39,8 @@ pub(crate) struct Interface {
     /// Acknowledgments that wait for company (section 13.5).
     pub(crate) delayed_acks: BTreeMap<LsaKey, LsaHeader>,
     pub(crate) statistics: InterfaceStatistics,
+    /// The number of the key that signs although its lifetime is over, once that was told.
+    pub(crate) expired_key: Option<u8>,
     /// What other routers on the network are configured differently.
     pub(crate) mismatches: Mismatches,
     /// When the state changed last.
@@ -57,6 +59,7 @@ impl Interface {
             flood_queue: BTreeSet::new(),
             delayed_acks: BTreeMap::new(),
             statistics: InterfaceStatistics::default(),
+            expired_key: None,
             mismatches: Mismatches::default(),
             changed: now,
         }

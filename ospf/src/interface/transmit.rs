@@ -31,7 +31,7 @@ const NEIGHBOR_LEN: usize = 4;
 impl Interface {
     /// What fits into a packet after the common header and before what authentication adds.
     fn body_capacity(&self) -> usize {
-        let around = IP_HEADER_LEN + HEADER_LEN + self.seal(0).trailer_len();
+        let around = IP_HEADER_LEN + HEADER_LEN + self.trailer_len();
         usize::from(self.config.mtu).saturating_sub(around)
     }
 
@@ -92,7 +92,7 @@ impl Instance {
             interface: id,
             source: interface.address(),
             destination: interface.destination(destination),
-            payload: packet.encode_sealed(&interface.seal(self.sequence.current())),
+            payload: packet.encode_sealed(&interface.seal(&self.sequence)),
         }));
     }
 

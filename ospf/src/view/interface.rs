@@ -109,8 +109,40 @@ pub struct InterfaceView {
     pub neighbor_count: u32,
     /// Neighbors in state full.
     pub adjacency_count: u32,
+    /// How its packets are authenticated.
+    #[serde(default)]
+    pub authentication: AuthenticationView,
     /// Counters.
     pub statistics: InterfaceStatisticsView,
+}
+
+/// How an interface's packets are authenticated, without any secret (`authentication` of RFC 9129).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub struct AuthenticationView {
+    /// `none`, `simple` or `cryptographic`.
+    pub auth_type: String,
+    /// The keys of cryptographic authentication, in the order of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub keys: Vec<AuthenticationKeyView>,
+}
+
+/// A key of cryptographic authentication (RFC 8177).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub struct AuthenticationKeyView {
+    /// Its number.
+    pub key_id: u32,
+    /// How it signs.
+    pub crypto_algorithm: String,
+    /// Whether it signs what is sent now.
+    pub sending: bool,
+    /// Whether what it has signed is accepted now.
+    pub accepted: bool,
+    /// Whether its lifetime for sending is over. The last key goes on nevertheless (RFC 5709 section 3.2).
+    pub expired: bool,
 }
 
 /// Another router on the network is configured differently than this one, so that its packets are refused. Gone when

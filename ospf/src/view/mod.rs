@@ -19,8 +19,8 @@ pub use instance::{
     SpfView,
 };
 pub use interface::{
-    InterfaceState, InterfaceStatisticsView, InterfaceTypeView, InterfaceView, MismatchView,
-    PacketCountersView, PacketTypeCountersView,
+    AuthenticationKeyView, AuthenticationView, InterfaceState, InterfaceStatisticsView, InterfaceTypeView,
+    InterfaceView, MismatchView, PacketCountersView, PacketTypeCountersView,
 };
 pub use neighbor::{NeighborState, NeighborStatisticsView, NeighborView};
 pub use route::{BorderRouterView, NextHopView, RouteType, RouteView};

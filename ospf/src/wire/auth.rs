@@ -1,25 +1,85 @@
-//! Authentication of packets (RFC 2328 appendix D): what the sender puts in, and the comparison at the receiver.
+//! Authentication of packets (RFC 2328 appendix D, RFC 5709): what the sender puts in, and the comparison at the
+//! receiver.
 
-use md5::{Digest, Md5};
+use hmac::digest::Key;
+use hmac::{Hmac, KeyInit, Mac};
+use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
+use sha1::Sha1;
+use sha2::{Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
 use super::header::{AUTH_DATA_AT, AUTH_TYPE_AT, CHECKSUM_AT, Frame, auth_type, fill_checksum};
 
-/// Length of an MD5 digest, and of its key (section D.3).
+/// Length of an MD5 digest, and of its key (RFC 2328 section D.3).
 pub const MD5_LEN: usize = 16;
+/// The longest digest of all algorithms.
+const LONGEST_DIGEST: usize = 64;
+/// What stands in for the digest while the digest is computed (RFC 5709 section 3.3, Apad).
+const APAD: [u8; 4] = [0x87, 0x8f, 0xe1, 0xf3];
+
+/// How a key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// Keyed MD5 (RFC 2328 section D.4.3).
+    #[serde(rename = "md5")]
+    Md5,
+    /// HMAC-SHA-1 (RFC 5709).
+    #[serde(rename = "hmac-sha-1")]
+    HmacSha1,
+    /// HMAC-SHA-256 (RFC 5709).
+    #[serde(rename = "hmac-sha-256")]
+    HmacSha256,
+    /// HMAC-SHA-384 (RFC 5709).
+    #[serde(rename = "hmac-sha-384")]
+    HmacSha384,
+    /// HMAC-SHA-512 (RFC 5709).
+    #[serde(rename = "hmac-sha-512")]
+    HmacSha512,
+}
+
+impl Algorithm {
+    /// All algorithms.
+    pub const ALL: [Self; 5] =
+        [Self::Md5, Self::HmacSha1, Self::HmacSha256, Self::HmacSha384, Self::HmacSha512];
+
+    /// Length of a digest in bytes.
+    pub fn digest_len(self) -> usize {
+        match self {
+            Self::Md5 => MD5_LEN,
+            Self::HmacSha1 => 20,
+            Self::HmacSha256 => 32,
+            Self::HmacSha384 => 48,
+            Self::HmacSha512 => LONGEST_DIGEST,
+        }
+    }
+
+    /// Its identity among the cryptographic algorithms of key chains (RFC 8177).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::HmacSha1 => "hmac-sha-1",
+            Self::HmacSha256 => "hmac-sha-256",
+            Self::HmacSha384 => "hmac-sha-384",
+            Self::HmacSha512 => "hmac-sha-512",
+        }
+    }
+}
 
 /// What the sender of a packet proves itself with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Seal<'a> {
-    /// Nothing (section D.4.1).
+    /// Nothing (RFC 2328 section D.4.1).
     Null,
     /// The network's password, in clear (section D.4.2).
     Simple(&'a [u8; 8]),
-    /// A digest over packet and key (section D.4.3).
-    Md5 {
+    /// A digest over packet and key (section D.4.3, RFC 5709 section 3).
+    Cryptographic {
         /// The number of the key.
         key_id: u8,
-        /// The secret; what is missing to 16 bytes is zero, what is beyond them is not used.
+        /// How it signs.
+        algorithm: Algorithm,
+        /// The secret. For MD5 what is missing to 16 bytes is zero, and what is beyond them is not used.
         key: &'a [u8],
         /// Never less than in the packet before.
         sequence: u32,
@@ -31,7 +91,7 @@ impl Seal<'_> {
     pub fn trailer_len(&self) -> usize {
         match self {
             Self::Null | Self::Simple(_) => 0,
-            Self::Md5 { .. } => MD5_LEN,
+            Self::Cryptographic { algorithm, .. } => algorithm.digest_len(),
         }
     }
 
@@ -44,11 +104,12 @@ impl Seal<'_> {
                 fill_checksum(packet);
             }
             // The checksum stays zero (section D.4.3 (1)); the digest is no part of the packet's length.
-            Self::Md5 { key_id, key, sequence } => {
+            Self::Cryptographic { key_id, algorithm, key, sequence } => {
                 let [a, b, c, d] = sequence.to_be_bytes();
-                write_fields(packet, auth_type::CRYPTOGRAPHIC, &[0, 0, *key_id, MD5_LEN as u8, a, b, c, d]);
-                let digest = md5_digest(packet, key);
-                packet.extend_from_slice(&digest);
+                let length = algorithm.digest_len() as u8;
+                write_fields(packet, auth_type::CRYPTOGRAPHIC, &[0, 0, *key_id, length, a, b, c, d]);
+                let digest = digest(*algorithm, key, packet);
+                packet.extend_from_slice(digest.bytes());
             }
         }
     }
@@ -60,16 +121,58 @@ fn write_fields(packet: &mut [u8], auth_type: u16, data: &[u8; 8]) {
     packet[AUTH_DATA_AT..AUTH_DATA_AT + 8].copy_from_slice(data);
 }
 
-/// The digest over the packet and the key padded to 16 bytes (section D.4.3 (3)).
-fn md5_digest(packet: &[u8], key: &[u8]) -> [u8; MD5_LEN] {
-    let mut padded = [0; MD5_LEN];
-    for (to, from) in padded.iter_mut().zip(key) {
-        *to = *from;
-    }
-    Md5::new().chain_update(packet).chain_update(padded).finalize().into()
+/// A digest of any algorithm.
+struct Digest {
+    space: [u8; LONGEST_DIGEST],
+    length: usize,
 }
 
-/// The authentication fields of a packet with cryptographic authentication (section D.3).
+impl Digest {
+    fn new(digest: &[u8]) -> Self {
+        let mut space = [0; LONGEST_DIGEST];
+        space.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
+        Self { space, length: digest.len().min(LONGEST_DIGEST) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.space[..self.length]
+    }
+}
+
+/// The digest that a key makes of a packet.
+fn digest(algorithm: Algorithm, key: &[u8], packet: &[u8]) -> Digest {
+    match algorithm {
+        Algorithm::Md5 => md5(key, packet),
+        Algorithm::HmacSha1 => hmac::<Sha1, Hmac<Sha1>>(key, packet),
+        Algorithm::HmacSha256 => hmac::<Sha256, Hmac<Sha256>>(key, packet),
+        Algorithm::HmacSha384 => hmac::<Sha384, Hmac<Sha384>>(key, packet),
+        Algorithm::HmacSha512 => hmac::<Sha512, Hmac<Sha512>>(key, packet),
+    }
+}
+
+/// The digest over the packet and the key padded to 16 bytes (RFC 2328 section D.4.3 (3)).
+fn md5(key: &[u8], packet: &[u8]) -> Digest {
+    let mut padded = [0; MD5_LEN];
+    padded.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    Digest::new(&Md5::new().chain_update(packet).chain_update(padded).finalize())
+}
+
+/// The HMAC over the packet with Apad in the digest's place (RFC 5709 section 3.3).
+fn hmac<H: md5::Digest, M: Mac + KeyInit>(key: &[u8], packet: &[u8]) -> Digest {
+    // Ko: what is longer than the digest is hashed first, although HMAC itself takes keys as long as a block.
+    let hashed = H::digest(key);
+    let ko = if key.len() > hashed.len() { &hashed[..] } else { key };
+    let mut block = Key::<M>::default();
+    block.iter_mut().zip(ko).for_each(|(to, from)| *to = *from);
+    let mut mac = M::new(&block);
+    mac.update(packet);
+    for _ in 0..hashed.len() / APAD.len() {
+        mac.update(&APAD);
+    }
+    Digest::new(&mac.finalize().into_bytes())
+}
+
+/// The authentication fields of a packet with cryptographic authentication (RFC 2328 section D.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cryptographic {
     /// The number of the key.
@@ -94,9 +197,10 @@ impl Frame<'_> {
 
     /// Whether the digest after the packet is the one that the key makes. Link-local signalling may follow the digest
     /// (RFC 5613 section 2.2).
-    pub fn has_md5_digest(&self, key: &[u8]) -> bool {
-        let Some((digest, _)) = self.trailer.split_first_chunk::<MD5_LEN>() else { return false };
-        usize::from(self.cryptographic().digest_len) == MD5_LEN
-            && bool::from(md5_digest(self.packet, key).ct_eq(digest))
+    pub fn has_digest(&self, algorithm: Algorithm, key: &[u8]) -> bool {
+        let length = algorithm.digest_len();
+        let Some(found) = self.trailer.get(..length) else { return false };
+        usize::from(self.cryptographic().digest_len) == length
+            && bool::from(digest(algorithm, key, self.packet).bytes().ct_eq(found))
     }
 }

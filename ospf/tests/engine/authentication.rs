@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use isthmus_ospf::Notification;
 use isthmus_ospf::Output;
-use isthmus_ospf::config::{AreaConfig, Authentication, InterfaceConfig, InterfaceType, Md5Key};
+use isthmus_ospf::config::{AreaConfig, Authentication, InterfaceConfig, InterfaceType, Key};
 use isthmus_ospf::types::AreaId;
 use isthmus_ospf::view::NeighborState;
-use isthmus_ospf::wire::{ALL_SPF_ROUTERS, DdFlags, Frame, Header, Hello, Packet, PacketBody, Seal};
+use isthmus_ospf::wire::{
+    ALL_SPF_ROUTERS, Algorithm, DdFlags, Frame, Header, Hello, Packet, PacketBody, Seal,
+};
 
 use crate::bench::{Bench, OWN, PEER, PEER_ADDRESS, STRANGER, hello, link_config, many};
 
-fn key(id: u8, secret: &str) -> Md5Key {
-    Md5Key { id, key: secret.as_bytes().to_vec() }
+fn key(id: u8, secret: &str) -> Key {
+    Key::always(id, Algorithm::Md5, secret.as_bytes())
 }
 
-fn md5(keys: &[Md5Key]) -> Authentication {
-    Authentication::Md5(keys.to_vec())
+fn md5(keys: &[Key]) -> Authentication {
+    Authentication::Cryptographic(keys.to_vec())
 }
 
 fn bench(authentication: Authentication) -> Bench {
@@ -33,7 +35,12 @@ impl Bench {
     }
 
     fn receive_signed(&mut self, key_id: u8, key: &str, sequence: u32) {
-        self.receive_sealed(Seal::Md5 { key_id, key: key.as_bytes(), sequence });
+        self.receive_sealed(Seal::Cryptographic {
+            key_id,
+            algorithm: Algorithm::Md5,
+            key: key.as_bytes(),
+            sequence,
+        });
     }
 }
 
@@ -52,7 +59,7 @@ fn what_leaves_is_sealed() {
     for (_, transmit, _) in &signed.sent {
         let frame = Frame::decode(&transmit.payload).expect("a packet");
         assert_eq!((frame.auth.auth_type, frame.cryptographic().key_id), (2, 5), "the first key signs");
-        assert!(frame.has_md5_digest(b"first"));
+        assert!(frame.has_digest(Algorithm::Md5, b"first"));
         assert_eq!(transmit.payload[12..14], [0, 0], "there is no checksum (D.4.3)");
     }
 }
@@ -140,7 +147,7 @@ fn the_digest_has_its_room_in_the_mtu() {
         bench
     };
     let mut bench = fill(md5(&[key(1, "k")]));
-    let seal = Seal::Md5 { key_id: 1, key: b"k", sequence: 7 };
+    let seal = Seal::Cryptographic { key_id: 1, algorithm: Algorithm::Md5, key: b"k", sequence: 7 };
     let packet = |body| {
         let header = Header { router_id: PEER, area_id: AreaId::BACKBONE };
         Packet { header, body }.encode_sealed(&seal)
@@ -214,7 +221,7 @@ fn another_key_is_used_at_once_and_the_adjacency_stays() {
     bench.advance(Duration::from_secs(10));
     assert!(!bench.sent.is_empty());
     for (_, transmit, _) in &bench.sent {
-        assert!(Frame::decode(&transmit.payload).expect("a packet").has_md5_digest(b"next"));
+        assert!(Frame::decode(&transmit.payload).expect("a packet").has_digest(Algorithm::Md5, b"next"));
     }
 }
 
@@ -234,7 +241,7 @@ fn a_second_router_with_the_id_of_a_neighbor_does_not_advance_its_number() {
             header: Header { router_id: PEER, area_id: AreaId::BACKBONE },
             body: PacketBody::Hello(hello),
         };
-        let seal = Seal::Md5 { key_id: 1, key: b"k", sequence };
+        let seal = Seal::Cryptographic { key_id: 1, algorithm: Algorithm::Md5, key: b"k", sequence };
         let source = std::net::Ipv4Addr::new(172, 16, 0, host);
         bench.receive_bytes(source, ALL_SPF_ROUTERS, &packet.encode_sealed(&seal));
     };
@@ -259,7 +266,7 @@ fn what_another_router_has_sent_once_does_not_replace_the_neighbor_at_its_addres
         let play = |bench: &mut Bench, sequence| {
             let header = Header { router_id: STRANGER, area_id: AreaId::BACKBONE };
             let packet = Packet { header, body: PacketBody::Hello(hello(vec![OWN])) };
-            let seal = Seal::Md5 { key_id: 1, key: b"k", sequence };
+            let seal = Seal::Cryptographic { key_id: 1, algorithm: Algorithm::Md5, key: b"k", sequence };
             bench.receive_bytes(PEER_ADDRESS, ALL_SPF_ROUTERS, &packet.encode_sealed(&seal));
             let neighbors = bench.engine.view_neighbors(bench.now);
             assert_eq!(neighbors.len(), 1);

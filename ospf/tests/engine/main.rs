@@ -8,6 +8,7 @@ mod broadcast;
 mod exchange;
 mod flooding;
 mod hello;
+mod keys;
 mod mismatches;
 mod networks;
 mod notifications;

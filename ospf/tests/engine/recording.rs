@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use isthmus_ospf::Instance;
 use isthmus_ospf::config::{
-    AreaConfig, AreaRange, AreaType, Authentication, InstanceConfig, InterfaceConfig, InterfaceType, Md5Key,
+    AreaConfig, AreaRange, AreaType, Authentication, InstanceConfig, InterfaceConfig, InterfaceType, Key,
 };
 use isthmus_ospf::record::{Input, JsonLines, ReplayError, replay};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
+use isthmus_ospf::wire::Algorithm;
 use isthmus_ospf::{Output, Transmit};
 
 const HERE: InterfaceId = InterfaceId(7);
@@ -38,7 +39,7 @@ fn config(last: u8) -> InstanceConfig {
     let interface = InterfaceConfig {
         name: "link".to_owned(),
         address: format!("10.0.0.{last}/24").parse().expect("an address"),
-        authentication: Authentication::Md5(vec![Md5Key { id: 3, key: b"a secret".to_vec() }]),
+        authentication: Authentication::Cryptographic(vec![Key::always(3, Algorithm::Md5, b"a secret")]),
         stub_prefixes: vec![("172.16.0.0/24".parse().expect("a prefix"), 5)],
         hello_interval: Duration::from_secs(1),
         dead_interval: Duration::from_secs(4),

@@ -5,13 +5,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use isthmus_ospf::config::{
-    AreaConfig, AreaRange, AreaType, Authentication, InstanceConfig, InterfaceConfig, Md5Key,
+    AreaConfig, AreaRange, AreaType, Authentication, InstanceConfig, InterfaceConfig, Key,
 };
 use isthmus_ospf::types::{AreaId, InterfaceId, RouterId};
 use isthmus_ospf::view::NeighborState;
 use isthmus_ospf::wire::{
-    ALL_SPF_ROUTERS, AsExternalLsa, DdFlags, Header, LsType, Lsa, LsaBody, LsaKey, Options, Packet,
-    PacketBody,
+    ALL_SPF_ROUTERS, Algorithm, AsExternalLsa, DdFlags, Header, LsType, Lsa, LsaBody, LsaKey, Options,
+    Packet, PacketBody,
 };
 use isthmus_ospf::{Instance, Output};
 
@@ -294,7 +294,8 @@ fn a_change_restarts_no_adjacency_that_it_does_not_touch() {
         ("transmit delay", |config| inner(config).transmit_delay = 3),
         ("password", |config| inner(config).authentication = Authentication::Simple(*b"password")),
         ("keys", |config| {
-            inner(config).authentication = Authentication::Md5(vec![Md5Key { id: 1, key: b"k".to_vec() }]);
+            inner(config).authentication =
+                Authentication::Cryptographic(vec![Key::always(1, Algorithm::Md5, b"k")]);
         }),
         ("cost", |config| inner(config).cost = 77),
         ("MTU", |config| inner(config).mtu = 9000),

@@ -1,13 +1,14 @@
 //! Routers that authenticate: right, wrong, and from one key to the next without losing an adjacency.
 
-use isthmus_ospf::config::{Authentication, Md5Key};
+use isthmus_ospf::config::{Authentication, Key, Lifetime};
 use isthmus_ospf::view::NeighborState;
+use isthmus_ospf::wire::Algorithm;
 
 use crate::network::{BACKBONE, Network, NodeId, Quality, SegmentId, seconds, seeds};
 
 fn keys(keys: &[(u8, &str)]) -> Authentication {
-    Authentication::Md5(
-        keys.iter().map(|(id, key)| Md5Key { id: *id, key: key.as_bytes().to_vec() }).collect(),
+    Authentication::Cryptographic(
+        keys.iter().map(|(id, key)| Key::always(*id, Algorithm::Md5, key.as_bytes())).collect(),
     )
 }
 
@@ -105,6 +106,46 @@ fn keys_are_rolled_over_without_losing_an_adjacency() {
         }
     }
     network.converge(seconds(10));
+    assert!(youngest(&network) >= since.0 + network.now.since(since.1).as_secs() - 1);
+    for node in nodes {
+        let bad = network.view_on(lan, node).statistics.bad_packets;
+        assert!(bad.is_empty(), "{node}: {bad:?}");
+    }
+}
+
+#[test]
+fn lifetimes_change_key_and_algorithm_in_the_whole_network_and_no_adjacency_ends() {
+    let mut network = Network::new(3);
+    let nodes = network.routers(4);
+    let lan = network.lan(&nodes, BACKBONE, 10);
+    let start = u32::try_from(network.now.0 / 1_000_000).expect("virtual time");
+    let key = |id, algorithm, from: u32, until: Option<u32>| {
+        let send = Lifetime { start: start + from, end: until.map(|until| start + until) };
+        // Believed a little earlier and later than it signs: clocks differ.
+        let accept = Lifetime { start: send.start.saturating_sub(10), end: send.end.map(|end| end + 10) };
+        Key { send, accept, ..Key::always(id, algorithm, &[id; 16]) }
+    };
+    let chain = Authentication::Cryptographic(vec![
+        key(1, Algorithm::Md5, 0, Some(60)),
+        key(2, Algorithm::HmacSha1, 60, Some(120)),
+        key(3, Algorithm::HmacSha512, 120, Some(180)),
+    ]);
+    for node in &nodes {
+        network.interface_on(lan, *node).authentication = chain.clone();
+    }
+    network.start_all();
+    network.converge(seconds(30));
+    network.run_for(seconds(10));
+    let since = (youngest(&network), network.now);
+    // Also beyond the end of the last key.
+    for sending in [1, 2, 3, 3] {
+        for node in &nodes {
+            let keys = network.view_on(lan, *node).authentication.keys;
+            let signs: Vec<_> = keys.iter().filter(|key| key.sending).map(|key| key.key_id).collect();
+            assert_eq!(signs, [sending]);
+        }
+        network.run_for(seconds(60));
+    }
     assert!(youngest(&network) >= since.0 + network.now.since(since.1).as_secs() - 1);
     for node in nodes {
         let bad = network.view_on(lan, node).statistics.bad_packets;

@@ -1,8 +1,9 @@
 //! Packets with authentication (RFC 2328 appendix D). The golden bytes were computed with Python's `hashlib.md5` and
-//! `struct` over fields written by hand: `md5(packet + b"secret".ljust(16, b"\0"))`.
+//! `struct` over fields written by hand: `md5(packet + b"secret".ljust(16, b"\0"))`; those of RFC 5709 with
+//! `hmac.new(key, packet + bytes.fromhex("878fe1f3") * (L // 4), name)`, a key of more than L bytes hashed first.
 
 use isthmus_ospf::types::{AreaId, RouterId};
-use isthmus_ospf::wire::{Frame, Header, Hello, MD5_LEN, Options, Packet, PacketBody, Seal};
+use isthmus_ospf::wire::{Algorithm, Frame, Header, Hello, MD5_LEN, Options, Packet, PacketBody, Seal};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -34,17 +35,73 @@ fn hello() -> Packet {
 
 #[test]
 fn a_signed_packet_byte_for_byte() {
-    let bytes = hello().encode_sealed(&Seal::Md5 { key_id: 7, key: b"secret", sequence: 0x6922_03b1 });
+    let bytes = hello().encode_sealed(&Seal::Cryptographic {
+        key_id: 7,
+        algorithm: Algorithm::Md5,
+        key: b"secret",
+        sequence: 0x6922_03b1,
+    });
     assert_eq!(bytes, hex(SIGNED));
     let frame = Frame::decode(&bytes).unwrap();
     let fields = frame.cryptographic();
     assert_eq!((fields.key_id, fields.digest_len, fields.sequence), (7, 16, 0x6922_03b1));
-    assert!(frame.has_md5_digest(b"secret"));
+    assert!(frame.has_digest(Algorithm::Md5, b"secret"));
     // A key is padded with zeros: writing them out makes no other key.
-    assert!(frame.has_md5_digest(b"secret\0\0\0\0\0\0\0\0\0\0"));
-    assert!(!frame.has_md5_digest(b"secreT"));
-    assert!(!frame.has_md5_digest(b""));
+    assert!(frame.has_digest(Algorithm::Md5, b"secret\0\0\0\0\0\0\0\0\0\0"));
+    assert!(!frame.has_digest(Algorithm::Md5, b"secreT"));
+    assert!(!frame.has_digest(Algorithm::Md5, b""));
     assert_eq!(Packet::from_frame(&frame), Ok(hello()));
+}
+
+/// Algorithm, digest with the key `secret`, digest with a key of `k`s that is 9 bytes longer than the digest.
+const DIGESTS: [(Algorithm, &str, &str); 4] = [
+    (
+        Algorithm::HmacSha1,
+        "7145f12ec4b1a4984c3137c911c585173bf55f31",
+        "efd4914428903ccce288f4f1b1908cfe14cf97cf",
+    ),
+    (
+        Algorithm::HmacSha256,
+        "b7d142f8e9eefecf85832716dae3e3d9d4a465588d6fb978618925e772a00a90",
+        "cd62c82097aa6dd4e8e3d1edbd7dc49f5e4011af323e57a56a35e8ba070ac2d5",
+    ),
+    (
+        Algorithm::HmacSha384,
+        "df002d378e8d2a6303402a5375482a26a84c75a8957e5f549fa7f41a4b516a1463af038aefd4d0550fa42ad11d68f63f",
+        "37623c46c0ac351d089ffb8550ae824a71d01303249aa55c635660448635bb78f9416899f38f90f0243f89cb2cb4d4a2",
+    ),
+    (
+        Algorithm::HmacSha512,
+        "2af532fa40143df27e621112a80fa009c46ea616f80d184284cd0313c1f1dd3e\
+         5b2781a434201e036c6e59947cdf516d88ca24f73c7fe1fe8438a63cfb469a6e",
+        "45d1978fc3c0a732ad7c4c8b848407e6e721f0ab8ca286be8b98620027e8524f\
+         5d0d7f50c693630b5d50baae71f4f7fd57e508979468267223ad9408b9041d34",
+    ),
+];
+
+#[test]
+fn packets_signed_with_hmac_byte_for_byte() {
+    for (algorithm, short, long) in DIGESTS {
+        let length = algorithm.digest_len();
+        let mut expected = hex(SIGNED)[..48].to_vec();
+        expected[19] = length as u8;
+        let long_key = vec![b'k'; length + 9];
+        for (key, digest) in [(&b"secret"[..], short), (&long_key, long)] {
+            let seal = Seal::Cryptographic { key_id: 7, algorithm, key, sequence: 0x6922_03b1 };
+            let bytes = hello().encode_sealed(&seal);
+            assert_eq!(seal.trailer_len(), length);
+            assert_eq!((&bytes[..48], &bytes[48..]), (&expected[..], &hex(digest)[..]), "{algorithm:?}");
+            let frame = Frame::decode(&bytes).unwrap();
+            assert!(frame.has_digest(algorithm, key));
+            assert!(!frame.has_digest(algorithm, b"another"));
+            let others = Algorithm::ALL.into_iter().filter(|other| *other != algorithm);
+            others.for_each(|other| assert!(!frame.has_digest(other, key), "{other:?}"));
+            for missing in 1..=length {
+                let frame = Frame::decode(&bytes[..bytes.len() - missing]).unwrap();
+                assert!(!frame.has_digest(algorithm, key), "{missing} bytes are missing");
+            }
+        }
+    }
 }
 
 #[test]
@@ -63,10 +120,10 @@ fn link_local_signalling_may_follow_the_digest_and_less_than_a_digest_is_none() 
     let signed = hex(SIGNED);
     let mut longer = signed.clone();
     longer.extend_from_slice(&[0xff; 12]);
-    assert!(Frame::decode(&longer).unwrap().has_md5_digest(b"secret"));
+    assert!(Frame::decode(&longer).unwrap().has_digest(Algorithm::Md5, b"secret"));
     for missing in 1..=MD5_LEN {
         let frame = Frame::decode(&signed[..signed.len() - missing]).unwrap();
-        assert!(!frame.has_md5_digest(b"secret"), "{missing} bytes are missing");
+        assert!(!frame.has_digest(Algorithm::Md5, b"secret"), "{missing} bytes are missing");
     }
 }
 
@@ -76,7 +133,7 @@ fn another_length_of_the_digest_is_another_algorithm() {
         // Signed with that length in the field, as a peer with another algorithm would.
         let mut bytes = hex(SIGNED);
         bytes[19] = length;
-        assert!(!Frame::decode(&bytes).unwrap().has_md5_digest(b"secret"));
+        assert!(!Frame::decode(&bytes).unwrap().has_digest(Algorithm::Md5, b"secret"));
     }
 }
 
@@ -84,37 +141,44 @@ proptest! {
     #[test]
     fn signed_packets_survive_the_wire(
         packet in packet(), key in vec(any::<u8>(), 1..=16), key_id: u8, sequence: u32,
+        algorithm in prop::sample::select(&Algorithm::ALL[..]),
     ) {
-        let bytes = packet.encode_sealed(&Seal::Md5 { key_id, key: &key, sequence });
-        prop_assert_eq!(bytes.len(), packet.encoded_len() + MD5_LEN);
+        let bytes = packet.encode_sealed(&Seal::Cryptographic { key_id, algorithm, key: &key, sequence });
+        prop_assert_eq!(bytes.len(), packet.encoded_len() + algorithm.digest_len());
         let frame = Frame::decode(&bytes).unwrap();
-        prop_assert!(frame.has_md5_digest(&key));
+        prop_assert!(frame.has_digest(algorithm, &key));
         prop_assert_eq!((frame.cryptographic().key_id, frame.cryptographic().sequence), (key_id, sequence));
         prop_assert_eq!(Packet::from_frame(&frame), Ok(packet));
     }
 
     #[test]
-    fn one_changed_byte_breaks_the_signature(packet in packet(), at: prop::sample::Index, flip in 1u8..) {
-        let mut bytes = packet.encode_sealed(&Seal::Md5 { key_id: 1, key: b"k", sequence: 9 });
+    fn one_changed_byte_breaks_the_signature(
+        packet in packet(), at: prop::sample::Index, flip in 1u8..,
+        algorithm in prop::sample::select(&Algorithm::ALL[..]),
+    ) {
+        let mut bytes =
+            packet.encode_sealed(&Seal::Cryptographic { key_id: 1, algorithm, key: b"k", sequence: 9 });
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
         if let Ok(frame) = Frame::decode(&bytes) {
-            prop_assert!(!frame.has_md5_digest(b"k"), "byte {at}");
+            prop_assert!(!frame.has_digest(algorithm, b"k"), "byte {at}");
         }
     }
 
     #[test]
     fn hostile_trailers_and_lengths_are_no_digest_and_no_panic(
-        packet in packet(), length: u16, digest_len: u8, trailer in vec(any::<u8>(), 0..64), auth_type in 0u16..4,
+        packet in packet(), length: u16, digest_len: u8, trailer in vec(any::<u8>(), 0..96), auth_type in 0u16..4,
     ) {
-        let mut bytes = packet.encode_sealed(&Seal::Md5 { key_id: 1, key: b"k", sequence: 9 });
+        let mut bytes = packet.encode_sealed(&Seal::Cryptographic { key_id: 1, algorithm: Algorithm::Md5, key: b"k", sequence: 9 });
         bytes.truncate(packet.encoded_len());
         bytes.extend_from_slice(&trailer);
         bytes[2..4].copy_from_slice(&length.to_be_bytes());
         bytes[14..16].copy_from_slice(&auth_type.to_be_bytes());
         bytes[19] = digest_len;
         if let Ok(frame) = Frame::decode(&bytes) {
-            prop_assert!(!frame.has_md5_digest(b"k"));
+            for algorithm in Algorithm::ALL {
+                prop_assert!(!frame.has_digest(algorithm, b"k"));
+            }
             let _either = Packet::from_frame(&frame);
         }
     }

@@ -157,6 +157,8 @@ codes! {
     DuplicateRange = "duplicate-range": "An area has a range twice.",
     BadRouterId = "bad-router-id": "A router id that OSPF or the cluster cannot use.",
     BadSecret = "bad-secret": "A password or key that packets cannot carry.",
+    BadLifetime = "bad-lifetime": "A lifetime of a key that is no time, or ends before it begins.",
+    UnknownKeyChain = "unknown-key-chain": "An interface names a key chain that there is not.",
     BadTimers = "bad-timers": "Timers that contradict each other.",
     BadCosts = "bad-costs": "Costs that would send traffic a way that is not meant.",
     BadListen = "bad-listen": "An address on which the management plane does not listen.",

@@ -4,6 +4,7 @@
 //! numbers in any range and addresses as text, so that the checks can name everything that is wrong with a file
 //! at once. The comments here are the descriptions in the JSON schema and in the reference.
 
+mod key_chain;
 mod management;
 mod reflected;
 mod segment;
@@ -16,6 +17,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use key_chain::{RawCryptoAlgorithm, RawKeyChain, RawKeyChainKey, RawLifetime};
 pub use management::{RawRole, RawTls, RawToken};
 pub use reflected::{RawReflected, RawReflectedFacility};
 pub use segment::{RawCoherence, RawFacility, RawMemory, RawTiming};
@@ -44,6 +46,8 @@ pub struct RawConfig {
     pub management: RawManagement,
     /// Routes by hand.
     pub static_routes: Vec<RawStaticRoute>,
+    /// Keys with algorithms and lifetimes, for the authentication of interfaces (RFC 8177).
+    pub key_chains: Vec<RawKeyChain>,
 }
 
 /// Where the arenas are.
@@ -171,6 +175,9 @@ pub struct RawAuthentication {
     /// the old.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<RawAuthenticationKey>,
+    /// The key chain of type `key-chain`: the name of one of `key-chains`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_chain: Option<String>,
 }
 
 /// Ways to authenticate.
@@ -184,6 +191,8 @@ pub enum RawAuthenticationType {
     Simple,
     /// A digest of packet and key behind every packet, with a number that only rises.
     Md5,
+    /// The same with the keys of a chain, which have algorithms (HMAC-SHA, RFC 5709) and lifetimes.
+    KeyChain,
 }
 
 /// A key of type `md5`.

@@ -110,6 +110,16 @@ impl EventLog {
             Notification::InterfaceRxBadPacket { interface, source, error } => {
                 self.refusal(EventType::IfRxBadPacket, &name(*interface), *source, &error.to_string());
             }
+            Notification::KeyExpired { interface, key_id } => {
+                let interface = name(*interface);
+                self.record(
+                    EventType::KeyExpired,
+                    format!(
+                        "the lifetime of the last OSPF key of {interface}, key {key_id}, is over: it goes on until there is another"
+                    ),
+                    json!({ "interface": interface, "key-id": key_id }),
+                );
+            }
             Notification::RoleChange { area_border_router } => self.record(
                 EventType::RoleChange,
                 format!("the router is {} area border router", if *area_border_router { "an" } else { "no" }),

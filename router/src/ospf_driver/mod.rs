@@ -4,6 +4,7 @@
 //! configuration; [`datagram`] the IPv4 headers; `demultiplex` finds the interface of what comes in. The engine is shared with management, which reads its state
 //! under the same lock; nobody holds it across a wait.
 
+mod clock;
 pub mod datagram;
 mod demultiplex;
 mod drops;
@@ -15,7 +16,7 @@ pub use recording::Recording;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use isthmus_ospf::Instance;
 use isthmus_ospf::config::InstanceConfig;
@@ -27,6 +28,7 @@ use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::forward::InterfaceIndex;
 use crate::forward::link::{Bell, LinkEnd};
 use crate::packet::Pool;
+use clock::WallClock;
 use demultiplex::Demultiplexer;
 
 /// Datagrams in flight to the worker. A database exchange of thousands of advertisements fits several times.
@@ -99,6 +101,7 @@ pub struct Outcome {
 pub struct OspfDriver {
     engine: Arc<Mutex<Instance>>,
     origin: std::time::Instant,
+    clock: WallClock,
     link: LinkEnd,
     pool: Pool,
     demultiplexer: Demultiplexer,
@@ -132,11 +135,12 @@ impl OspfDriver {
             None => Instance::new(Instant(0), config, seed),
         };
         // Cryptographic sequence numbers continue where the last life of this router has ended.
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        engine.set_wall_clock(Instant(0), u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX));
+        let clock = WallClock::read(Duration::ZERO);
+        engine.set_wall_clock(Instant(0), clock.seconds(Duration::ZERO));
         Self {
             engine: Arc::new(Mutex::new(engine)),
             origin: std::time::Instant::now(),
+            clock,
             link,
             pool: Pool::new(BUFFERS),
             demultiplexer,
@@ -211,6 +215,7 @@ impl OspfDriver {
 
     /// Lets the engine do what is due.
     pub fn timeout(&mut self, fabric: &impl FabricAddresses) -> Outcome {
+        self.follow_clock();
         self.apply(fabric, |engine, now| engine.handle_timeout(now))
     }
 
@@ -241,6 +246,18 @@ impl OspfDriver {
             engine.shutdown(now);
             engine.stop_recording();
         })
+    }
+
+    /// Tells the engine when the clock of the machine was set: lifetimes of keys go by it.
+    fn follow_clock(&mut self) {
+        let elapsed = self.origin.elapsed();
+        let clock = WallClock::read(elapsed);
+        if clock.differs(self.clock) {
+            tracing::info!("the clock of the machine was set: lifetimes of keys follow it");
+            self.clock = clock;
+            let now = self.now();
+            lock(&self.engine).set_wall_clock(now, clock.seconds(elapsed));
+        }
     }
 
     fn apply(&mut self, fabric: &impl FabricAddresses, act: impl FnOnce(&mut Instance, Instant)) -> Outcome {

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::diff::{join, name};
 
 /// The keys that hold secrets, by the end of their paths.
-const SECRETS: [&str; 3] = ["authentication.key", "authentication.keys[].key", "tokens[].sha256"];
+const SECRETS: [&str; 4] =
+    ["authentication.key", "authentication.keys[].key", "key-chains[].keys[].key-string", "tokens[].sha256"];
 
 /// Whether the value at a key, written with `[]` for elements of lists, is a secret.
 pub fn is_secret(key: &str) -> bool {
@@ -106,6 +107,7 @@ mod tests {
                 { "name": "eth1", "ospf": { "authentication": { "type": "simple", "key": key } } },
                 { "name": "eth2", "ospf": { "authentication": { "keys": [{ "key-id": 1, "key": first }] } } },
             ],
+            "key-chains": [{ "name": "core", "keys": [{ "key-id": 1, "key-string": "chained" }] }],
             "management": { "tokens": [{ "name": "ops", "sha256": "ab12" }] },
         })
     }
@@ -119,11 +121,11 @@ mod tests {
     fn every_secret_is_masked_and_nothing_else() {
         let shown = masked(document("hidden", "first"));
         let text = shown.to_string();
-        for secret in ["hidden", "first", "ab12"] {
+        for secret in ["hidden", "first", "chained", "ab12"] {
             assert!(!text.contains(secret), "{text}");
         }
         assert_eq!(shown["interfaces"][1]["ospf"]["authentication"]["keys"][0]["key-id"], 1);
-        assert_eq!(text.matches(MASK).count(), 3);
+        assert_eq!(text.matches(MASK).count(), 4);
         assert!(any(&shown) && any_mask(&shown) && !any_mask(&document("a", "b")));
         assert!(!any(&json!({ "key": "no secret here" })));
         assert_eq!(masked_at("a.authentication.key", json!("x")), MASK);
@@ -137,6 +139,7 @@ mod tests {
         unmask(&mut new, &old).unwrap();
         assert_eq!(new["interfaces"][1]["ospf"]["authentication"]["key"], "hidden");
         assert_eq!(new["interfaces"][0]["ospf"]["authentication"]["keys"][0]["key"], "first");
+        assert_eq!(new["key-chains"][0]["keys"][0]["key-string"], "chained");
     }
 
     #[test]

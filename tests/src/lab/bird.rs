@@ -169,6 +169,7 @@ fn interface(interface: &PeerInterface) -> String {
         PeerAuthentication::Simple(password) => {
             format!("authentication simple; password \"{password}\";")
         }
+        PeerAuthentication::BirdKeys(statements) => format!("authentication cryptographic; {statements}"),
         PeerAuthentication::Md5 { id, key } => {
             format!("authentication cryptographic; password \"{key}\" {{ id {id}; algorithm keyed md5; }};")
         }

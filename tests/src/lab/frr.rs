@@ -259,6 +259,7 @@ fn interface(interface: &PeerInterface) -> String {
     });
     text.push_str(&match interface.authentication {
         PeerAuthentication::None => String::new(),
+        PeerAuthentication::BirdKeys(_) => panic!("FRR has no such keys"),
         PeerAuthentication::Simple(password) => {
             format!(" ip ospf authentication\n ip ospf authentication-key {password}\n")
         }

@@ -64,6 +64,8 @@ pub enum PeerAuthentication {
         /// The key.
         key: &'static str,
     },
+    /// By digests with the keys of these `password` statements, which are BIRD's alone.
+    BirdKeys(&'static str),
 }
 
 impl PeerConfig {

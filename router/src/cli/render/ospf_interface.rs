@@ -115,6 +115,7 @@ impl Render for OspfInterface {
             rows.push(("Backup", designated(view.bdr_router_id, view.bdr_ip_addr)));
         }
         rows.push(("Neighbors", format!("{}, {} full", view.neighbor_count, view.adjacency_count)));
+        rows.extend(authentication(view));
         rows.extend(self.mismatch.iter().map(|mismatch| ("Differs", difference(mismatch))));
         rows.extend(packets(view));
         pairs(&rows)
@@ -130,6 +131,26 @@ fn timers(view: &InterfaceView) -> String {
         Some(left) => format!("{configured}, waiting for a designated router {left} s more"),
         None => configured,
     }
+}
+
+/// Which key signs, and what else is to be known of the keys.
+fn authentication(view: &InterfaceView) -> Option<(&'static str, String)> {
+    let authentication = &view.authentication;
+    if matches!(authentication.auth_type.as_str(), "" | "none") {
+        return None;
+    }
+    let keys = authentication.keys.iter().map(|key| {
+        let notes = [
+            (key.sending, "signs"),
+            (key.accepted, "accepted"),
+            (key.expired, "expired"),
+            (!key.sending && !key.accepted && !key.expired, "not begun"),
+        ];
+        let notes: Vec<_> = notes.iter().filter(|(holds, _)| *holds).map(|(_, note)| *note).collect();
+        format!("key {} {} ({})", key.key_id, key.crypto_algorithm, notes.join(", "))
+    });
+    let words: Vec<String> = std::iter::once(authentication.auth_type.clone()).chain(keys).collect();
+    Some(("Authentication", words.join(", ")))
 }
 
 fn packets(view: &InterfaceView) -> [(&'static str, String); 5] {

@@ -1,18 +1,27 @@
 //! Authentication of OSPF packets. No finding repeats a secret.
 
-use isthmus_ospf::config::{Authentication, Md5Key};
+use isthmus_ospf::config::{Authentication, Key};
+use isthmus_ospf::wire::Algorithm;
 
 use super::super::raw::{RawAuthentication, RawAuthenticationKey, RawAuthenticationType, RawSecret};
 use super::super::{Code, MASK};
 use super::findings::Findings;
+use super::key_chains::KeyChains;
+use super::values::shown;
 
 /// The password field of a packet (RFC 2328 section D.2).
 const LONGEST_PASSWORD: usize = 8;
 /// A key of keyed MD5 (RFC 2328 section D.3).
 const LONGEST_KEY: usize = 16;
+
 impl Findings {
     /// What an interface's packets are authenticated with.
-    pub(super) fn authentication(&mut self, path: &str, raw: &RawAuthentication) -> Option<Authentication> {
+    pub(super) fn authentication(
+        &mut self,
+        path: &str,
+        raw: &RawAuthentication,
+        key_chains: &KeyChains,
+    ) -> Option<Authentication> {
         let unused_key = raw.key.is_some() && raw.kind != RawAuthenticationType::Simple;
         let unused_keys = !raw.keys.is_empty() && raw.kind != RawAuthenticationType::Md5;
         if unused_key {
@@ -21,13 +30,18 @@ impl Findings {
         if unused_keys {
             self.unused(path, "keys", "md5");
         }
-        if unused_key || unused_keys {
+        let unused_chain = raw.key_chain.is_some() && raw.kind != RawAuthenticationType::KeyChain;
+        if unused_chain {
+            self.unused(path, "key-chain", "key-chain");
+        }
+        if unused_key || unused_keys || unused_chain {
             return None;
         }
         match raw.kind {
             RawAuthenticationType::None => Some(Authentication::Null),
             RawAuthenticationType::Simple => self.password(path, raw.key.as_ref()),
             RawAuthenticationType::Md5 => self.keys(path, &raw.keys),
+            RawAuthenticationType::KeyChain => self.chain(path, raw.key_chain.as_deref(), key_chains),
         }
     }
 
@@ -56,6 +70,29 @@ impl Findings {
         Some(Authentication::Simple(password))
     }
 
+    /// The keys of a chain; `None` also if there is a finding against the chain itself.
+    fn chain(&mut self, path: &str, name: Option<&str>, key_chains: &KeyChains) -> Option<Authentication> {
+        let Some(name) = name else {
+            self.error(
+                Code::MissingKey,
+                format!("{path}.type"),
+                "authentication of type `key-chain` needs the name of a key chain",
+                "set `key-chain` to the name of one of `key-chains`",
+            );
+            return None;
+        };
+        let Some(keys) = key_chains.get(name) else {
+            self.error(
+                Code::UnknownKeyChain,
+                format!("{path}.key-chain"),
+                format!("there is no key chain `{}`", shown(name)),
+                "add it to `key-chains`, or name one that is there",
+            );
+            return None;
+        };
+        Some(Authentication::Cryptographic(keys.clone()?))
+    }
+
     fn keys(&mut self, path: &str, raw: &[RawAuthenticationKey]) -> Option<Authentication> {
         if raw.is_empty() {
             self.error(
@@ -66,7 +103,7 @@ impl Findings {
             );
             return None;
         }
-        let mut keys: Vec<Md5Key> = Vec::new();
+        let mut keys: Vec<Key> = Vec::new();
         let mut complete = true;
         for (index, raw) in raw.iter().enumerate() {
             let path = format!("{path}.keys[{index}]");
@@ -76,23 +113,30 @@ impl Findings {
                 complete = false;
                 continue;
             };
-            if keys.iter().any(|other| other.id == id) {
-                let reason = format!("key {id} stands twice");
-                self.error(
-                    Code::DuplicateKey,
-                    format!("{path}.key-id"),
-                    reason,
-                    "give each key a number of its own",
-                );
-                complete = false;
-            }
-            keys.push(Md5Key { id, key: key.to_vec() });
+            complete &= self.unique_key(&path, &keys, id);
+            keys.push(Key::always(id, Algorithm::Md5, key));
         }
-        complete.then_some(Authentication::Md5(keys))
+        complete.then_some(Authentication::Cryptographic(keys))
+    }
+
+    /// Whether none of the other keys has the number.
+    pub(super) fn unique_key(&mut self, path: &str, others: &[Key], id: u8) -> bool {
+        let is_unique = others.iter().all(|other| other.id != id);
+        if !is_unique {
+            let reason = format!("key {id} stands twice");
+            let remedy = "give each key a number of its own";
+            self.error(Code::DuplicateKey, format!("{path}.key-id"), reason, remedy);
+        }
+        is_unique
     }
 
     /// The bytes of a secret: what every make of router takes and every keyboard has.
-    fn secret<'s>(&mut self, path: String, secret: &'s RawSecret, longest: usize) -> Option<&'s [u8]> {
+    pub(super) fn secret<'s>(
+        &mut self,
+        path: String,
+        secret: &'s RawSecret,
+        longest: usize,
+    ) -> Option<&'s [u8]> {
         let text = secret.0.as_str();
         let reason = match () {
             () if text.is_empty() => "the secret is empty".to_owned(),
@@ -103,7 +147,7 @@ impl Findings {
                 "the secret has characters outside printable ASCII".to_owned()
             }
             () if text.len() > longest => {
-                format!("the secret has {} characters, and packets have room for {longest}", text.len())
+                format!("the secret has {} characters, and there is room for {longest}", text.len())
             }
             () => return Some(text.as_bytes()),
         };

@@ -8,18 +8,20 @@ use super::super::model::{Driver, FabricConfig, NicConfig, OspfInterfaceConfig};
 use super::super::raw::{RawConfig, RawDriver, RawInterface, RawInterfaceOspf, RawInterfaceType};
 use super::Entry;
 use super::findings::Findings;
+use super::key_chains::KeyChains;
 use super::values::MTU;
 
 /// The NICs that pass on their own.
 pub(super) fn interfaces(
     raw: &RawConfig,
     fabric: Option<&FabricConfig>,
+    key_chains: &KeyChains,
     findings: &mut Findings,
 ) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for (index, interface) in raw.interfaces.iter().enumerate() {
         let path = format!("interfaces[{index}]");
-        let Some(nic) = nic(&path, interface, findings) else { continue };
+        let Some(nic) = nic(&path, interface, key_chains, findings) else { continue };
         unique_name(&path, &nic, fabric, &entries, findings);
         unique_socket(&path, &nic, &entries, findings);
         entries.push(Entry { index, nic });
@@ -27,7 +29,7 @@ pub(super) fn interfaces(
     entries
 }
 
-fn nic(path: &str, raw: &RawInterface, findings: &mut Findings) -> Option<NicConfig> {
+fn nic(path: &str, raw: &RawInterface, key_chains: &KeyChains, findings: &mut Findings) -> Option<NicConfig> {
     let name = findings.interface_name(&format!("{path}.name"), &raw.name);
     let address = findings.interface_address(&format!("{path}.address"), &raw.address);
     let driver = driver(path, raw, findings);
@@ -37,7 +39,7 @@ fn nic(path: &str, raw: &RawInterface, findings: &mut Findings) -> Option<NicCon
         Some(mtu) => findings.number(mtu_path, mtu, MTU, " bytes").map(Some),
     };
     let ospf = match raw.ospf.enabled {
-        true => ospf(&format!("{path}.ospf"), &raw.ospf, address, findings).map(Some),
+        true => ospf(&format!("{path}.ospf"), &raw.ospf, address, key_chains, findings).map(Some),
         false => Some(None),
     };
     Some(NicConfig {
@@ -82,6 +84,7 @@ fn ospf(
     path: &str,
     raw: &RawInterfaceOspf,
     address: Option<Ipv4Net>,
+    key_chains: &KeyChains,
     findings: &mut Findings,
 ) -> Option<OspfInterfaceConfig> {
     let area = findings.area(&format!("{path}.area-id"), &raw.area_id);
@@ -93,7 +96,8 @@ fn ospf(
     let delay = findings.number(format!("{path}.transmit-delay"), raw.transmit_delay, 1..=3_600_u16, " s");
     let priority = findings.number(format!("{path}.priority"), raw.priority, 0..=255_u8, "");
     let interface_type = interface_type(path, raw, address, findings);
-    let authentication = findings.authentication(&format!("{path}.authentication"), &raw.authentication);
+    let authentication =
+        findings.authentication(&format!("{path}.authentication"), &raw.authentication, key_chains);
     let (hello_interval, dead_interval) = timers?;
     Some(OspfInterfaceConfig {
         area: area?,

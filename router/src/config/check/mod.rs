@@ -8,6 +8,7 @@ mod authentication;
 mod fabric;
 mod findings;
 mod interfaces;
+mod key_chains;
 mod management;
 mod networks;
 mod reflected;
@@ -45,7 +46,8 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
     {
         findings.extend(room(fabric, region, *bytes));
     }
-    let interfaces = interfaces::interfaces(raw, fabric.as_ref(), findings);
+    let key_chains = key_chains::key_chains(&raw.key_chains, findings);
+    let interfaces = interfaces::interfaces(raw, fabric.as_ref(), &key_chains, findings);
     networks::check(fabric.as_ref(), &interfaces, findings);
     areas::roles(fabric.as_ref(), &interfaces, findings);
     areas::transit(fabric.as_ref(), &interfaces, findings);

@@ -1,6 +1,7 @@
 //! What an interface and an area are told about OSPF: network types, authentication, stub areas.
 
-use isthmus_ospf::config::{AreaType, Authentication, InterfaceType, Md5Key};
+use isthmus_ospf::config::{AreaType, Authentication, InterfaceType, Key, Lifetime};
+use isthmus_ospf::wire::Algorithm;
 
 use super::super::model::OspfInterfaceConfig;
 use super::*;
@@ -35,8 +36,99 @@ fn a_password_is_padded_to_the_field_and_keys_keep_their_order() {
     assert_eq!(simple, Authentication::Simple(*b"a b\0\0\0\0\0"));
     let md5 =
         ospf("authentication: {type: md5, keys: [{key-id: 9, key: sixteen-letters!}, {key-id: 0, key: x}]}");
-    let key = |id, key: &[u8]| Md5Key { id, key: key.to_vec() };
-    assert_eq!(md5.authentication, Authentication::Md5(vec![key(9, b"sixteen-letters!"), key(0, b"x")]));
+    let key = |id, key: &[u8]| Key::always(id, Algorithm::Md5, key);
+    assert_eq!(
+        md5.authentication,
+        Authentication::Cryptographic(vec![key(9, b"sixteen-letters!"), key(0, b"x")])
+    );
+}
+
+/// The minimal file with one key chain `core` of these keys, which its NIC uses.
+fn chain(keys: &str) -> String {
+    let nic = with("authentication: {type: key-chain, key-chain: core}");
+    format!("{nic}key-chains: [{{name: core, keys: [{keys}]}}]\n")
+}
+
+#[test]
+fn the_keys_of_a_chain_have_algorithms_and_lifetimes() {
+    let text = chain(
+        "{key-id: 1, crypto-algorithm: md5, key-string: old}, \
+         {key-id: 2, key-string: '32 characters, and not one more.', \
+          send-lifetime: {start-date-time: 2026-12-01T00:00:00Z, end-date-time: '2027-01-01T00:00:00Z'}, \
+          accept-lifetime: {start-date-time: 2026-11-30T23:59:00Z}}",
+    );
+    let ospf = good(&text).config.interfaces[0].ospf.clone().expect("OSPF on the NIC");
+    let old = Key::always(1, Algorithm::Md5, b"old");
+    let send = Lifetime { start: 1_796_083_200, end: Some(1_798_761_600) };
+    let accept = Lifetime { start: send.start - 60, end: None };
+    let new = Key::always(2, Algorithm::HmacSha256, b"32 characters, and not one more.");
+    assert_eq!(ospf.authentication, Authentication::Cryptographic(vec![old, Key { send, accept, ..new }]));
+    for (name, algorithm) in
+        ["md5", "hmac-sha-1", "hmac-sha-256", "hmac-sha-384", "hmac-sha-512"].into_iter().zip(Algorithm::ALL)
+    {
+        assert_eq!(algorithm.name(), name);
+        let longest = "x".repeat(algorithm.digest_len());
+        let key = |secret: &str| format!("{{key-id: 0, crypto-algorithm: {name}, key-string: {secret}}}");
+        good(&chain(&key(&longest)));
+        assert_eq!(bad(&chain(&key(&format!("{longest}x"))))[0].code, Code::BadSecret);
+    }
+}
+
+#[test]
+fn a_chain_that_contradicts_itself_is_refused_once_and_at_its_key() {
+    let key = |more: &str| format!("{{key-id: 1, key-string: verysecret{more}}}");
+    let path = |end: &str| format!("key-chains[0].{end}");
+    let nic = |end: &str| format!("interfaces[0].ospf.authentication.{end}");
+    let no_chain = |keys: &str| with(&format!("authentication: {{{keys}}}"));
+    let lifetime = |from: &str, until: &str| {
+        key(&format!(", send-lifetime: {{start-date-time: '{from}', end-date-time: '{until}'}}"))
+    };
+    let moment = "2026-12-01T00:00:00Z";
+    for (text, code, at) in [
+        (chain(""), Code::MissingKey, path("keys")),
+        (chain(&format!("{}, {}", key(""), key(""))), Code::DuplicateKey, path("keys[1].key-id")),
+        (chain("{key-id: 256, key-string: verysecret}"), Code::OutOfRange, path("keys[0].key-id")),
+        (chain("{key-id: 1, key-string: ''}"), Code::BadSecret, path("keys[0].key-string")),
+        (chain("{key-id: 1, key-string: '********'}"), Code::BadSecret, path("keys[0].key-string")),
+        (chain("{key-id: 1}"), Code::MissingKey, path("keys[0]")),
+        (
+            chain("{key-id: 1, key-string: verysecret, crypto-algorithm: sha}"),
+            Code::UnknownValue,
+            path("keys[0].crypto-algorithm"),
+        ),
+        (chain(&lifetime(moment, moment)), Code::BadLifetime, path("keys[0].send-lifetime.end-date-time")),
+        (
+            chain(&lifetime("tomorrow", moment)),
+            Code::BadLifetime,
+            path("keys[0].send-lifetime.start-date-time"),
+        ),
+        (
+            chain(&lifetime(moment, "2107-01-01T00:00:00Z")),
+            Code::BadLifetime,
+            path("keys[0].send-lifetime.end-date-time"),
+        ),
+        (
+            format!(
+                "{}  - {{name: core, keys: [{}]}}\n",
+                chain(&key("")).replace(": [{name: core", ":\n  - {name: core").replace("}]}]", "}]}"),
+                key("")
+            ),
+            Code::DuplicateName,
+            "key-chains[1].name".to_owned(),
+        ),
+        (no_chain("type: key-chain"), Code::MissingKey, nic("type")),
+        (no_chain("type: key-chain, key-chain: core"), Code::UnknownKeyChain, nic("key-chain")),
+        (
+            no_chain("type: md5, keys: [{key-id: 1, key: x}], key-chain: core"),
+            Code::ConflictingKeys,
+            nic("key-chain"),
+        ),
+    ] {
+        let findings = bad(&text);
+        let found: Vec<_> = findings.iter().map(|finding| (finding.code, finding.path.clone())).collect();
+        assert_eq!(found, [(code, at)], "{text}");
+        assert!(!format!("{findings:?}").contains("verysecret"), "{findings:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From configurations to the engine's.
 
-use isthmus_ospf::config::{AreaType, Authentication, Md5Key};
+use isthmus_ospf::config::{AreaType, Authentication, Key};
+use isthmus_ospf::wire::Algorithm;
 
 use super::*;
 use crate::config::parse_str;
@@ -75,7 +76,10 @@ ospf: { areas: [{ area-id: 0.0.0.7, area-type: stub-area, summary: false, defaul
     let plan = instance_config(&config(lan), &situation);
     let lan = &plan.interfaces[&nic_interface(1)];
     assert_eq!((lan.interface_type, lan.priority), (InterfaceType::Broadcast, 200));
-    assert_eq!(lan.authentication, Authentication::Md5(vec![Md5Key { id: 3, key: b"hidden".to_vec() }]));
+    assert_eq!(
+        lan.authentication,
+        Authentication::Cryptographic(vec![Key::always(3, Algorithm::Md5, b"hidden")])
+    );
     assert_eq!(plan.areas[&lan.area].area_type, AreaType::Stub { default_cost: 9, summary: false });
     let link = &plan.interfaces[&backbone_interface(2)];
     assert_eq!((link.interface_type, link.unnumbered), (InterfaceType::PointToPoint, true));

@@ -6,12 +6,14 @@ use super::*;
 use crate::config::schema;
 
 /// The keys that name an element of a list: another name is another element.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 7] = [
     "interfaces[].name",
     "ospf.areas[].area-id",
     "ospf.areas[].ranges[].prefix",
     "static-routes[].destination-prefix",
     "interfaces[].ospf.authentication.keys[].key-id",
+    "key-chains[].name",
+    "key-chains[].keys[].key-id",
 ];
 
 /// Every key of the schema that holds a value, and every list of mappings as its element.
