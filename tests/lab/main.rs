@@ -31,5 +31,6 @@ mod reconfigure;
 mod recording;
 mod refusals;
 mod restarts;
+mod ring;
 mod settings;
 mod stub;
