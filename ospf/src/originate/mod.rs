@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::Instance;
 use crate::lsdb::{Provenance, Scope};
 use crate::timer::TimerId;
-use crate::types::{Instant, LS_REFRESH_TIME, SeqNum};
+use crate::types::{Instant, LS_REFRESH_TIME, MAX_AGE, SeqNum};
 use crate::wire::{LsType, Lsa, LsaBody, LsaKey, Options};
 
 /// How long the first router-LSA of an area waits for a Full neighbor. A deviation: section 12.4 originates it
@@ -46,6 +46,10 @@ pub(crate) struct Origination {
     last: Option<Instant>,
     /// The least time from the last instance to the next.
     hold: Duration,
+    /// The sequence number of the last instance. It goes on from there even if the instance was flushed and has left the
+    /// database: another router may keep the flushed one for a minute (FRR does), or for longer behind a link that is
+    /// down, and would take a first sequence number for older than that.
+    sequence: Option<SeqNum>,
 }
 
 impl Origination {
@@ -54,9 +58,10 @@ impl Origination {
         self.wanted.is_some()
     }
 
-    /// From when on it makes no difference whether an instance was ever made.
+    /// From when on it makes no difference whether an instance was ever made: nobody has it any more.
     fn forgotten_at(&self) -> Option<Instant> {
-        self.last.map(|last| last + self.hold * 2)
+        let everywhere_gone = Duration::from_secs(u64::from(MAX_AGE));
+        self.last.map(|last| last + everywhere_gone.max(self.hold * 2))
     }
 
     /// When the next instance may be made.
@@ -64,8 +69,19 @@ impl Origination {
         self.last.map(|last| last + self.hold)
     }
 
+    /// The sequence number of the next instance, above the last one and the one in the database; `None`: the sequence is at its
+    /// end, and the last instance has to leave the database first (section 12.1.6).
+    fn next_sequence(&self, current: Option<SeqNum>) -> Option<SeqNum> {
+        match (self.sequence.max(current), current) {
+            (_, Some(SeqNum::MAX)) => None,
+            (None | Some(SeqNum::MAX), _) => Some(SeqNum::INITIAL),
+            (Some(SeqNum(last)), _) => Some(SeqNum(last + 1)),
+        }
+    }
+
     /// Notes that an instance was made, and how long the next one has to wait.
-    fn made(&mut self, now: Instant, configured: Option<Duration>) {
+    fn made(&mut self, now: Instant, sequence: SeqNum, configured: Option<Duration>) {
+        self.sequence = Some(sequence);
         self.hold = match (configured, self.last) {
             (Some(interval), _) => interval,
             // Still changing: back off.
@@ -157,19 +173,17 @@ impl Instance {
     /// Makes, installs and floods the next instance.
     fn make_instance(&mut self, now: Instant, scope: Scope, name: LsaKey) {
         let min_ls_interval = self.min_ls_interval(scope);
-        let sequence =
-            match self.lsdb(scope).and_then(|lsdb| lsdb.get(&name)).map(|entry| entry.lsa.header.sequence) {
-                // Section 12.1.6: at the end of the sequence the last instance is flushed; `remove_flushed` comes back
-                // here when it is gone.
-                Some(SeqNum::MAX) => return self.flush(now, scope, name),
-                Some(SeqNum(sequence)) => SeqNum(sequence + 1),
-                None => SeqNum::INITIAL,
-            };
+        let current =
+            self.lsdb(scope).and_then(|lsdb| lsdb.get(&name)).map(|entry| entry.lsa.header.sequence);
         let Some(origination) = self.originations_mut(scope).and_then(|all| all.get_mut(&name)) else {
             return;
         };
+        let Some(sequence) = origination.next_sequence(current) else {
+            // `remove_flushed` comes back here when it is gone.
+            return self.flush(now, scope, name);
+        };
         let Some((options, body)) = origination.wanted.clone() else { return };
-        origination.made(now, min_ls_interval);
+        origination.made(now, sequence, min_ls_interval);
         self.timers.cancel(TimerId::Originate(scope, name));
         let lsa = Lsa::build(0, options, name, sequence, &body);
         self.statistics.originated_lsas += 1;
