@@ -4,7 +4,8 @@
 //! three descriptors for each other one, five threads, and a mapping of each other's arena. So what limits the nodes of *one process* is,
 //! in this order: descriptors (20,000 are 80 nodes; 256 would take 196,000), the 16,384 guarded mappings of a process (128 nodes), and the
 //! kernel's `vm.max_map_count` of 65,530 (255 nodes). None of them is near where each node is a process, or a few are:
-//! `ISTHMUS_MANY_NODES=256 ISTHMUS_MANY_PROCESSES=16` has the largest segment.
+//! `ISTHMUS_MANY_NODES=128 ISTHMUS_MANY_PROCESSES=8` took 30 s on two shared cores (unoptimised build), 24 s of them to join. 256 in 16
+//! processes was tried there twice, and not all had joined when it was ended after nine minutes.
 
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
