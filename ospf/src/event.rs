@@ -91,6 +91,12 @@ pub enum Notification {
         /// The number of the key.
         key_id: u32,
     },
+    /// So many packets were sent that the boot count in their sequence numbers has risen (RFC 7474 section 2): the next life must
+    /// begin above it.
+    BootCount {
+        /// The boot count now.
+        boot_count: u32,
+    },
     /// This router has become an area border router, or is none any more.
     RoleChange {
         /// Whether it is one now.

@@ -91,6 +91,7 @@ fn authentication_name(auth_type: u16) -> String {
         auth_type::NULL => "none".to_owned(),
         auth_type::SIMPLE => "simple".to_owned(),
         auth_type::CRYPTOGRAPHIC => "cryptographic".to_owned(),
+        auth_type::EXTENDED => "extended".to_owned(),
         other => format!("type {other}"),
     }
 }

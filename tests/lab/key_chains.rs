@@ -223,3 +223,45 @@ fn keys_roll_over_by_the_clock_and_the_last_one_goes_on() {
         ["first secret", "second secret"].iter().for_each(|secret| assert_hidden(&node, secret));
     });
 }
+
+fn extended(number: u8, trailer: &str) -> NodeConfig {
+    NodeConfig::router(format!(
+        "ospf: {{router-id: 10.255.0.{number}}}\ninterfaces:\n  - name: up{number}\n    address: 10.1.0.{number}/30\n    ospf: {{hello-interval: 1, \
+         dead-interval: 4, authentication: {{type: key-chain, key-chain: core, auth-trailer-rfc: {trailer}}}}}\nkey-chains: \
+         [{{name: core, keys: [{{key-id: 1, key-string: hidden secret}}]}}]\n"
+    ))
+}
+
+/// Input: two routers of this make with the form of RFC 7474; one is killed and started again; then one has the form of RFC 5709.
+/// Output: Full, and Full again within the other's dead interval or after it, as the new numbers are above the old ones; then no
+/// neighbor, and both forms named.
+#[test]
+fn extended_sequence_numbers_rise_over_a_restart() {
+    lab::run("rfc7474", |lab| {
+        let spaces = [1, 2].map(|number| lab.namespace(&format!("n{number}")));
+        lab.cable((&spaces[0], "up1"), (&spaces[1], "up2"));
+        let [n1, n2] = [1, 2].map(|number| {
+            let node = lab.node(&spaces[usize::from(number) - 1], extended(number, "rfc7474"));
+            node.await_ready();
+            node
+        });
+        n1.await_full("up1", "10.255.0.2");
+        n2.await_full("up2", "10.255.0.1");
+        await_same_database("0.0.0.0", &[&n1, &n2], &[]);
+        let view = n1.ospf_interface("up1").unwrap();
+        assert_eq!(view["authentication"]["auth-type"], "extended", "{view}");
+        n2.kill();
+        n2.start();
+        n2.await_full("up2", "10.255.0.1");
+        n1.await_full("up1", "10.255.0.2");
+        for node in [&n1, &n2] {
+            let bad = node.refused_packets().unwrap();
+            assert_eq!(bad.keys().filter(|reason| reason.contains("authentication")).count(), 0, "{bad:?}");
+            assert_hidden(node, "hidden secret");
+        }
+        n2.configure(&extended(2, "rfc5709").yaml);
+        n2.hang_up();
+        await_mismatch(&n1, "up1", "10.1.0.2", "auth-type-mismatch", "extended", "cryptographic");
+        await_mismatch(&n2, "up2", "10.1.0.1", "auth-type-mismatch", "cryptographic", "extended");
+    });
+}

@@ -20,6 +20,19 @@ pub enum Authentication {
     Simple([u8; 8]),
     /// A digest of packet and key behind every packet (section D.3, RFC 5709). At least one key.
     Cryptographic(Vec<Key>),
+    /// The same with sequence numbers that no restart repeats, and with the IP source in the digest (RFC 7474). At least one
+    /// key, none of them MD5.
+    Extended(Vec<Key>),
+}
+
+impl Authentication {
+    /// The keys; none where packets are not signed.
+    pub fn keys(&self) -> &[Key] {
+        match self {
+            Self::Null | Self::Simple(_) => &[],
+            Self::Cryptographic(keys) | Self::Extended(keys) => keys,
+        }
+    }
 }
 
 /// A key of cryptographic authentication (RFC 2328 section D.3, RFC 5709 section 3.2).
@@ -103,6 +116,7 @@ impl fmt::Debug for Authentication {
             Self::Null => f.write_str("Null"),
             Self::Simple(_) => f.write_str("Simple(..)"),
             Self::Cryptographic(keys) => f.debug_tuple("Cryptographic").field(keys).finish(),
+            Self::Extended(keys) => f.debug_tuple("Extended").field(keys).finish(),
         }
     }
 }

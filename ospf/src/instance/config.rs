@@ -157,6 +157,7 @@ impl Instance {
             self.interface_down(now, id);
         }
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        interface.replay.keep(&old.authentication, &new.authentication);
         interface.config = new;
         interface.mismatches.clear();
         let link_up = interface.link_up;

@@ -126,6 +126,13 @@ impl Instance {
         self.follow_keys();
     }
 
+    /// Tells how often the router has started (RFC 7474 section 2): more than in any earlier life. Extended sequence numbers begin
+    /// there. To be told before the first packet leaves.
+    pub fn set_boot_count(&mut self, now: Instant, boots: u32) {
+        self.outputs.begin(now, &Input::BootCount { boots });
+        self.sequence.set_boot_count(boots);
+    }
+
     /// Takes a received packet: the payload of an IP datagram of protocol 89. The caller has checked the IP
     /// header. A packet that is refused is counted by its reason and changes nothing.
     pub fn handle_packet(

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use crate::Instance;
 use crate::error::Refusal;
 use crate::event::{Notification, Output};
-use crate::interface::Interface;
+use crate::interface::{Interface, Proof};
 use crate::neighbor::NeighborKey;
 use crate::types::{Instant, InterfaceId, RouterId};
 use crate::view::NeighborState;
@@ -63,7 +63,7 @@ impl Instance {
         let router = frame.header.router_id;
         let key = NeighborKey { interface: id, router };
         let time = self.sequence.time();
-        let sequence = interface.authenticate(&frame, interface.last_sequence(router, source), time)?;
+        let proof = interface.authenticate(&frame, source, time)?;
         let packet = Packet::from_frame(&frame).map_err(Refusal::Malformed)?;
         match packet.body {
             PacketBody::Hello(_) => self.check_claim(key, source)?,
@@ -71,6 +71,9 @@ impl Instance {
         }
         if let Some(interface) = self.interfaces.get_mut(&id) {
             interface.statistics.received.count(packet.type_number());
+            if let Proof::Extended { key, packet_type, sequence } = proof {
+                interface.replay.note(router, key, packet_type, sequence);
+            }
         }
         let result = match packet.body {
             PacketBody::Hello(hello) => self.receive_hello(now, id, source, router, &hello),
@@ -79,7 +82,9 @@ impl Instance {
             PacketBody::LinkStateUpdate(lsas) => self.receive_update(now, key, lsas),
             PacketBody::LinkStateAck(headers) => self.receive_acks(now, key, &headers),
         };
-        if let Some(neighbor) = self.neighbor_mut(key) {
+        if let Proof::Sequence(sequence) = proof
+            && let Some(neighbor) = self.neighbor_mut(key)
+        {
             neighbor.cryptographic_sequence = sequence;
         }
         result

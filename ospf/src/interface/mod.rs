@@ -5,10 +5,12 @@ mod designated;
 mod election;
 mod hello;
 mod ism;
+mod replay;
 mod statistics;
 mod transmit;
 
-pub(crate) use authentication::SequenceClock;
+pub(crate) use authentication::{Proof, SequenceClock};
+pub(crate) use replay::ReplayWindows;
 pub(crate) use statistics::InterfaceStatistics;
 pub(crate) use transmit::Destination;
 
@@ -39,6 +41,8 @@ pub(crate) struct Interface {
     /// Acknowledgments that wait for company (section 13.5).
     pub(crate) delayed_acks: BTreeMap<LsaKey, LsaHeader>,
     pub(crate) statistics: InterfaceStatistics,
+    /// What a packet with an extended sequence number must exceed.
+    pub(crate) replay: ReplayWindows,
     /// The number of the key that signs although its lifetime is over, once that was told.
     pub(crate) expired_key: Option<u8>,
     /// What other routers on the network are configured differently.
@@ -59,6 +63,7 @@ impl Interface {
             flood_queue: BTreeSet::new(),
             delayed_acks: BTreeMap::new(),
             statistics: InterfaceStatistics::default(),
+            replay: ReplayWindows::default(),
             expired_key: None,
             mismatches: Mismatches::default(),
             changed: now,

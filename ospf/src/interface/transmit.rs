@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::Instance;
-use crate::event::{Output, Transmit};
+use crate::event::{Notification, Output, Transmit};
 use crate::interface::Interface;
 use crate::lsdb::Scope;
 use crate::types::{Instant, InterfaceId, RouterId};
@@ -88,12 +88,16 @@ impl Instance {
         let header = Header { router_id: self.config.router_id, area_id: interface.config.area };
         let packet = Packet { header, body };
         interface.statistics.sent.count(packet.type_number());
+        let (seal, boots) = interface.seal(&mut self.sequence);
         self.outputs.push_back(Output::Transmit(Transmit {
             interface: id,
             source: interface.address(),
             destination: interface.destination(destination),
-            payload: packet.encode_sealed(&interface.seal(&self.sequence)),
+            payload: packet.encode_sealed(&seal),
         }));
+        if let Some(boot_count) = boots {
+            self.outputs.push_back(Output::Notification(Notification::BootCount { boot_count }));
+        }
     }
 
     /// Sends advertisements in as few updates as the MTU allows. One that is larger than that travels alone,

@@ -56,6 +56,11 @@ pub enum Input<'a> {
         /// Seconds since some date.
         seconds: u32,
     },
+    /// [`Instance::set_boot_count`].
+    BootCount {
+        /// Lives of the router with this one.
+        boots: u32,
+    },
     /// [`Instance::handle_packet`].
     Packet {
         /// Where it came in.
@@ -102,6 +107,7 @@ impl Input<'_> {
         match self {
             Input::Start { .. } => return Err("a second start"),
             Input::WallClock { seconds } => engine.set_wall_clock(now, seconds),
+            Input::BootCount { boots } => engine.set_boot_count(now, boots),
             Input::Packet { interface, source, destination, payload } => {
                 engine.handle_packet(now, interface, source, destination, &payload);
             }

@@ -121,7 +121,7 @@ pub struct InterfaceView {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct AuthenticationView {
-    /// `none`, `simple` or `cryptographic`.
+    /// `none`, `simple`, `cryptographic` (RFC 2328, RFC 5709) or `extended` (RFC 7474).
     pub auth_type: String,
     /// The keys of cryptographic authentication, in the order of the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]

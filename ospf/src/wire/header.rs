@@ -19,6 +19,8 @@ pub mod auth_type {
     pub const SIMPLE: u16 = 1;
     /// Cryptographic authentication.
     pub const CRYPTOGRAPHIC: u16 = 2;
+    /// Cryptographic authentication with extended sequence numbers (RFC 7474).
+    pub const EXTENDED: u16 = 3;
 }
 
 /// The fields of the common 24-byte header that are not implied by the body (section A.3.1).
@@ -129,6 +131,11 @@ impl<'a> Frame<'a> {
         }
         let packet_type = PacketType::from_wire(packet_type)?;
         Ok(Self { header: Header { router_id, area_id }, auth, packet_type, packet, trailer })
+    }
+
+    /// The packet type's number, 1 to 5.
+    pub fn type_number(&self) -> u8 {
+        self.packet_type as u8
     }
 
     /// The bytes after the header.

@@ -27,7 +27,7 @@ mod lsu;
 mod reader;
 mod writer;
 
-pub use auth::{Algorithm, Cryptographic, MD5_LEN, Seal};
+pub use auth::{Algorithm, Cryptographic, Extended, MD5_LEN, Seal};
 pub use dd::{DatabaseDescription, DdFlags};
 pub use error::{DecodeError, Part};
 pub use header::{AuthInfo, Frame, Header, VERSION, auth_type};

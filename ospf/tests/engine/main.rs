@@ -15,5 +15,6 @@ mod notifications;
 mod origination;
 mod recording;
 mod refused;
+mod replay;
 mod robust;
 mod two_links;

@@ -3,7 +3,9 @@
 //! `hmac.new(key, packet + bytes.fromhex("878fe1f3") * (L // 4), name)`, a key of more than L bytes hashed first.
 
 use isthmus_ospf::types::{AreaId, RouterId};
-use isthmus_ospf::wire::{Algorithm, Frame, Header, Hello, MD5_LEN, Options, Packet, PacketBody, Seal};
+use isthmus_ospf::wire::{
+    Algorithm, Extended, Frame, Header, Hello, MD5_LEN, Options, Packet, PacketBody, Seal,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -105,6 +107,44 @@ fn packets_signed_with_hmac_byte_for_byte() {
 }
 
 #[test]
+fn a_packet_with_an_extended_sequence_number_byte_for_byte() {
+    // hmac.new(key + b"\0\3", packet + sequence + source + bytes.fromhex("878fe1f3") * 7, "sha256"); with the two bytes of the
+    // protocol the second key is longer than the digest and hashed first.
+    let packet = "02 01 00 30 0a 00 00 01 00 00 00 00 00 00 00 03 00 00 00 20 00 00 00 07
+        ff ff ff 00 00 0a 02 01 00 00 00 28 c0 00 02 01 c0 00 02 02 0a 00 00 02
+        69 22 00 00 00 00 00 05";
+    let source = "192.0.2.1".parse().unwrap();
+    let algorithm = Algorithm::HmacSha256;
+    for (key, digest) in [
+        (&b"secret"[..], "628d75423a81b3f9436ba6bab4012ace1a6a3fd64d23b1b064ded99782f0d215"),
+        (&[b'k'; 31], "2432fd3fc95d10092a2535e03d1fb8fd4b4a92b577c608ff3604680c567dd2fc"),
+    ] {
+        let sequence = 0x6922_0000_0000_0005;
+        let seal = Seal::Extended { key_id: 7, algorithm, key, sequence, source };
+        let bytes = hello().encode_sealed(&seal);
+        assert_eq!(bytes, [hex(packet), hex(digest)].concat());
+        assert_eq!(bytes.len(), hello().encoded_len() + seal.trailer_len());
+        let frame = Frame::decode(&bytes).unwrap();
+        assert_eq!(frame.extended(), Some(Extended { key_id: 7, digest_len: 32, sequence }));
+        assert!(frame.has_extended_digest(algorithm, key, source));
+        assert!(!frame.has_extended_digest(algorithm, key, "192.0.2.2".parse().unwrap()));
+        assert!(!frame.has_extended_digest(algorithm, b"another", source));
+        assert!(!frame.has_extended_digest(Algorithm::HmacSha1, key, source));
+        for missing in 1..=40 {
+            let frame = Frame::decode(&bytes[..bytes.len() - missing]).unwrap();
+            assert!(!frame.has_extended_digest(algorithm, key, source), "{missing} bytes are missing");
+            assert_eq!(frame.extended().is_some(), missing <= 32);
+        }
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let is_right = |frame: Frame<'_>| frame.has_extended_digest(algorithm, key, source);
+            assert!(!Frame::decode(&changed).is_ok_and(is_right), "byte {at}");
+        }
+    }
+}
+
+#[test]
 fn a_packet_with_a_password_byte_for_byte() {
     let bytes = hello().encode_sealed(&Seal::Simple(b"password"));
     assert_eq!(bytes, hex(WITH_PASSWORD));
@@ -178,6 +218,7 @@ proptest! {
         if let Ok(frame) = Frame::decode(&bytes) {
             for algorithm in Algorithm::ALL {
                 prop_assert!(!frame.has_digest(algorithm, b"k"));
+                prop_assert!(!frame.has_extended_digest(algorithm, b"k", std::net::Ipv4Addr::LOCALHOST));
             }
             let _either = Packet::from_frame(&frame);
         }

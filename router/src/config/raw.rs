@@ -178,6 +178,8 @@ pub struct RawAuthentication {
     /// The key chain of type `key-chain`: the name of one of `key-chains`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_chain: Option<String>,
+    /// What follows the packet with type `key-chain`: the form of RFC 5709, or that of RFC 7474.
+    pub auth_trailer_rfc: RawAuthenticationTrailer,
 }
 
 /// Ways to authenticate.
@@ -193,6 +195,18 @@ pub enum RawAuthenticationType {
     Md5,
     /// The same with the keys of a chain, which have algorithms (HMAC-SHA, RFC 5709) and lifetimes.
     KeyChain,
+}
+
+/// Forms of cryptographic authentication.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawAuthenticationTrailer {
+    /// What all routers know: sequence numbers are seconds of the clock.
+    #[default]
+    Rfc5709,
+    /// With sequence numbers that never come again, also after a restart, and with the source's address under the digest: no packet
+    /// can be played back. The keys are HMAC-SHA. Between routers of this make: few others know it.
+    Rfc7474,
 }
 
 /// A key of type `md5`.

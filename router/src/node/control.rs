@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use isthmus_mgmt_api::model::EventType;
 use isthmus_ospf::config::InstanceConfig;
+use isthmus_ospf::event::Notification;
 use isthmus_ospf::types::{InterfaceId, RouterId};
 use isthmus_shmnet::{Event as FabricEvent, EventKind, Facts, NodeId, NodeState};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::boot_count;
 use super::condition::condition;
 use super::kernel_side::KernelRouting;
 use super::layout::Layout;
@@ -240,6 +242,10 @@ impl Control {
             self.routes_changed_at = self.routes_changed_at.or(outcome.changed_at);
         }
         for notification in &outcome.notifications {
+            if let Notification::BootCount { boot_count } = notification {
+                let config = self.shared.config();
+                boot_count::remember(&config.management.state_directory, *boot_count, true);
+            }
             self.fabric_neighbors.note(notification);
             self.shared.events.notification(notification, |interface| self.interface_name(interface));
         }

@@ -120,6 +120,8 @@ impl EventLog {
                     json!({ "interface": interface, "key-id": key_id }),
                 );
             }
+            // Kept on the disk, and no news to anybody.
+            Notification::BootCount { .. } => {}
             Notification::RoleChange { area_border_router } => self.record(
                 EventType::RoleChange,
                 format!("the router is {} area border router", if *area_border_router { "an" } else { "no" }),

@@ -25,7 +25,8 @@
 //! Threads: one worker (packets), `host` (the embedded stack), those of the fabric, and this one, on which control and
 //! management run.
 
-pub mod condition;
+pub mod boot_count;
+mod condition;
 pub mod control;
 pub mod current;
 pub mod events;

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use isthmus_ospf::config::Authentication;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::NodeError;
+use super::boot_count;
 use super::control::{Control, Inbox};
 use super::current::Current;
 use super::events::EventLog;
@@ -159,6 +161,10 @@ pub async fn start(
         fabric_area,
         recorder,
     );
+
+    let mut ospf = config.interfaces.iter().filter_map(|nic| nic.ospf.as_ref());
+    let matters = ospf.any(|ospf| matches!(ospf.authentication, Authentication::Extended(_)));
+    driver.set_boot_count(boot_count::next(&config.management.state_directory, matters));
 
     let role = roles::role(&config, &vec![false; layout.map.nics.len()]);
     let (fabric, fabric_events) = joined

@@ -152,6 +152,11 @@ impl OspfDriver {
         }
     }
 
+    /// Tells the engine how often this router has started.
+    pub fn set_boot_count(&self, boots: u32) {
+        lock(&self.engine).set_boot_count(self.now(), boots);
+    }
+
     /// The engine, to read its state.
     pub fn engine(&self) -> Arc<Mutex<Instance>> {
         Arc::clone(&self.engine)

@@ -89,6 +89,7 @@ rules! {
         "interfaces[].ospf.authentication.type" => "adjacencies on the interface last only with neighbors that do the same",
         "interfaces[].ospf.authentication.key" => "adjacencies on the interface last only with neighbors that have the same",
         "interfaces[].ospf.authentication.key-chain" => "adjacencies on the interface last only with neighbors that have the same keys",
+        "interfaces[].ospf.authentication.auth-trailer-rfc" => "adjacencies on the interface last only with neighbors that do the same",
         "interfaces[].ospf.passive" => "the adjacencies on the interface end, or can be formed",
         "ospf.areas[].area-type" => "the adjacencies in the area are formed anew, with neighbors that have the same",
         "fabric.lsm.ospf.hello-interval" => "adjacencies on the network last only with nodes that have the same",

@@ -3,7 +3,9 @@
 use isthmus_ospf::config::{Authentication, Key};
 use isthmus_ospf::wire::Algorithm;
 
-use super::super::raw::{RawAuthentication, RawAuthenticationKey, RawAuthenticationType, RawSecret};
+use super::super::raw::{
+    RawAuthentication, RawAuthenticationKey, RawAuthenticationTrailer, RawAuthenticationType, RawSecret,
+};
 use super::super::{Code, MASK};
 use super::findings::Findings;
 use super::key_chains::KeyChains;
@@ -34,14 +36,21 @@ impl Findings {
         if unused_chain {
             self.unused(path, "key-chain", "key-chain");
         }
-        if unused_key || unused_keys || unused_chain {
+        let extended = raw.auth_trailer_rfc == RawAuthenticationTrailer::Rfc7474;
+        let unused_trailer = extended && raw.kind != RawAuthenticationType::KeyChain;
+        if unused_trailer {
+            self.unused(path, "auth-trailer-rfc", "key-chain");
+        }
+        if unused_key || unused_keys || unused_chain || unused_trailer {
             return None;
         }
         match raw.kind {
             RawAuthenticationType::None => Some(Authentication::Null),
             RawAuthenticationType::Simple => self.password(path, raw.key.as_ref()),
             RawAuthenticationType::Md5 => self.keys(path, &raw.keys),
-            RawAuthenticationType::KeyChain => self.chain(path, raw.key_chain.as_deref(), key_chains),
+            RawAuthenticationType::KeyChain => {
+                self.chain(path, raw.key_chain.as_deref(), extended, key_chains)
+            }
         }
     }
 
@@ -71,7 +80,13 @@ impl Findings {
     }
 
     /// The keys of a chain; `None` also if there is a finding against the chain itself.
-    fn chain(&mut self, path: &str, name: Option<&str>, key_chains: &KeyChains) -> Option<Authentication> {
+    fn chain(
+        &mut self,
+        path: &str,
+        name: Option<&str>,
+        extended: bool,
+        key_chains: &KeyChains,
+    ) -> Option<Authentication> {
         let Some(name) = name else {
             self.error(
                 Code::MissingKey,
@@ -90,7 +105,20 @@ impl Findings {
             );
             return None;
         };
-        Some(Authentication::Cryptographic(keys.clone()?))
+        let keys = keys.clone()?;
+        if !extended {
+            return Some(Authentication::Cryptographic(keys));
+        }
+        if keys.iter().any(|key| key.algorithm == Algorithm::Md5) {
+            self.error(
+                Code::ConflictingKeys,
+                format!("{path}.auth-trailer-rfc"),
+                "RFC 7474 has no MD5, and the key chain has a key of it",
+                "give all keys of the chain an algorithm of HMAC-SHA, or leave `auth-trailer-rfc` out",
+            );
+            return None;
+        }
+        Some(Authentication::Extended(keys))
     }
 
     fn keys(&mut self, path: &str, raw: &[RawAuthenticationKey]) -> Option<Authentication> {

@@ -75,6 +75,25 @@ fn the_keys_of_a_chain_have_algorithms_and_lifetimes() {
 }
 
 #[test]
+fn the_form_of_rfc_7474_takes_keys_of_hmac_only() {
+    let form = |text: String| text.replace("key-chain: core", "key-chain: core, auth-trailer-rfc: rfc7474");
+    let ospf = good(&form(chain("{key-id: 1, key-string: x}"))).config.interfaces[0].ospf.clone();
+    let keys = vec![Key::always(1, Algorithm::HmacSha256, b"x")];
+    assert_eq!(ospf.expect("OSPF on the NIC").authentication, Authentication::Extended(keys));
+    let at = "interfaces[0].ospf.authentication.auth-trailer-rfc";
+    for text in [
+        form(chain("{key-id: 1, crypto-algorithm: md5, key-string: x}")),
+        with("authentication: {type: md5, keys: [{key-id: 1, key: x}], auth-trailer-rfc: rfc7474}"),
+    ] {
+        let findings = bad(&text);
+        assert_eq!(
+            (findings[0].code, findings[0].path.as_str(), findings.len()),
+            (Code::ConflictingKeys, at, 1)
+        );
+    }
+}
+
+#[test]
 fn a_chain_that_contradicts_itself_is_refused_once_and_at_its_key() {
     let key = |more: &str| format!("{{key-id: 1, key-string: verysecret{more}}}");
     let path = |end: &str| format!("key-chains[0].{end}");
