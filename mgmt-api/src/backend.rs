@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use axum::body::Bytes;
 use futures_util::stream::BoxStream;
-use isthmus_ospf::view::DatabaseEntryView;
+use isthmus_ospf::view::{DatabaseEntryView, WhatIfView};
+use isthmus_ospf::what_if::{Change, WhatIfError};
 
 use crate::access::AuthenticationFailure;
 use crate::error::ApiError;
@@ -95,6 +96,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The database of all areas, in the order of area, type, originator, id; `None`: OSPF does not run.
     fn ospf_database(&self) -> Option<Vec<DatabaseEntryView>>;
+
+    /// Which routes would be others if the network changed so; `None`: OSPF does not run.
+    ///
+    /// # Errors
+    /// A change names something that is not there.
+    fn ospf_what_if(&self, changes: &[Change]) -> Option<Result<WhatIfView, WhatIfError>>;
 
     /// The shared memory, its nodes and links; `None`: the node has no fabric.
     fn shm(&self) -> Option<Shm>;

@@ -29,6 +29,7 @@
 //! | `lsdb` | the database of one flooding scope | sections 12, 13.2 |
 //! | `originate` | our own advertisements and when they may change | sections 12.4, 13.4 |
 //! | `area` | an area: its database and what we say in it | section 6 |
+//! | [`what_if`] | supposed changes, whose routes are calculated on a copy | |
 //! | [`event`] | what the instance says to its caller | |
 //! | [`record`] | all inputs and outputs as lines of JSON, and their replay | |
 //! | [`error`] | why packets are refused | |
@@ -84,6 +85,7 @@ pub mod route;
 pub mod spf;
 pub mod types;
 pub mod view;
+pub mod what_if;
 pub mod wire;
 
 mod area;

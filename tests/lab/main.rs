@@ -34,3 +34,4 @@ mod restarts;
 mod ring;
 mod settings;
 mod stub;
+mod what_if;

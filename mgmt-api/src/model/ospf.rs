@@ -3,8 +3,9 @@
 use isthmus_ospf::types::AreaId;
 use isthmus_ospf::view::{
     AreaView, BorderRouterView, DatabaseEntryView, InstanceView, InterfaceView, LsaIdView, NeighborView,
-    RouteView, SpfLogView, SpfType,
+    RouteView, SpfLogView, SpfType, WhatIfView,
 };
+use isthmus_ospf::what_if::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,24 @@ pub struct Ospf {
 pub struct OspfAreas {
     /// In the order of their ids.
     pub area: Vec<AreaView>,
+}
+
+/// The body of a request to `/ospf/what-if`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OspfWhatIfRequest {
+    /// The changes that are supposed, all together. At least one, at most 1000.
+    #[schemars(length(min = 1, max = 1000))]
+    pub change: Vec<Change>,
+}
+
+/// `/ospf/what-if`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfWhatIf {
+    /// Which routes would be others.
+    #[serde(flatten)]
+    pub what_if: WhatIfView,
 }
 
 /// `/ospf/areas/{area-id}/interfaces` and `/ospf/interfaces`.

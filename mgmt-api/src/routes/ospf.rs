@@ -16,12 +16,12 @@ use crate::app::AppState;
 use crate::backend::Backend;
 use crate::configure::part::{AreaPart, OspfInterfacePart, OspfPart, RangePart};
 use crate::error::{ApiError, ProblemKind};
-use crate::extract::{ApiPath, ApiQuery};
+use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::model::{
     Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib,
-    OspfNeighbors, OspfSnapshot, OspfSpfLog,
+    OspfNeighbors, OspfSnapshot, OspfSpfLog, OspfWhatIf, OspfWhatIfRequest,
 };
-use crate::openapi::{Api, SchemaSource, delete, get, patch, put};
+use crate::openapi::{Api, SchemaSource, delete, get, patch, post, put};
 
 use super::write::{self, ContentQuery};
 
@@ -78,6 +78,21 @@ pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
             "/ospf/spf-log",
             get(spf_log, "The last calculations of routes.")
                 .answers::<OspfSpfLog>("The oldest first.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/what-if",
+            post(what_if, "Which routes would change with the network.")
+                .says(
+                    "The route calculation runs on a copy of the databases; nothing is touched. What other areas would \
+                     announce then is not known here, and taken as it is announced now.",
+                )
+                .body(
+                    &["application/json"],
+                    SchemaSource::of::<OspfWhatIfRequest>(),
+                    json!({ "change": [{ "node-down": { "router": "10.77.0.1" } }] }),
+                )
+                .answers::<OspfWhatIf>("The routes that would be others.")
                 .refuses(&[ProblemKind::Unavailable]),
         );
     add_ranges(add_areas(api))
@@ -310,6 +325,28 @@ pub(crate) async fn spf_log<B: Backend>(
     State(state): State<AppState<B>>,
 ) -> Result<Json<OspfSpfLog>, ApiError> {
     Ok(Json(snapshot(&state)?.spf_log()))
+}
+
+/// The most changes that one request may suppose.
+const CHANGES: usize = 1000;
+
+pub(crate) async fn what_if<B: Backend>(
+    State(state): State<AppState<B>>,
+    ApiJson(request): ApiJson<OspfWhatIfRequest>,
+) -> Result<Json<OspfWhatIf>, ApiError> {
+    let refused = |detail: String| {
+        ApiError::new(
+            ProblemKind::BadRequest,
+            detail,
+            "GET /api/v1/ospf/database?lsa-type=router shows the routers and their links",
+        )
+    };
+    if request.change.len() > CHANGES {
+        return Err(refused(format!("{} changes are more than {CHANGES}", request.change.len())));
+    }
+    let answer = state.backend.ospf_what_if(&request.change).ok_or_else(no_ospf)?;
+    let what_if = answer.map_err(|error| refused(error.to_string()))?;
+    Ok(Json(OspfWhatIf { what_if }))
 }
 
 fn query_database<B: Backend>(

@@ -14,8 +14,9 @@ use isthmus_ospf::view::{
     AreaView, AuthenticationKeyView, AuthenticationView, BorderRouterView, DatabaseEntryView,
     InstanceStatisticsView, InstanceView, InterfaceState, InterfaceStatisticsView, InterfaceTypeView,
     InterfaceView, LsaHeaderView, MismatchView, NeighborState as OspfNeighborState, NeighborView,
-    NextHopView, RouteType, RouteView, SpfLogView, SpfType, SpfView,
+    NextHopView, RouteType, RouteView, SpfLogView, SpfType, SpfView, WhatIfView,
 };
+use isthmus_ospf::what_if::{Change, WhatIfError};
 
 use crate::fake_config::FakeConfiguration;
 
@@ -422,6 +423,13 @@ impl Backend for FakeNode {
                 lsa(area(1), 1, "ospfv2-router-lsa", NODE_1, 10),
                 lsa(area(1), 1, "ospfv2-router-lsa", NODE_3, 20),
             ]
+        })
+    }
+
+    fn ospf_what_if(&self, changes: &[Change]) -> Option<Result<WhatIfView, WhatIfError>> {
+        self.ospf.then(|| match changes {
+            [] => Err(WhatIfError::Nothing),
+            _ => Ok(WhatIfView { route: Vec::new(), unchanged: changes.len() as u32 }),
         })
     }
 

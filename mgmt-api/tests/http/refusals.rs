@@ -69,6 +69,23 @@ async fn bodies_of_another_type_or_too_long() {
 }
 
 #[tokio::test]
+async fn suppositions_that_name_nothing() {
+    let path = "/api/v1/ospf/what-if";
+    let good = r#"{"change":[{"link-down":{"router":"10.77.0.1","neighbor":"10.77.0.3"}}]}"#;
+    let answer = send_json(node(), "POST", path, good).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for wrong in [
+        r#"{"change":[]}"#,
+        r#"{"change":[{"node-up":{"router":"10.77.0.1"}}]}"#,
+        r#"{"change":[{"cost":{"router":"10.77.0.1","neighbor":"10.77.0.3","cost":65536}}]}"#,
+    ] {
+        assert_eq!(send_json(node(), "POST", path, wrong).await.problem(), "bad-request", "{wrong}");
+    }
+    let many = format!(r#"{{"change":[{}]}}"#, [r#"{"node-down":{"router":"1.1.1.1"}}"#; 1001].join(","));
+    assert_eq!(send_json(node(), "POST", path, &many).await.problem(), "bad-request");
+}
+
+#[tokio::test]
 async fn parts_that_do_not_run() {
     let bare = || app(Arc::new(FakeNode { fabric: false, ospf: false, ..FakeNode::default() }), Access::Full);
     for path in ["/shm", "/shm/nodes", "/shm/rings", "/steering", "/ospf", "/ospf/database", "/ospf/spf-log"]

@@ -12,6 +12,7 @@ mod routing;
 mod routing_views;
 mod shutdown;
 mod views;
+mod what_if;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -122,7 +122,7 @@ impl Instance {
         self.interfaces.values().filter(|interface| interface.is_up()).map(|i| i.config.area).collect()
     }
 
-    fn spf_input(&self, now: Instant) -> spf::Input<'_> {
+    pub(super) fn spf_input(&self, now: Instant) -> spf::Input<'_> {
         spf::Input {
             router_id: self.config.router_id,
             area_border_router: self.is_area_border_router(),

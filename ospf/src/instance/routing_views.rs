@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use ipnet::Ipv4Net;
+
 use crate::Instance;
 use crate::abr::active_ranges;
 use crate::config::AreaType;
 use crate::instance::views::{checksum_sum, count};
-use crate::route::{NextHop, PathType, RouterRoute};
+use crate::route::{NextHop, PathType, Route, RouterRoute};
 use crate::types::{AreaId, Instant, RouterId};
 use crate::view::{
     AreaStatisticsView, AreaView, BorderRouterView, NextHopView, RangeView, RouteType, RouteView,
@@ -21,16 +23,18 @@ impl Instance {
     /// The routing table, ordered by prefix.
     pub fn view_local_rib(&self) -> Vec<RouteView> {
         let networks = self.routes.networks.iter();
-        networks
-            .map(|(prefix, route)| RouteView {
-                prefix: *prefix,
-                next_hops: self.next_hop_views(&route.next_hops),
-                metric: route.metric(),
-                route_type: route_type(route.path_type),
-                area_id: route.area,
-                route_tag: route.tag,
-            })
-            .collect()
+        networks.map(|(prefix, route)| self.route_view(*prefix, route)).collect()
+    }
+
+    pub(super) fn route_view(&self, prefix: Ipv4Net, route: &Route) -> RouteView {
+        RouteView {
+            prefix,
+            next_hops: self.next_hop_views(&route.next_hops),
+            metric: route.metric(),
+            route_type: route_type(route.path_type),
+            area_id: route.area,
+            route_tag: route.tag,
+        }
     }
 
     /// The reachable area border routers and AS boundary routers, ordered by area and router id.

@@ -9,6 +9,7 @@ mod instance;
 mod interface;
 mod neighbor;
 mod route;
+mod what_if;
 
 pub use database::{
     AsExternalBodyView, DatabaseEntryView, LsaBodyView, LsaHeaderView, LsaIdView, NetworkBodyView,
@@ -24,6 +25,7 @@ pub use interface::{
 };
 pub use neighbor::{NeighborState, NeighborStatisticsView, NeighborView};
 pub use route::{BorderRouterView, NextHopView, RouteType, RouteView};
+pub use what_if::{RouteDifferenceView, WhatIfView};
 
 /// An enumeration with the spellings and numbers of the YANG module.
 macro_rules! yang_enum {

@@ -16,3 +16,4 @@ mod network;
 mod oracle;
 mod random;
 mod stub;
+mod what_if;

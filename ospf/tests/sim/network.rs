@@ -304,6 +304,12 @@ impl Network {
         self.forget_removed_interfaces();
     }
 
+    /// Takes one interface away from a router that runs.
+    pub(crate) fn remove_interface(&mut self, node: NodeId, id: InterfaceId) {
+        self.reconfigure(node, |config| config.interfaces.retain(|other, _| *other != id));
+        self.forget_removed_interfaces();
+    }
+
     /// Takes an area and its interfaces away from a router that runs.
     pub(crate) fn remove_area(&mut self, node: NodeId, area: AreaId) {
         self.reconfigure(node, |config| {

@@ -2,9 +2,11 @@
 
 mod config;
 mod memory;
+mod ospf;
 
 pub use config::{ApplyArgs, ConfigAction};
 pub use memory::{BenchAction, BenchShmArgs, DumpArgs, FormatArgs, ShmAction, ShowShm};
+pub use ospf::{OspfAction, WhatIfArgs};
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -201,6 +203,13 @@ Exit code 1 if a check has failed, or the node was not ready in time.")]
         /// What to ask.
         #[command(subcommand)]
         what: Route,
+    },
+    /// Ask OSPF.
+    #[command(infer_subcommands = true)]
+    Ospf {
+        /// What to ask.
+        #[command(subcommand)]
+        what: OspfAction,
     },
     /// Set the administrative state of an interface.
     #[command(infer_subcommands = true)]

@@ -10,13 +10,14 @@
 //! | `table`, `text` | columns, and how values are written in them |
 //! | `render` | each resource for people |
 //! | [`mod@reference`] | the page of the documentation made from the help |
-//! | `show`, `status`, `config`, `tools`, `monitor`, `replay` | what the commands do |
+//! | `show`, `status`, `config`, `tools`, `monitor`, `ospf`, `replay` | what the commands do |
 
 pub mod args;
 pub mod client;
 mod config;
 pub mod error;
 mod monitor;
+mod ospf;
 pub(crate) mod output;
 pub mod reference;
 mod render;
@@ -28,9 +29,7 @@ pub(crate) mod text;
 mod token;
 mod tools;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 
@@ -39,14 +38,11 @@ use client::{Client, Credentials, Target};
 use error::{CliError, Exit};
 use output::Output;
 
-use crate::node::RunOptions;
-use crate::ospf_driver::Recording;
-
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Request {
-    /// To be a node on this configuration file.
-    Run(PathBuf, RunOptions),
+    /// To be a node.
+    Run(RunArgs),
     /// To show a cluster.
     Demo(DemoArgs),
     /// To look at shared memory, or to prepare it.
@@ -61,11 +57,7 @@ pub enum Request {
 pub fn read() -> Request {
     let Args { global, command } = Args::parse();
     match command {
-        Command::Run(RunArgs { config, wait_interfaces, record_ospf, record_limit }) => {
-            let wait = Duration::try_from_secs_f64(wait_interfaces).unwrap_or(Duration::MAX);
-            let recording = record_ospf.map(|file| Recording { file, limit: record_limit });
-            Request::Run(config, RunOptions { wait, recording })
-        }
+        Command::Run(options) => Request::Run(options),
         Command::Demo(options) => Request::Demo(options),
         Command::Shm { action } => Request::Shm(global.output, action),
         Command::Bench { action } => Request::Bench(global.output, action),
@@ -104,6 +96,7 @@ fn dispatch(global: GlobalArgs, question: Question) -> Result<Exit, CliError> {
         Question::Status(options) => status::status(connect, &options, &mut output),
         Question::Show { what } => show::show(&connect()?, &what, &mut output),
         Question::Route { what } => show::route(&connect()?, &what, &mut output),
+        Question::Ospf { what } => ospf::ospf(&connect()?, &what, &mut output),
         Question::Interface { what } => tools::interface(&connect()?, &what, &mut output),
         Question::Monitor(options) => monitor::monitor(&connect()?, &options, &mut output),
         Question::Config { what } => config::config(&connect()?, &what, &mut output),

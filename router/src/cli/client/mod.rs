@@ -124,6 +124,14 @@ impl Client {
         self.document(path, self.agent.post(self.url(path)).send_empty())
     }
 
+    /// Posts a document, and returns the answer.
+    ///
+    /// # Errors
+    /// The node cannot be reached, or refuses.
+    pub fn post_json(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.document(path, self.agent.post(self.url(path)).send_json(body))
+    }
+
     /// Posts, and hands each line of the answer to `each` as it comes.
     ///
     /// # Errors

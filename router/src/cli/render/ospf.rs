@@ -1,7 +1,9 @@
 //! OSPF: the instance, areas, neighbors, routes.
 
-use isthmus_mgmt_api::model::{Ospf, OspfAreas, OspfBorderRouters, OspfLocalRib, OspfNeighbors, OspfSpfLog};
-use isthmus_ospf::view::{AreaView, NeighborState, NeighborView, NextHopView};
+use isthmus_mgmt_api::model::{
+    Ospf, OspfAreas, OspfBorderRouters, OspfLocalRib, OspfNeighbors, OspfSpfLog, OspfWhatIf,
+};
+use isthmus_ospf::view::{AreaView, NeighborState, NeighborView, NextHopView, RouteView};
 
 use super::Render;
 use crate::cli::output::Style;
@@ -160,6 +162,43 @@ impl Render for OspfLocalRib {
             }
         }
         table.finish("no routes")
+    }
+}
+
+impl Render for OspfWhatIf {
+    fn render(&self, _style: Style) -> String {
+        let mut table =
+            Table::new(&["Change", "Destination", "Type", ">Metric", "Area", "Next hop", "Interface"]);
+        for difference in &self.what_if.route {
+            let (old, new) = (difference.before.as_ref(), difference.after.as_ref());
+            let what = match (old, new) {
+                (None, _) => ["", "added"],
+                (_, None) => ["removed", ""],
+                _ => ["from", "to"],
+            };
+            let mut rows = |what: &str, route: &RouteView| {
+                for (position, [gateway, interface]) in hops(&route.next_hops).into_iter().enumerate() {
+                    let first = |text: String| if position == 0 { text } else { String::new() };
+                    let area = or_dash(route.area_id);
+                    table.row([
+                        first(what.to_owned()),
+                        first(route.prefix.to_string()),
+                        first(route.route_type.to_string()),
+                        first(route.metric.to_string()),
+                        first(area),
+                        gateway,
+                        interface,
+                    ]);
+                }
+            };
+            for (what, route) in what.into_iter().zip([old, new]) {
+                if let Some(route) = route {
+                    rows(what, route);
+                }
+            }
+        }
+        let table = table.finish("no route would change");
+        format!("{table}\n{} routes would stay as they are\n", self.what_if.unchanged)
     }
 }
 

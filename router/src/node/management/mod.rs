@@ -24,7 +24,8 @@ use isthmus_mgmt_api::model::{
     ThroughputReport, ThroughputRequest, TracerouteHop, TracerouteRequest, Worker,
 };
 use isthmus_mgmt_api::{ApiError, Backend};
-use isthmus_ospf::view::DatabaseEntryView;
+use isthmus_ospf::view::{DatabaseEntryView, WhatIfView};
+use isthmus_ospf::what_if::{Change, WhatIfError};
 use tokio::sync::watch;
 
 use super::process::process;
@@ -128,6 +129,10 @@ impl Backend for NodeBackend {
 
     fn ospf_database(&self) -> Option<Vec<DatabaseEntryView>> {
         Some(ospf::database(&self.shared))
+    }
+
+    fn ospf_what_if(&self, changes: &[Change]) -> Option<Result<WhatIfView, WhatIfError>> {
+        Some(ospf::what_if(&self.shared, changes))
     }
 
     fn shm(&self) -> Option<Shm> {

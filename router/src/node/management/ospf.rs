@@ -2,7 +2,8 @@
 
 use isthmus_mgmt_api::model::{DateTime, OspfSnapshot};
 use isthmus_ospf::types::Instant;
-use isthmus_ospf::view::DatabaseEntryView;
+use isthmus_ospf::view::{DatabaseEntryView, WhatIfView};
+use isthmus_ospf::what_if::{Change, WhatIfError};
 
 use super::super::shared::Shared;
 use crate::ospf_driver::lock;
@@ -38,4 +39,9 @@ pub(super) fn database(shared: &Shared) -> Vec<DatabaseEntryView> {
     let mut entries: Vec<DatabaseEntryView> = of_areas.collect();
     entries.extend(engine.view_database(now, None));
     entries
+}
+
+/// Which routes would be others.
+pub(super) fn what_if(shared: &Shared, changes: &[Change]) -> Result<WhatIfView, WhatIfError> {
+    lock(&shared.engine).what_if(now(shared), changes)
 }
