@@ -159,6 +159,9 @@ pub struct InterfaceConfig {
     pub priority: u8,
     /// How packets on this interface prove where they come from.
     pub authentication: Authentication,
+    /// Over how many hops packets may come, 1 to 254 (RFC 5082): they leave with TTL 255, and below 256 less the hops they
+    /// are refused. `None`: they leave with TTL 1, and any is taken.
+    pub ttl_security: Option<u8>,
     /// Further stub prefixes announced with this interface while it is up, with their cost:
     /// secondary addresses, the common address.
     pub stub_prefixes: Vec<(Ipv4Net, u16)>,
@@ -185,6 +188,7 @@ impl Default for InterfaceConfig {
             passive: false,
             priority: 1,
             authentication: Authentication::Null,
+            ttl_security: None,
             stub_prefixes: Vec::new(),
         }
     }

@@ -48,6 +48,14 @@ pub enum Refusal {
     /// neighbor has restarted with its clock set back (section D.5.3).
     #[error("the cryptographic sequence number is below the last")]
     AuthenticationSequence,
+    /// It has come over more hops than TTL security allows (RFC 5082 section 3).
+    #[error("the time to live is {found}, and less than {least} is not taken here")]
+    TtlTooLow {
+        /// The least that is taken.
+        least: u8,
+        /// That of the packet.
+        found: u8,
+    },
     /// The interface is down.
     #[error("the interface is down")]
     InterfaceDown,
@@ -197,6 +205,7 @@ impl Refusal {
             Self::AuthenticationKeyLifetime { .. } => "authentication_key_lifetime",
             Self::AuthenticationFailure => "authentication_failure",
             Self::AuthenticationSequence => "authentication_sequence",
+            Self::TtlTooLow { .. } => "ttl_security",
             Self::InterfaceDown => "interface_down",
             Self::InterfacePassive => "interface_passive",
             Self::AreaMismatch { .. } => "area_mismatch",

@@ -21,7 +21,7 @@ pub enum Output {
     Notification(Notification),
 }
 
-/// A packet to send: protocol 89, TTL 1, precedence internetwork control (RFC 2328 section A.1).
+/// A packet to send: protocol 89, precedence internetwork control (RFC 2328 section A.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Transmit {
@@ -31,6 +31,8 @@ pub struct Transmit {
     pub source: Ipv4Addr,
     /// AllSPFRouters or a neighbor.
     pub destination: Ipv4Addr,
+    /// Time to live: 1, or 255 with TTL security (RFC 5082 section 3).
+    pub ttl: u8,
     /// The payload of the IP datagram.
     #[serde(serialize_with = "crate::record::text::hex::serialize")]
     pub payload: Vec<u8>,

@@ -43,7 +43,7 @@
 //! network- and summary-LSAs; routes inside and between areas and to the
 //! outside, equal-cost paths; stub and totally stubby areas; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
 //! reconfiguration under Full adjacencies; null, simple password, MD5 and HMAC-SHA authentication
-//! (RFC 5709) with keys that have lifetimes, extended sequence numbers (RFC 7474).
+//! (RFC 5709) with keys that have lifetimes, extended sequence numbers (RFC 7474); TTL security (RFC 5082).
 //!
 //! # Omitted as yet
 //!

@@ -34,4 +34,5 @@ mod restarts;
 mod ring;
 mod settings;
 mod stub;
+mod ttl;
 mod what_if;

@@ -134,6 +134,7 @@ fn ospf_interface(name: &str, area_id: AreaId) -> InterfaceView {
         mismatches: Vec::new(),
         neighbor_count: 1,
         adjacency_count: 1,
+        ttl_security_hops: Some(1),
         authentication: AuthenticationView {
             auth_type: "cryptographic".to_owned(),
             keys: vec![AuthenticationKeyView {

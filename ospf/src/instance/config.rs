@@ -3,7 +3,7 @@
 //!
 //! | what has changed | what happens |
 //! |---|---|
-//! | name, timers, transmit delay, authentication | nothing but the new value |
+//! | name, timers, transmit delay, authentication, TTL security | nothing but the new value |
 //! | priority | an election on a broadcast network; adjacencies that the result does not end stay |
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
 //! | ranges, default cost and summaries of a stub area | summaries |

@@ -134,6 +134,17 @@ impl Instance {
         self.sequence.set_boot_count(boots);
     }
 
+    /// Whether a datagram with this time to live may be given to [`Instance::handle_packet`] (RFC 5082 section 3). One that may
+    /// not is counted. No entry point: it changes nothing but the counter.
+    pub fn accepts_ttl(&mut self, interface: InterfaceId, ttl: u8) -> bool {
+        let hops = self.interfaces.get(&interface).and_then(|interface| interface.config.ttl_security);
+        let least = hops.map_or(0, |hops| u8::MAX - hops.saturating_sub(1));
+        if ttl < least {
+            self.refuse(interface, Refusal::TtlTooLow { least, found: ttl });
+        }
+        ttl >= least
+    }
+
     /// Takes a received packet: the payload of an IP datagram of protocol 89. The caller has checked the IP
     /// header. A packet that is refused is counted by its reason and changes nothing.
     pub fn handle_packet(

@@ -101,6 +101,7 @@ impl Instance {
             mismatches: interface.mismatches.views(),
             neighbor_count: count(interface.neighbors.len()),
             adjacency_count: count(interface.full_neighbors().count()),
+            ttl_security_hops: config.ttl_security,
             authentication: interface.view_authentication(self.sequence.time()),
             statistics: InterfaceStatisticsView {
                 if_event_count: statistics.events,

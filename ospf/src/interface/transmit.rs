@@ -93,6 +93,7 @@ impl Instance {
             interface: id,
             source: interface.address(),
             destination: interface.destination(destination),
+            ttl: if interface.config.ttl_security.is_some() { u8::MAX } else { 1 },
             payload: packet.encode_sealed(&seal),
         }));
         if let Some(boot_count) = boots {

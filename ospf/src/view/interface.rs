@@ -109,6 +109,9 @@ pub struct InterfaceView {
     pub neighbor_count: u32,
     /// Neighbors in state full.
     pub adjacency_count: u32,
+    /// Hops that packets may come over with TTL security (`ttl-security` of RFC 9129); absent without it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ttl_security_hops: Option<u8>,
     /// How its packets are authenticated.
     #[serde(default)]
     pub authentication: AuthenticationView,

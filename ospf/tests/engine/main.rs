@@ -17,4 +17,5 @@ mod recording;
 mod refused;
 mod replay;
 mod robust;
+mod ttl;
 mod two_links;

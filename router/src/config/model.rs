@@ -207,6 +207,8 @@ pub struct OspfInterfaceConfig {
     pub priority: u8,
     /// How packets prove where they come from.
     pub authentication: Authentication,
+    /// Hops that packets may come over with TTL security; `None`: it is off.
+    pub ttl_security: Option<u8>,
     /// Advertised, but without hellos.
     pub passive: bool,
     /// Skips the check of the neighbor's MTU.

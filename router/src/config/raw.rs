@@ -146,6 +146,8 @@ pub struct RawInterfaceOspf {
     pub authentication: RawAuthentication,
     /// Skips the check of the neighbor's MTU (RFC 2328 section 10.6).
     pub mtu_ignore: bool,
+    /// Refuses packets that have come over more hops (RFC 5082).
+    pub ttl_security: RawTtlSecurity,
 }
 
 /// The type of a NIC's network (RFC 2328 section 1.2).
@@ -158,6 +160,23 @@ pub enum RawInterfaceType {
     /// Any number of routers that hear each other, such as an Ethernet LAN: they elect a designated router, which
     /// speaks for the network.
     Broadcast,
+}
+
+/// The generalized TTL security mechanism (RFC 5082), on all routers of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawTtlSecurity {
+    /// Whether packets leave with TTL 255, which no packet from afar can have, and others are refused.
+    pub enabled: bool,
+    /// Hops over which packets may come: 1 for neighbors on the network.
+    #[schemars(range(min = 1, max = 254))]
+    pub hops: i64,
+}
+
+impl Default for RawTtlSecurity {
+    fn default() -> Self {
+        Self { enabled: false, hops: 1 }
+    }
 }
 
 /// How OSPF packets prove where they come from (RFC 2328 appendix D). The same on all routers of a network.
@@ -450,6 +469,7 @@ impl Default for RawInterfaceOspf {
             passive: false,
             authentication: RawAuthentication::default(),
             mtu_ignore: false,
+            ttl_security: RawTtlSecurity::default(),
         }
     }
 }

@@ -9,8 +9,6 @@ use super::drops::DropReason;
 /// Precedence internetwork control, as RFC 2328 section A.1 asks. The embedded stack would clear it, which is
 /// why these headers are built here.
 const TYPE_OF_SERVICE: u8 = 0xc0;
-/// OSPF packets travel one hop.
-const TIME_TO_LIVE: u8 = 1;
 /// The protocol number of OSPF.
 pub const OSPF: u8 = 89;
 /// Bytes of a header without options.
@@ -21,6 +19,7 @@ pub const HEADER_LEN: usize = 20;
 pub fn write(
     space: &mut [u8],
     identification: u16,
+    time_to_live: u8,
     source: Ipv4Addr,
     destination: Ipv4Addr,
     payload: &[u8],
@@ -40,7 +39,7 @@ pub fn write(
     packet.set_dont_frag(false);
     packet.set_more_frags(false);
     packet.set_frag_offset(0);
-    packet.set_hop_limit(TIME_TO_LIVE);
+    packet.set_hop_limit(time_to_live);
     packet.set_next_header(IpProtocol::from(OSPF));
     packet.set_src_addr(source);
     packet.set_dst_addr(destination);
@@ -55,6 +54,8 @@ pub struct Received<'a> {
     pub source: Ipv4Addr,
     /// To whom.
     pub destination: Ipv4Addr,
+    /// What is left of its time to live.
+    pub time_to_live: u8,
     /// The OSPF packet.
     pub payload: &'a [u8],
 }
@@ -71,7 +72,12 @@ pub fn parse(datagram: &[u8]) -> Result<Received<'_>, DropReason> {
     if packet.next_header() != IpProtocol::from(OSPF) {
         return Err(DropReason::BadDatagram);
     }
-    Ok(Received { source: packet.src_addr(), destination: packet.dst_addr(), payload: packet.payload() })
+    Ok(Received {
+        source: packet.src_addr(),
+        destination: packet.dst_addr(),
+        time_to_live: packet.hop_limit(),
+        payload: packet.payload(),
+    })
 }
 
 #[cfg(test)]
@@ -82,7 +88,7 @@ mod tests {
     fn a_datagram_has_the_header_that_rfc_2328_asks_for() {
         let mut space = [0u8; 64];
         let (source, destination) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(224, 0, 0, 5));
-        let length = write(&mut space, 0x1234, source, destination, b"payload").unwrap();
+        let length = write(&mut space, 0x1234, 1, source, destination, b"payload").unwrap();
         let expected = [0x45, 0xc0, 0, 27, 0x12, 0x34, 0, 0, 1, 89, 0, 0, 10, 0, 0, 1, 224, 0, 0, 5];
         let checksum = !expected.chunks(2).fold(0u32, |sum, pair| {
             let sum = sum + u32::from(u16::from_be_bytes([pair[0], pair[1]]));
@@ -92,18 +98,18 @@ mod tests {
         expected[10..12].copy_from_slice(&checksum.to_be_bytes());
         assert_eq!(&space[..20], &expected[..]);
         let received = parse(&space[..length]).unwrap();
-        assert_eq!(received, Received { source, destination, payload: b"payload" });
+        assert_eq!(received, Received { source, destination, time_to_live: 1, payload: b"payload" });
     }
 
     #[test]
     fn a_payload_without_room_is_not_written() {
-        assert_eq!(write(&mut [0; 26], 0, Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, b"payload"), None);
+        assert_eq!(write(&mut [0; 26], 0, 1, Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, b"payload"), None);
     }
 
     #[test]
     fn fragments_and_other_protocols_are_not_taken() {
         let mut space = [0u8; 27];
-        write(&mut space, 1, Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, b"payload").unwrap();
+        write(&mut space, 1, 1, Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST, b"payload").unwrap();
         let mut fragment = space;
         fragment[6] = 0x20;
         assert_eq!(parse(&fragment), Err(DropReason::Fragment));

@@ -2,7 +2,7 @@
 //!
 //! The checks of RFC 2328 section 8.2 are made where their subject is known: the worker has verified the IPv4 header
 //! and its checksum, this module picks the interface, and the engine then compares destination, source and area with
-//! that interface. The time to live is not among them.
+//! that interface. The time to live counts with TTL security only (RFC 5082).
 
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ interfaces:
         payload[AREA_ID].copy_from_slice(&area);
         let mut space = [0; 44];
         let destination = Ipv4Addr::new(224, 0, 0, 5);
-        let length = datagram::write(&mut space, 1, source.into(), destination, &payload).unwrap();
+        let length = datagram::write(&mut space, 1, 1, source.into(), destination, &payload).unwrap();
         space[..length].to_vec()
     }
 
@@ -186,7 +186,7 @@ interfaces:
         let router = router("");
         let mut space = [0; 44];
         let source = Ipv4Addr::new(10, 77, 0, 2);
-        let length = datagram::write(&mut space, 1, source, Ipv4Addr::new(10, 77, 0, 1), &[2, 1]).unwrap();
+        let length = datagram::write(&mut space, 1, 1, source, Ipv4Addr::new(10, 77, 0, 1), &[2, 1]).unwrap();
         let result = router.demultiplexer.interface(LSM_PORT, &space[..length], &router.layout);
         assert_eq!(result.map(|(interface, _)| interface), Ok(plan::LSM));
         space[7] = 1;

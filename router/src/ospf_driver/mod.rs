@@ -193,7 +193,15 @@ impl OspfDriver {
             match self.demultiplexer.interface(buffer.interface, buffer.bytes(), fabric) {
                 Ok((interface, packet)) => {
                     let started = std::time::Instant::now();
-                    engine.handle_packet(now, interface, packet.source, packet.destination, packet.payload);
+                    if engine.accepts_ttl(interface, packet.time_to_live) {
+                        engine.handle_packet(
+                            now,
+                            interface,
+                            packet.source,
+                            packet.destination,
+                            packet.payload,
+                        );
+                    }
                     self.note_spf(&engine, started);
                 }
                 Err(reason) => self.drops.count(reason),
@@ -319,6 +327,7 @@ impl OspfDriver {
         let written = datagram::write(
             buffer.space_mut(),
             self.identification,
+            packet.ttl,
             packet.source,
             packet.destination,
             &packet.payload,

@@ -197,6 +197,7 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
         passive: ospf.passive,
         priority: ospf.priority,
         authentication: ospf.authentication.clone(),
+        ttl_security: ospf.ttl_security,
         ..InterfaceConfig::default()
     }
 }

@@ -90,6 +90,8 @@ rules! {
         "interfaces[].ospf.authentication.key" => "adjacencies on the interface last only with neighbors that have the same",
         "interfaces[].ospf.authentication.key-chain" => "adjacencies on the interface last only with neighbors that have the same keys",
         "interfaces[].ospf.authentication.auth-trailer-rfc" => "adjacencies on the interface last only with neighbors that do the same",
+        "interfaces[].ospf.ttl-security.enabled" => "adjacencies on the interface last only with neighbors that do the same",
+        "interfaces[].ospf.ttl-security.hops" => "neighbors that are further away are not heard any more",
         "interfaces[].ospf.passive" => "the adjacencies on the interface end, or can be formed",
         "ospf.areas[].area-type" => "the adjacencies in the area are formed anew, with neighbors that have the same",
         "fabric.lsm.ospf.hello-interval" => "adjacencies on the network last only with nodes that have the same",

@@ -174,8 +174,9 @@ fn interface(interface: &PeerInterface) -> String {
             format!("authentication cryptographic; password \"{key}\" {{ id {id}; algorithm keyed md5; }};")
         }
     };
+    let ttl = if interface.ttl_security { "ttl security yes;" } else { "" };
     format!(
-        "    interface \"{}\" {{ cost {}; hello {}; dead {}; retransmit 2; {kind} {authentication} }};\n",
+        "    interface \"{}\" {{ cost {}; hello {}; dead {}; retransmit 2; {kind} {authentication} {ttl} }};\n",
         interface.name, interface.cost, interface.hello_interval, interface.dead_interval
     )
 }

@@ -34,6 +34,8 @@ pub struct PeerInterface {
     pub dead_interval: u16,
     /// How its packets are authenticated.
     pub authentication: PeerAuthentication,
+    /// Whether it sends with TTL 255 and refuses less (RFC 5082), which FRR cannot.
+    pub ttl_security: bool,
 }
 
 /// What OSPF does on an interface.
@@ -86,6 +88,7 @@ impl PeerInterface {
             hello_interval: 1,
             dead_interval: 4,
             authentication: PeerAuthentication::None,
+            ttl_security: false,
         }
     }
 
@@ -107,6 +110,11 @@ impl PeerInterface {
     /// The same in another area.
     pub fn in_area(self, area: &'static str) -> Self {
         Self { area, ..self }
+    }
+
+    /// The same with TTL security.
+    pub fn ttl_secured(self) -> Self {
+        Self { ttl_security: true, ..self }
     }
 
     /// The same with authentication.

@@ -115,6 +115,9 @@ impl Render for OspfInterface {
             rows.push(("Backup", designated(view.bdr_router_id, view.bdr_ip_addr)));
         }
         rows.push(("Neighbors", format!("{}, {} full", view.neighbor_count, view.adjacency_count)));
+        if let Some(hops) = view.ttl_security_hops {
+            rows.push(("TTL security", format!("sends 255, takes what has come over {hops} at most")));
+        }
         rows.extend(authentication(view));
         rows.extend(self.mismatch.iter().map(|mismatch| ("Differs", difference(mismatch))));
         rows.extend(packets(view));

@@ -320,6 +320,7 @@ impl Member {
             interface_type: InterfaceType::PointToMultipoint,
             priority: priority?,
             authentication: Authentication::Null,
+            ttl_security: None,
             passive: false,
             mtu_ignore: false,
         })

@@ -98,6 +98,7 @@ fn ospf(
     let interface_type = interface_type(path, raw, address, findings);
     let authentication =
         findings.authentication(&format!("{path}.authentication"), &raw.authentication, key_chains);
+    let hops = findings.number(format!("{path}.ttl-security.hops"), raw.ttl_security.hops, 1..=254_u8, "");
     let (hello_interval, dead_interval) = timers?;
     Some(OspfInterfaceConfig {
         area: area?,
@@ -109,6 +110,7 @@ fn ospf(
         interface_type: interface_type?,
         priority: priority?,
         authentication: authentication?,
+        ttl_security: hops.map(|hops| raw.ttl_security.enabled.then_some(hops))?,
         passive: raw.passive,
         mtu_ignore: raw.mtu_ignore,
     })

@@ -151,6 +151,19 @@ fn a_chain_that_contradicts_itself_is_refused_once_and_at_its_key() {
 }
 
 #[test]
+fn ttl_security_is_off_and_counts_hops_when_it_is_on() {
+    assert_eq!(ospf("").ttl_security, None);
+    assert_eq!(ospf("ttl-security: {enabled: true}").ttl_security, Some(1));
+    assert_eq!(ospf("ttl-security: {enabled: true, hops: 254}").ttl_security, Some(254));
+    assert_eq!(ospf("ttl-security: {hops: 3}").ttl_security, None);
+    for hops in [0, 255] {
+        let findings = bad(&with(&format!("ttl-security: {{enabled: true, hops: {hops}}}")));
+        let found = (findings[0].code, findings[0].path.as_str());
+        assert_eq!(found, (Code::OutOfRange, "interfaces[0].ospf.ttl-security.hops"));
+    }
+}
+
+#[test]
 fn a_stub_area_has_a_default_cost_and_summaries() {
     assert_eq!(area("area-type: normal-area"), AreaType::Normal);
     assert_eq!(area("area-type: stub-area"), AreaType::Stub { default_cost: 1, summary: true });
