@@ -38,6 +38,14 @@ fn a_numbered_link_is_a_link_and_its_subnet() {
     assert_eq!(links(&bench), [to_peer(OWN_ADDRESS, 10), stub([172, 16, 0, 0], [255, 255, 255, 252], 10)]);
 }
 
+/// RFC 3021: both addresses of a 31-bit prefix are hosts, and the prefix is a network as any other.
+#[test]
+fn a_link_of_two_addresses_is_its_subnet() {
+    let address = "172.16.0.1/31".parse().expect("an address");
+    let bench = full_with(InterfaceConfig { address, ..link_config() });
+    assert_eq!(links(&bench), [to_peer(OWN_ADDRESS, 10), stub([172, 16, 0, 0], [255, 255, 255, 254], 10)]);
+}
+
 #[test]
 fn an_unnumbered_link_carries_the_number_of_the_interface() {
     let bench = full_with(InterfaceConfig { unnumbered: true, ..link_config() });
