@@ -87,6 +87,11 @@ static_checks() {
 unit_tests() {
     say "unit and property tests"
     cargo test --workspace --exclude isthmus-tests
+    say "packets of OSPF beside scapy's (from PyPI) and in tshark's eyes"
+    local environment=$PWD/target/scapy-venv
+    [ -x "$environment/bin/python" ] || python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check -r tests/scapy/requirements.txt
+    ISTHMUS_SCAPY_PYTHON="$environment/bin/python" cargo test -p isthmus-ospf --test wire_format scapy -- --nocapture
     say "model tests of the rings and the groups (loom)"
     RUSTFLAGS="--cfg loom" cargo test --target-dir target/loom --release -p isthmus-shmnet \
         --test loom_ring --test loom_group

@@ -5,4 +5,5 @@ mod authentication;
 mod golden;
 mod malformed;
 mod properties;
+mod scapy;
 mod support;
