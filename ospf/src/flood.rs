@@ -230,6 +230,8 @@ impl Instance {
         let name = lsa.header.key;
         let own = provenance == Provenance::Own;
         self.remove_retransmissions(scope, &name);
+        let new = (!lsa.header.is_max_age()).then_some(&body);
+        let affected = self.affected_by(now, scope, &name, new);
         let Some(lsdb) = self.lsdb_mut(scope) else { return };
         let changed = lsdb.install(now, lsa, body, provenance);
         let Some(entry) = lsdb.get(&name) else { return };
@@ -245,7 +247,7 @@ impl Instance {
             self.timers.arm(timer, max_age_at);
         }
         if changed && self.is_route_input(&name) {
-            self.request_spf(now, Some((scope, name)));
+            self.request_routes(now, (scope, name), affected);
         }
     }
 
@@ -359,6 +361,7 @@ impl Instance {
 
     /// Floods an advertisement with age MaxAge, so that everybody removes it (sections 14 and 14.1).
     pub(crate) fn flush(&mut self, now: Instant, scope: Scope, name: LsaKey) {
+        let affected = self.affected_by(now, scope, &name, None);
         if !self.lsdb_mut(scope).is_some_and(|lsdb| lsdb.set_max_age(now, &name)) {
             return;
         }
@@ -367,7 +370,7 @@ impl Instance {
         self.flood(now, scope, name, None);
         self.pending.flushed = true;
         if self.is_route_input(&name) {
-            self.request_spf(now, Some((scope, name)));
+            self.request_routes(now, (scope, name), affected);
         }
     }
 

@@ -16,16 +16,22 @@ pub(crate) struct SpfLog {
 }
 
 impl SpfLog {
-    /// Notes a calculation that was asked for at `scheduled`, by `trigger` if by an advertisement. The engine has
+    /// Notes a calculation of a type that was asked for at `scheduled`, by `trigger` if by an advertisement. The engine has
     /// no clock, so that a calculation takes no time here.
-    pub(crate) fn push(&mut self, scheduled: Instant, now: Instant, trigger: Option<LsaIdView>) {
+    pub(crate) fn push(
+        &mut self,
+        spf_type: SpfType,
+        scheduled: Instant,
+        now: Instant,
+        trigger: Option<LsaIdView>,
+    ) {
         self.runs = self.runs.wrapping_add(1);
         if self.entries.len() == LENGTH {
             self.entries.pop_front();
         }
         self.entries.push_back(SpfLogView {
             id: self.runs,
-            spf_type: SpfType::Full,
+            spf_type,
             schedule_timestamp: scheduled,
             start_timestamp: now,
             end_timestamp: now,

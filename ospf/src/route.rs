@@ -157,9 +157,19 @@ impl RouteTable {
 
     /// The most specific entry that holds `address`.
     pub fn lookup(&self, address: Ipv4Addr) -> Option<(Ipv4Net, &Route)> {
+        self.most_specific(address, |_| true)
+    }
+
+    /// The most specific entry of the autonomous system itself that holds `address`: external routes do not lead to a
+    /// forwarding address (section 16.4 step 3).
+    pub(crate) fn lookup_inside(&self, address: Ipv4Addr) -> Option<(Ipv4Net, &Route)> {
+        self.most_specific(address, |route| route.path_type < PathType::External1)
+    }
+
+    fn most_specific(&self, address: Ipv4Addr, counts: impl Fn(&Route) -> bool) -> Option<(Ipv4Net, &Route)> {
         (0..=32u8).rev().find_map(|length| {
             let prefix = Ipv4Net::new(address, length).ok()?.trunc();
-            self.networks.get(&prefix).map(|route| (prefix, route))
+            self.networks.get(&prefix).filter(|route| counts(route)).map(|route| (prefix, route))
         })
     }
 }

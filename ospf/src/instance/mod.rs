@@ -29,6 +29,7 @@ use crate::neighbor::{Event, NeighborKey};
 use crate::originate::Origination;
 use crate::record::{Input, Recorder};
 use crate::route::RouteTable;
+use crate::spf::Trees;
 use crate::timer::{TimerId, Timers};
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::wire::LsaKey;
@@ -58,6 +59,8 @@ pub struct Instance {
     /// Routers that the caller has declared dead and that have not been heard since.
     pub(crate) dead: BTreeSet<RouterId>,
     pub(crate) routes: RouteTable,
+    /// What the last calculation of all routes has left for those of some.
+    pub(crate) trees: Option<Trees>,
     pub(crate) spf_log: SpfLog,
     pub(crate) statistics: InstanceStatistics,
     /// The role that was announced last.
@@ -110,6 +113,7 @@ impl Instance {
             spf_request: None,
             dead: BTreeSet::new(),
             routes: RouteTable::default(),
+            trees: None,
             spf_log: SpfLog::default(),
             statistics: InstanceStatistics::default(),
             was_border_router: false,

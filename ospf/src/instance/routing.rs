@@ -3,21 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
+
 use crate::Instance;
 use crate::event::{Notification, Output};
 use crate::interface::Interface;
 use crate::lsdb::{Lsdb, Scope};
 use crate::originate::interface_prefixes;
-use crate::route::RouteTable;
-use crate::spf::{self, Adjacency, AreaInput, LocalPrefix, TransitLink};
+use crate::route::{RouteChange, RouteTable};
+use crate::spf::{self, Adjacency, Affected, AreaInput, LocalPrefix, TransitLink};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
-use crate::view::LsaIdView;
+use crate::view::{LsaIdView, SpfType};
 use crate::wire::{LsType, Lsa, LsaBody, LsaKey};
 
 /// While databases are exchanged every packet brings a part of the truth: what advertisements change is then
 /// calculated no more often than this, and once more when the exchange is over.
 const PACE_DURING_EXCHANGE: Duration = Duration::from_millis(50);
+
+/// The routes to some networks are calculated by themselves if they are fewer than one in this many of all, or few.
+const WORTH_ALL: usize = 4;
+const FEW: usize = 400;
 
 /// Counters of the instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,12 +34,14 @@ pub(crate) struct InstanceStatistics {
     pub(crate) received_lsas: u64,
     /// The same by the name of their type.
     pub(crate) received_lsas_by_type: BTreeMap<&'static str, u64>,
-    /// Calculations of routes.
+    /// Calculations of all routes, with their shortest path trees.
     pub(crate) spf_runs: u64,
+    /// Calculations of routes, of all or of some.
+    pub(crate) route_calculations: u64,
 }
 
 /// A calculation of routes that has been asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SpfRequest {
     /// When.
     at: Instant,
@@ -41,12 +49,19 @@ pub(crate) struct SpfRequest {
     trigger: Option<(Scope, LsaKey)>,
     /// Whether something here has changed: an adjacency, an interface, the configuration.
     urgent: bool,
+    /// What is to be calculated, unless it is everything.
+    affected: Option<Affected>,
 }
 
 impl Instance {
-    /// How often routes were calculated.
+    /// How often all routes were calculated, with their shortest path trees.
     pub fn spf_runs(&self) -> u64 {
         self.statistics.spf_runs
+    }
+
+    /// How often routes were calculated, all or some.
+    pub fn route_calculations(&self) -> u64 {
+        self.statistics.route_calculations
     }
 
     /// When the last calculation of routes was asked for: when the change came to be known that it follows. `None`
@@ -55,12 +70,58 @@ impl Instance {
         self.spf_log.last().map(|run| run.schedule_timestamp)
     }
 
-    /// Asks for a calculation of routes: at the end of this call, or after the configured delay. The `trigger` is the
+    /// Asks for a calculation of all routes: at the end of this call, or after the configured delay. The `trigger` is the
     /// advertisement that has changed, if it was one.
     pub(crate) fn request_spf(&mut self, now: Instant, trigger: Option<(Scope, LsaKey)>) {
-        let request = self.spf_request.get_or_insert(SpfRequest { at: now, trigger, urgent: false });
+        self.request(now, trigger, None);
+    }
+
+    /// Asks for a calculation of the routes that an advertisement affects, or of all if that is `None`.
+    pub(crate) fn request_routes(
+        &mut self,
+        now: Instant,
+        trigger: (Scope, LsaKey),
+        affected: Option<Affected>,
+    ) {
+        self.request(now, Some(trigger), affected);
+    }
+
+    fn request(&mut self, now: Instant, trigger: Option<(Scope, LsaKey)>, affected: Option<Affected>) {
+        let nothing = || SpfRequest { at: now, trigger, urgent: false, affected: Some(Affected::default()) };
+        let request = self.spf_request.get_or_insert_with(nothing);
         request.trigger = request.trigger.or(trigger);
         request.urgent |= trigger.is_none();
+        request.affected = match (request.affected.take(), affected) {
+            (Some(mut before), Some(more)) => {
+                before.merge(more);
+                Some(before)
+            }
+            _ => None,
+        };
+    }
+
+    /// What depends on an advertisement whose contents become `new`, `None` being that it is flushed; `None` if that may be
+    /// every route.
+    pub(crate) fn affected_by(
+        &self,
+        now: Instant,
+        scope: Scope,
+        name: &LsaKey,
+        new: Option<&LsaBody>,
+    ) -> Option<Affected> {
+        let old = self.lsdb(scope)?.get(name);
+        // The tree begins here, and is another one without a router.
+        let is_router = name.ls_type == LsType::ROUTER;
+        let is_own = name.advertising_router == self.config.router_id;
+        if is_router && (is_own || old.is_none_or(|old| old.is_max_age(now))) {
+            return None;
+        }
+        let area = match scope {
+            Scope::Area(area) => area,
+            Scope::As => AreaId::BACKBONE,
+        };
+        let contents = [old.map(|entry| &entry.body), new];
+        Affected::between(area, name.advertising_router, name.ls_type, name.id, contents)
     }
 
     /// Calculates routes if that is due, else sees to it that the timer wakes us when it is.
@@ -75,7 +136,7 @@ impl Instance {
 
     /// When routes are to be calculated, if that was asked for.
     pub(super) fn spf_due_at(&self, now: Instant) -> Option<Instant> {
-        let request = self.spf_request?;
+        let request = self.spf_request.as_ref()?;
         let delayed = request.at + self.config.spf_delay;
         let paced = match self.spf_log.last() {
             Some(last) if !request.urgent && self.is_any_neighbor_exchanging() => {
@@ -86,25 +147,86 @@ impl Instance {
         Some(delayed.max(paced))
     }
 
-    /// Calculates all routes, reports what differs, and brings the summaries in line.
+    /// Calculates routes, reports what differs, and brings the summaries in line.
     fn calculate_routes(&mut self, now: Instant) {
         let Some(request) = self.spf_request.take() else { return };
         self.timers.cancel(TimerId::Spf);
-        let routes = spf::calculate(&self.spf_input(now));
+        self.statistics.route_calculations += 1;
+        let some = request.affected.and_then(|affected| self.calculate_some(now, &affected));
+        let (spf_type, changes) = some.unwrap_or_else(|| (SpfType::Full, self.calculate_all(now)));
+        let trigger = request.trigger.and_then(|(scope, name)| self.trigger_view(scope, &name));
+        self.spf_log.push(spf_type, request.at, now, trigger);
+        if !changes.is_empty() {
+            self.outputs.push_back(Output::Routes(changes));
+        }
+        self.originate_summaries(now);
+    }
+
+    fn calculate_all(&mut self, now: Instant) -> Vec<RouteChange> {
+        let (routes, trees) = spf::calculate_and_keep(&self.spf_input(now));
         for area in self.attached_areas() {
             if let Some(area) = self.areas.get_mut(&area) {
                 area.spf_runs += 1;
             }
         }
         self.statistics.spf_runs += 1;
-        let trigger = request.trigger.and_then(|(scope, name)| self.trigger_view(scope, &name));
-        self.spf_log.push(request.at, now, trigger);
         let changes = RouteTable::diff(&self.routes, &routes);
         self.routes = routes;
-        if !changes.is_empty() {
-            self.outputs.push_back(Output::Routes(changes));
+        self.trees = Some(trees);
+        changes
+    }
+
+    /// Sections 16.5 and 16.6: calculates the routes to the networks that are affected. `None`: all have to be, since there
+    /// are no trees yet, since that would be no less work, or since this is an area border router, whose ranges depend
+    /// on all routes.
+    fn calculate_some(&mut self, now: Instant, affected: &Affected) -> Option<(SpfType, Vec<RouteChange>)> {
+        if self.is_area_border_router() {
+            return None;
         }
-        self.originate_summaries(now);
+        let mut trees = self.trees.take()?;
+        let prefixes = trees.networks(affected);
+        if prefixes.len() * WORTH_ALL > self.routes.networks.len() + FEW {
+            return None;
+        }
+        let mut routes = std::mem::take(&mut self.routes);
+        let changes =
+            trees.recalculate(&self.some_input(now, affected, &prefixes), affected, &prefixes, &mut routes);
+        self.routes = routes;
+        self.trees = Some(trees);
+        // What is due may be an advertisement that has aged and is still to be flushed.
+        let is_due = self.timers.next().is_some_and(|at| at <= now);
+        debug_assert!(is_due || self.routes == spf::calculate(&self.spf_input(now)), "{affected:?}");
+        let spf_type = match affected {
+            Affected { routers, .. } if !routers.is_empty() => SpfType::Intra,
+            Affected { inside: true, .. } => SpfType::Inter,
+            Affected { .. } => SpfType::External,
+        };
+        Some((spf_type, changes))
+    }
+
+    /// The part of [`Self::spf_input`] that the routes to some networks depend on.
+    fn some_input(&self, now: Instant, affected: &Affected, prefixes: &BTreeSet<Ipv4Net>) -> spf::Input<'_> {
+        let areas = self.attached_areas().into_iter().map(|area| {
+            let routers = affected.routers.iter().filter(|(of, _)| *of == area).map(|(_, router)| *router);
+            let lsdb = self.areas.get(&area).map(|area| &area.lsdb);
+            let routers = routers.filter_map(|router| {
+                let key = LsaKey { ls_type: LsType::ROUTER, id: router.0, advertising_router: router };
+                Some(&lsdb?.get(&key)?.lsa)
+            });
+            let summaries =
+                lsdb.into_iter().flat_map(|lsdb| about(now, lsdb, LsType::SUMMARY_NETWORK, prefixes));
+            AreaInput { lsas: routers.chain(summaries).collect(), ..self.area_frame(area) }
+        });
+        let takes_externals = self.takes_externals();
+        let externals =
+            takes_externals.then(|| about(now, &self.as_scope.lsdb, LsType::AS_EXTERNAL, prefixes));
+        spf::Input {
+            router_id: self.config.router_id,
+            area_border_router: false,
+            maximum_paths: self.config.maximum_paths,
+            areas: areas.collect(),
+            externals: externals.into_iter().flatten().collect(),
+        }
     }
 
     /// Announces a change of the role, and lets advertisements and routes follow it.
@@ -128,22 +250,28 @@ impl Instance {
             area_border_router: self.is_area_border_router(),
             maximum_paths: self.config.maximum_paths,
             areas: self.attached_areas().into_iter().map(|area| self.area_input(now, area)).collect(),
-            externals: match self
-                .attached_areas()
-                .iter()
-                .any(|id| self.config.area_type(*id).takes_externals())
-            {
+            externals: match self.takes_externals() {
                 true => live(now, &self.as_scope.lsdb),
                 false => Vec::new(),
             },
         }
     }
 
+    /// Whether any area that this router is attached to takes AS-external advertisements.
+    fn takes_externals(&self) -> bool {
+        self.attached_areas().iter().any(|id| self.config.area_type(*id).takes_externals())
+    }
+
     fn area_input(&self, now: Instant, area: AreaId) -> AreaInput<'_> {
+        AreaInput { lsas: self.area_lsas(now, area), ..self.area_frame(area) }
+    }
+
+    /// What routes depend on in an area beside its advertisements.
+    fn area_frame(&self, area: AreaId) -> AreaInput<'_> {
         let interfaces = || self.interfaces.iter().filter(move |(_, i)| i.config.area == area && i.is_up());
         AreaInput {
             area,
-            lsas: self.area_lsas(now, area),
+            lsas: Vec::new(),
             adjacencies: interfaces().flat_map(|(id, i)| adjacencies(*id, i, &self.dead)).collect(),
             transits: interfaces().filter_map(|(id, i)| transit(*id, i)).collect(),
             local: interfaces().flat_map(|(id, i)| local_prefixes(*id, i)).collect(),
@@ -175,6 +303,27 @@ impl Instance {
 /// The advertisements that are not being flushed.
 fn live(now: Instant, lsdb: &Lsdb) -> Vec<&Lsa> {
     lsdb.iter().filter(|(_, entry)| !entry.is_max_age(now)).map(|(_, entry)| &entry.lsa).collect()
+}
+
+/// The advertisements of a type about some networks. Appendix E: bits of a host may be set in a link state id.
+fn about<'a, 'b>(
+    now: Instant,
+    lsdb: &'a Lsdb,
+    ls_type: LsType,
+    prefixes: &'b BTreeSet<Ipv4Net>,
+) -> impl Iterator<Item = &'a Lsa> + use<'a, 'b> {
+    prefixes.iter().flat_map(move |prefix| {
+        let candidates = lsdb.of_ids(ls_type, prefix.network()..=prefix.broadcast());
+        let about = candidates.filter(move |(name, entry)| {
+            let described = match &entry.body {
+                LsaBody::AsExternal(external) => external.prefix(name.id),
+                LsaBody::Summary(summary) => summary.prefix(name.id),
+                _ => None,
+            };
+            described == Some(*prefix) && !entry.is_max_age(now)
+        });
+        about.map(|(_, entry)| &entry.lsa)
+    })
 }
 
 fn is_default_summary(lsa: &Lsa) -> bool {

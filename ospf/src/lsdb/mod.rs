@@ -5,10 +5,12 @@
 //! therefore costs nothing but one timer per advertisement.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::AreaType;
-use crate::types::{AreaId, Instant, MAX_AGE};
+use crate::types::{AreaId, Instant, MAX_AGE, RouterId};
 use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
 
 /// How far advertisements travel (section 13.3).
@@ -116,6 +118,18 @@ impl Lsdb {
     /// All advertisements, ordered by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&LsaKey, &Entry)> {
         self.entries.iter()
+    }
+
+    /// Those of a type with link state ids in a range.
+    pub(crate) fn of_ids(
+        &self,
+        ls_type: LsType,
+        ids: RangeInclusive<Ipv4Addr>,
+    ) -> impl Iterator<Item = (&LsaKey, &Entry)> {
+        let key = |id, router| LsaKey { ls_type, id, advertising_router: RouterId(router) };
+        let first = key(*ids.start(), Ipv4Addr::UNSPECIFIED);
+        let last = key(*ids.end(), Ipv4Addr::BROADCAST);
+        self.entries.range(first..=last)
     }
 
     /// How many there are.

@@ -1,6 +1,6 @@
 //! Routes to the outside from AS-external-LSAs (RFC 2328 section 16.4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -11,13 +11,19 @@ use crate::wire::{AsExternalLsa, Lsa, LsaBody};
 
 use super::Input;
 
-/// Adds external routes to the networks that no path inside the autonomous system reaches.
-pub(super) fn calculate(input: &Input<'_>, table: &mut RouteTable) {
+/// Adds external routes to the networks that no path inside the autonomous system reaches. Says which networks somebody
+/// reaches by a forwarding address, so that they depend on the route to that.
+pub(super) fn calculate(input: &Input<'_>, table: &mut RouteTable) -> BTreeSet<Ipv4Net> {
     let mut lsas = input.externals.clone();
     lsas.sort_by_key(|lsa| lsa.header.key);
     let mut routes: BTreeMap<Ipv4Net, (Rank, Route)> = BTreeMap::new();
+    let mut forwarded = BTreeSet::new();
     for lsa in lsas {
-        let Some((prefix, rank, route)) = candidate(input, lsa, table) else { continue };
+        let Ok(LsaBody::AsExternal(external)) = lsa.body() else { continue };
+        if external.forwarding_address != Ipv4Addr::UNSPECIFIED {
+            forwarded.extend(external.prefix(lsa.header.key.id));
+        }
+        let Some((prefix, rank, route)) = candidate(input, lsa, &external, table) else { continue };
         match routes.get_mut(&prefix) {
             Some((best, present)) if *best == rank => {
                 present.add_next_hops(&route.next_hops, input.maximum_paths);
@@ -29,6 +35,7 @@ pub(super) fn calculate(input: &Input<'_>, table: &mut RouteTable) {
         }
     }
     table.networks.extend(routes.into_iter().map(|(prefix, (_, route))| (prefix, route)));
+    forwarded
 }
 
 /// What step 6 compares, in its order: type 1 before type 2; the preference of the path inside the autonomous
@@ -42,9 +49,13 @@ struct Inside {
     next_hops: Vec<NextHop>,
 }
 
-fn candidate(input: &Input<'_>, lsa: &Lsa, table: &RouteTable) -> Option<(Ipv4Net, Rank, Route)> {
+fn candidate(
+    input: &Input<'_>,
+    lsa: &Lsa,
+    external: &AsExternalLsa,
+    table: &RouteTable,
+) -> Option<(Ipv4Net, Rank, Route)> {
     let key = lsa.header.key;
-    let Ok(LsaBody::AsExternal(external)) = lsa.body() else { return None };
     // Steps 1 and 2: unreachable, flushed, or our own.
     if external.metric >= LS_INFINITY || lsa.header.is_max_age() || key.advertising_router == input.router_id
     {
@@ -56,7 +67,7 @@ fn candidate(input: &Input<'_>, lsa: &Lsa, table: &RouteTable) -> Option<(Ipv4Ne
     if table.networks.contains_key(&prefix) {
         return None;
     }
-    let inside = inside(input, key.advertising_router, &external, table)?;
+    let inside = inside(input, key.advertising_router, external, table)?;
     let sum = inside.cost.saturating_add(external.metric);
     let (rank, cost, cost2) = if external.e2 {
         ((PathType::External2, inside.preference, external.metric, inside.cost), inside.cost, external.metric)
@@ -84,7 +95,7 @@ fn inside(
         });
     }
     let address = external.forwarding_address;
-    let (_, route) = table.lookup(address)?;
+    let (_, route) = table.lookup_inside(address)?;
     if !matches!(route.path_type, PathType::IntraArea | PathType::InterArea) {
         return None;
     }

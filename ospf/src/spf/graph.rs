@@ -1,5 +1,6 @@
 //! An area's router-LSAs and network-LSAs as a graph of dense vertices and two-way edges.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -14,6 +15,7 @@ use super::AreaInput;
 pub(super) type Vertex = usize;
 
 /// The graph, without the edges out of this router: those are the adjacencies.
+#[derive(Debug)]
 pub(super) struct Graph {
     networks: Vec<NetworkVertex>,
     routers: Vec<RouterVertex>,
@@ -22,33 +24,35 @@ pub(super) struct Graph {
     edges: Vec<Edge>,
     /// Addresses of routers on transit networks, sorted.
     attachments: Vec<Attachment>,
-    /// Stub networks of all routers but this one.
+    /// Stub networks of all routers but this one, sorted.
     pub(super) stubs: Vec<Stub>,
     /// This router.
     pub(super) root: Vertex,
 }
 
 /// A transit network, named by the address of its designated router.
+#[derive(Debug)]
 pub(super) struct NetworkVertex {
     id: Ipv4Addr,
     pub(super) prefix: Option<Ipv4Net>,
 }
 
 /// A router.
+#[derive(Debug)]
 pub(super) struct RouterVertex {
     pub(super) id: RouterId,
     pub(super) flags: RouterFlags,
 }
 
 /// The cheapest link from one vertex to another that has a link back.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Edge {
     from: Vertex,
     pub(super) to: Vertex,
     pub(super) cost: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Attachment {
     network: Vertex,
     router: Vertex,
@@ -56,10 +60,27 @@ struct Attachment {
 }
 
 /// A stub network of a router (section 16.1 step 6).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Stub {
-    pub(super) router: Vertex,
     pub(super) prefix: Ipv4Net,
+    pub(super) router: Vertex,
     pub(super) cost: u32,
+}
+
+impl Stub {
+    /// `None` if the link is to something else, or has a mask with holes: that describes no network that a routing table
+    /// can hold.
+    fn new(router: Vertex, link: &RouterLink) -> Option<Self> {
+        let prefix = stub_prefix(link)?;
+        Some(Self { prefix, router, cost: u32::from(link.metric) })
+    }
+}
+
+/// The network of a link to a stub network.
+pub(super) fn stub_prefix(link: &RouterLink) -> Option<Ipv4Net> {
+    let is_stub = link.link_type == LinkType::Stub;
+    let prefix = is_stub.then(|| Ipv4Net::with_netmask(link.id, link.data).ok()).flatten();
+    prefix.map(|prefix| prefix.trunc())
 }
 
 impl Graph {
@@ -139,6 +160,29 @@ impl Graph {
             .map(|attachment| (attachment.router, attachment.address))
     }
 
+    /// The routers that have a stub network.
+    pub(super) fn stubs_of(&self, prefix: Ipv4Net) -> &[Stub] {
+        let start = self.stubs.partition_point(|stub| stub.prefix < prefix);
+        let end = self.stubs.partition_point(|stub| stub.prefix <= prefix);
+        &self.stubs[start..end]
+    }
+
+    /// Takes what a router says now about some of its stub networks. Nothing else of it has changed.
+    pub(super) fn replace_stubs(&mut self, id: RouterId, lsa: &RouterLsa, prefixes: &BTreeSet<Ipv4Net>) {
+        let Some(router) = self.router(id).filter(|router| *router != self.root) else { return };
+        for prefix in prefixes {
+            let start = self.stubs.partition_point(|stub| (stub.prefix, stub.router) < (*prefix, router));
+            let end = self.stubs.partition_point(|stub| (stub.prefix, stub.router) <= (*prefix, router));
+            self.stubs.drain(start..end);
+        }
+        for stub in lsa.links.iter().filter_map(|link| Stub::new(router, link)) {
+            if prefixes.contains(&stub.prefix) {
+                let at = self.stubs.partition_point(|other| *other < stub);
+                self.stubs.insert(at, stub);
+            }
+        }
+    }
+
     /// Links of all other routers and of the networks; collects stubs and addresses on the way.
     fn one_way_edges(&mut self, routers: &[Router], networks: &[Network]) -> Vec<Edge> {
         let mut edges = Vec::new();
@@ -154,11 +198,7 @@ impl Graph {
                         edges.push(Edge { from, to: network, cost });
                         self.attachments.push(Attachment { network, router: from, address: link.data });
                     }
-                    LinkType::Stub => {
-                        // A mask with holes describes no network that a routing table can hold.
-                        let Ok(prefix) = Ipv4Net::with_netmask(link.id, link.data) else { continue };
-                        self.stubs.push(Stub { router: from, prefix: prefix.trunc(), cost });
-                    }
+                    LinkType::Stub => self.stubs.extend(Stub::new(from, link)),
                 }
             }
         }
@@ -167,6 +207,7 @@ impl Graph {
             edges.extend(attached.map(|to| Edge { from, to, cost: 0 }));
         }
         self.attachments.sort_unstable();
+        self.stubs.sort_unstable();
         edges
     }
 

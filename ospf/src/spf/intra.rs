@@ -1,7 +1,7 @@
 //! Routes inside one area: to the networks and border routers that the shortest path tree reaches
 //! (RFC 2328 section 16.1 steps 4 and 6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 
@@ -10,13 +10,20 @@ use crate::types::{AreaId, RouterId};
 use crate::wire::RouterFlags;
 
 use super::AreaInput;
-use super::graph::{Graph, Vertex};
+use super::graph::{Graph, Stub, Vertex};
 use super::tree::Tree;
 
 /// What one area yields.
 pub(super) struct IntraRoutes {
     pub(super) networks: Vec<(Ipv4Net, Route)>,
     pub(super) routers: BTreeMap<RouterId, RouterRoute>,
+}
+
+/// The shortest paths of one area, kept for what changes without changing them.
+#[derive(Debug)]
+pub(super) struct AreaTree {
+    pub(super) graph: Graph,
+    tree: Tree,
 }
 
 /// A way to a network.
@@ -33,42 +40,71 @@ enum Through {
     Vertex(Vertex),
 }
 
-pub(super) fn calculate(router_id: RouterId, area: &AreaInput<'_>, maximum_paths: usize) -> IntraRoutes {
+/// The shortest path tree of an area and what it reaches.
+pub(super) fn calculate(
+    router_id: RouterId,
+    area: &AreaInput<'_>,
+    maximum_paths: usize,
+) -> (AreaTree, IntraRoutes) {
     let graph = Graph::new(router_id, area);
     let tree = Tree::new(&graph, router_id, area);
-    let paths = paths(router_id, area, &graph, &tree);
-    IntraRoutes {
+    let local = local_paths(router_id, area);
+    let networks =
+        graph.networks().filter_map(|(vertex, network)| network_path(&tree, vertex, network.prefix?));
+    let stubs = graph.stubs.iter().filter_map(|stub| stub_path(&tree, stub));
+    let paths = local.chain(networks).chain(stubs).collect();
+    let routes = IntraRoutes {
         networks: cheapest_routes(paths, area.area, &tree, maximum_paths),
         routers: border_routers(&graph, &tree, maximum_paths),
-    }
+    };
+    (AreaTree { graph, tree }, routes)
 }
 
-/// Every way to every network, sorted by network and cost.
-fn paths(router_id: RouterId, area: &AreaInput<'_>, graph: &Graph, tree: &Tree) -> Vec<Path> {
-    let local = area.local.iter().map(|local| Path {
+/// The routes to some networks, by a tree that is there.
+pub(super) fn routes_to(
+    prefixes: &BTreeSet<Ipv4Net>,
+    router_id: RouterId,
+    area: &AreaInput<'_>,
+    known: &AreaTree,
+    maximum_paths: usize,
+) -> Vec<(Ipv4Net, Route)> {
+    let AreaTree { graph, tree } = known;
+    let local = local_paths(router_id, area).filter(|path| prefixes.contains(&path.prefix));
+    let networks = graph.networks().filter_map(|(vertex, network)| {
+        let prefix = network.prefix.filter(|prefix| prefixes.contains(prefix))?;
+        network_path(tree, vertex, prefix)
+    });
+    let stubs = prefixes.iter().flat_map(|prefix| graph.stubs_of(*prefix));
+    let stubs = stubs.filter_map(|stub| stub_path(tree, stub));
+    cheapest_routes(local.chain(networks).chain(stubs).collect(), area.area, tree, maximum_paths)
+}
+
+/// The networks on this router's own interfaces.
+fn local_paths(router_id: RouterId, area: &AreaInput<'_>) -> impl Iterator<Item = Path> {
+    area.local.iter().map(move |local| Path {
         prefix: local.prefix.trunc(),
         cost: u32::from(local.cost),
         through: Through::Local(NextHop { interface: local.interface, address: None, router: router_id }),
-    });
-    let networks = graph.networks().filter_map(|(vertex, network)| {
-        let (prefix, cost) = (network.prefix?, tree.distance(vertex)?);
-        Some(Path { prefix, cost, through: Through::Vertex(vertex) })
-    });
-    let stubs = graph.stubs.iter().filter_map(|stub| {
-        let cost = tree.distance(stub.router)?.saturating_add(stub.cost);
-        Some(Path { prefix: stub.prefix, cost, through: Through::Vertex(stub.router) })
-    });
-    let mut paths: Vec<Path> = local.chain(networks).chain(stubs).collect();
-    paths.sort_by_key(|path| (path.prefix, path.cost));
-    paths
+    })
 }
 
+fn network_path(tree: &Tree, vertex: Vertex, prefix: Ipv4Net) -> Option<Path> {
+    Some(Path { prefix, cost: tree.distance(vertex)?, through: Through::Vertex(vertex) })
+}
+
+fn stub_path(tree: &Tree, stub: &Stub) -> Option<Path> {
+    let cost = tree.distance(stub.router)?.saturating_add(stub.cost);
+    Some(Path { prefix: stub.prefix, cost, through: Through::Vertex(stub.router) })
+}
+
+/// Of the ways to each network the cheapest.
 fn cheapest_routes(
-    paths: Vec<Path>,
+    mut paths: Vec<Path>,
     area: AreaId,
     tree: &Tree,
     maximum_paths: usize,
 ) -> Vec<(Ipv4Net, Route)> {
+    paths.sort_by_key(|path| (path.prefix, path.cost));
     let groups = paths.chunk_by(|a, b| a.prefix == b.prefix);
     let routes = groups.filter_map(|group| {
         let Path { prefix, cost, .. } = *group.first()?;

@@ -18,12 +18,16 @@
 //! | `intra` | routes to the networks and border routers of one area |
 //! | `inter` | routes to other areas from summary-LSAs |
 //! | `external` | routes to the outside from AS-external-LSAs |
+//! | `partial` | the routes to some networks again, where no path to a router has changed |
 
 mod external;
 mod graph;
 mod inter;
 mod intra;
+mod partial;
 mod tree;
+
+pub use partial::{Affected, Trees};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -107,19 +111,26 @@ pub struct LocalPrefix {
 
 /// Calculates all routes.
 pub fn calculate(input: &Input<'_>) -> RouteTable {
+    calculate_and_keep(input).0
+}
+
+/// Calculates all routes, and keeps the shortest path trees for [`Trees::recalculate`].
+pub fn calculate_and_keep(input: &Input<'_>) -> (RouteTable, Trees) {
     let mut table = RouteTable::default();
+    let mut trees = Trees::default();
     for area in &input.areas {
-        let intra = intra::calculate(input.router_id, area, input.maximum_paths);
+        let (tree, intra) = intra::calculate(input.router_id, area, input.maximum_paths);
         for (prefix, route) in intra.networks {
             merge_intra(&mut table.networks, prefix, route);
         }
         table.routers.insert(area.area, intra.routers);
+        trees.areas.insert(area.area, tree);
     }
     let active = active_ranges(input, &table);
     inter::calculate(input, &active, &mut table);
     insert_discard_routes(&active, &mut table);
-    external::calculate(input, &mut table);
-    table
+    trees.forwarded = external::calculate(input, &mut table);
+    (table, trees)
 }
 
 /// A network that is in two areas belongs to the one with the cheaper path, then to the lower area.

@@ -14,6 +14,7 @@ use super::AreaInput;
 use super::graph::{Graph, Vertex};
 
 /// The shortest paths from this router to every vertex.
+#[derive(Debug)]
 pub(super) struct Tree {
     distances: Vec<u32>,
     /// `words` words of bits for each vertex.

@@ -13,6 +13,7 @@ mod mismatches;
 mod networks;
 mod notifications;
 mod origination;
+mod partial;
 mod recording;
 mod refused;
 mod replay;

@@ -107,7 +107,7 @@ pub struct OspfDriver {
     demultiplexer: Demultiplexer,
     identification: u16,
     drops: Arc<DropCounters>,
-    spf_runs: u64,
+    route_calculations: u64,
     calculations: Vec<Duration>,
     changed_at: Option<std::time::Instant>,
 }
@@ -146,7 +146,7 @@ impl OspfDriver {
             demultiplexer,
             identification: seed as u16,
             drops: Arc::default(),
-            spf_runs: 0,
+            route_calculations: 0,
             calculations: Vec::new(),
             changed_at: None,
         }
@@ -284,9 +284,9 @@ impl OspfDriver {
     }
 
     fn note_spf(&mut self, engine: &Instance, started: std::time::Instant) {
-        let runs = engine.spf_runs();
-        if runs != self.spf_runs {
-            self.spf_runs = runs;
+        let runs = engine.route_calculations();
+        if runs != self.route_calculations {
+            self.route_calculations = runs;
             self.calculations.push(started.elapsed());
             let asked = engine.last_spf_requested().map(|at| self.origin + Duration::from_micros(at.0));
             self.changed_at = self.changed_at.or(asked);

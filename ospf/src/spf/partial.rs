@@ -1,0 +1,149 @@
+//! The routes to some networks again, where no path to a router has changed (RFC 2328 sections 16.5 and 16.6).
+//!
+//! Stub networks are leaves of the shortest path tree, summaries and external routes hang on its border routers: what
+//! such an advertisement changes is looked at by itself, with the tree that the last full calculation has left.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use crate::route::{Route, RouteChange, RouteTable};
+use crate::types::{AreaId, RouterId};
+use crate::wire::{LsType, LsaBody, RouterLsa};
+
+use super::graph::stub_prefix;
+use super::intra::{self, AreaTree};
+use super::{Input, external, inter, merge_intra};
+
+/// What a calculation of all routes leaves behind.
+#[derive(Debug, Default)]
+pub struct Trees {
+    pub(super) areas: BTreeMap<AreaId, AreaTree>,
+    /// Networks outside that are reached by a forwarding address.
+    pub(super) forwarded: BTreeSet<Ipv4Net>,
+}
+
+/// What has changed since the last calculation, if that is the routes to some networks only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Affected {
+    /// The networks.
+    pub prefixes: BTreeSet<Ipv4Net>,
+    /// Routers that announce other stub networks among these, or at other costs.
+    pub routers: BTreeSet<(AreaId, RouterId)>,
+    /// Whether routes inside the autonomous system may change, on which forwarding addresses depend.
+    pub inside: bool,
+}
+
+impl Affected {
+    /// What differs between two contents of an advertisement, `None` being one that is not there or not any more.
+    /// `None` if more than the routes to some networks may depend on it: then everything has to be calculated.
+    pub fn between(
+        area: AreaId,
+        router: RouterId,
+        ls_type: LsType,
+        id: std::net::Ipv4Addr,
+        contents: [Option<&LsaBody>; 2],
+    ) -> Option<Self> {
+        let mut affected = Self { inside: ls_type != LsType::AS_EXTERNAL, ..Self::default() };
+        match (ls_type, contents) {
+            (LsType::AS_EXTERNAL | LsType::SUMMARY_NETWORK, contents) => {
+                for body in contents.into_iter().flatten() {
+                    affected.prefixes.extend(match body {
+                        LsaBody::AsExternal(external) => external.prefix(id),
+                        LsaBody::Summary(summary) => summary.prefix(id),
+                        _ => None,
+                    });
+                }
+            }
+            (LsType::ROUTER, [Some(LsaBody::Router(old)), Some(LsaBody::Router(new))]) => {
+                affected.prefixes = changed_stubs(old, new)?;
+                affected.routers.insert((area, router));
+            }
+            _ => return None,
+        }
+        Some(affected)
+    }
+
+    /// Adds what has changed as well.
+    pub fn merge(&mut self, mut other: Self) {
+        self.prefixes.append(&mut other.prefixes);
+        self.routers.append(&mut other.routers);
+        self.inside |= other.inside;
+    }
+}
+
+/// The stub networks that differ; `None` if anything else does.
+fn changed_stubs(old: &RouterLsa, new: &RouterLsa) -> Option<BTreeSet<Ipv4Net>> {
+    let others = |lsa: &RouterLsa| {
+        lsa.links.iter().filter(|link| stub_prefix(link).is_none()).copied().collect::<Vec<_>>()
+    };
+    if old.flags != new.flags || others(old) != others(new) {
+        return None;
+    }
+    let stubs = |lsa: &RouterLsa| -> BTreeSet<(Ipv4Net, u16)> {
+        lsa.links.iter().filter_map(|link| Some((stub_prefix(link)?, link.metric))).collect()
+    };
+    Some(stubs(old).symmetric_difference(&stubs(new)).map(|(prefix, _)| *prefix).collect())
+}
+
+impl Trees {
+    /// The networks whose routes have to be looked at again.
+    pub fn networks(&self, affected: &Affected) -> BTreeSet<Ipv4Net> {
+        let mut prefixes = affected.prefixes.clone();
+        if affected.inside {
+            prefixes.extend(&self.forwarded);
+        }
+        prefixes
+    }
+
+    /// Calculates the routes to the networks that [`Trees::networks`] has named, and puts them into the table. Returns
+    /// what has changed, in the order of networks.
+    ///
+    /// Of the input only this has to be there: the router-LSAs of the affected routers, the summary-LSAs and
+    /// AS-external-LSAs about the networks, and all local prefixes. Not for an area border router with address ranges:
+    /// what its ranges hold depends on all routes.
+    pub fn recalculate(
+        &mut self,
+        input: &Input<'_>,
+        affected: &Affected,
+        prefixes: &BTreeSet<Ipv4Net>,
+        table: &mut RouteTable,
+    ) -> Vec<RouteChange> {
+        self.take_stubs(input, affected);
+        let before: Vec<(Ipv4Net, Option<Route>)> =
+            prefixes.iter().map(|prefix| (*prefix, table.networks.remove(prefix))).collect();
+        for area in &input.areas {
+            let Some(tree) = self.areas.get(&area.area) else { continue };
+            for (prefix, route) in
+                intra::routes_to(prefixes, input.router_id, area, tree, input.maximum_paths)
+            {
+                merge_intra(&mut table.networks, prefix, route);
+            }
+        }
+        inter::calculate(input, &BTreeMap::new(), table);
+        self.forwarded.append(&mut external::calculate(input, table));
+        before.into_iter().filter_map(|(prefix, old)| change(prefix, old.as_ref(), table)).collect()
+    }
+
+    fn take_stubs(&mut self, input: &Input<'_>, affected: &Affected) {
+        for area in &input.areas {
+            let Some(tree) = self.areas.get_mut(&area.area) else { continue };
+            for lsa in area.lsas.iter().filter(|lsa| lsa.header.key.ls_type == LsType::ROUTER) {
+                let router = lsa.header.key.advertising_router;
+                if affected.routers.contains(&(area.area, router))
+                    && let Ok(LsaBody::Router(body)) = lsa.body()
+                {
+                    tree.graph.replace_stubs(router, &body, &affected.prefixes);
+                }
+            }
+        }
+    }
+}
+
+fn change(prefix: Ipv4Net, old: Option<&Route>, table: &RouteTable) -> Option<RouteChange> {
+    match (old, table.networks.get(&prefix)) {
+        (old, Some(new)) if old != Some(new) => Some(RouteChange::Install { prefix, route: new.clone() }),
+        (Some(_), None) => Some(RouteChange::Withdraw { prefix }),
+        _ => None,
+    }
+}
