@@ -5,7 +5,7 @@ use std::fs;
 use isthmus_tests::lab::{self, NodeConfig, OneExit, Peer};
 use serde_json::Value;
 
-/// Input: a cluster and FRR, ospfd killed and started again, a NIC's cable out and in, a change of costs by the API; every node
+/// Input: a cluster and FRR, ospfd killed and started again, a NIC's cable out and in; every node
 /// recorded, then told to end. Output: each recording replays to the same outputs, bit for bit; with one digit of a
 /// packet changed the replay fails, and names the line.
 #[test]

@@ -94,6 +94,8 @@ pub struct Control {
     routes_changed_at: Option<Instant>,
     /// Changes of the forwarding table that nobody was told of yet.
     route_changes: RouteChanges,
+    /// What the published forwarding table was made from.
+    published_generation: Option<u64>,
     /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
     kernel_routes: Option<watch::Sender<KernelRouting>>,
     /// Who started the node, and wants to know how it is.
@@ -130,6 +132,7 @@ impl Control {
             device_is_up: [true; 2],
             routes_changed_at: None,
             route_changes: RouteChanges::default(),
+            published_generation: None,
             kernel_routes,
             manager: Manager::none(),
             layout,
@@ -310,19 +313,24 @@ impl Control {
         let fib = {
             let mut rib = self.shared.rib();
             routes::set_connected(&mut rib, config, &self.layout, &self.dynamic.enabled, &self.nic_is_up);
-            rib.publish()
+            let generation = rib.forwarding_generation();
+            // Thousands of routes may have another metric and lead where they led.
+            let is_another = self.published_generation.replace(generation) != Some(generation);
+            is_another.then(|| Arc::new(rib.publish()))
         };
+        if let Some(fib) = fib {
+            self.route_changes.note(&self.dynamic.fib, &fib);
+            self.dynamic.fib = fib;
+        }
         if let Some(kernel_routes) = &self.kernel_routes {
-            let routed = routes::routed_prefixes(&fib, config, self.dynamic.lsm_device_is_down);
+            let routed = routes::routed_prefixes(&self.dynamic.fib, config, self.dynamic.lsm_device_is_down);
             kernel_routes.send_if_modified(|current| {
                 let changed = current.prefixes != routed;
                 current.prefixes = routed;
                 changed
             });
         }
-        self.route_changes.note(&self.dynamic.fib, &fib);
         self.route_changes.tell(&self.shared.events);
-        self.dynamic.fib = Arc::new(fib);
         self.worker.publish(snapshot::forwarding_state(config, &self.layout, &self.dynamic));
         self.shared.generation.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if let Some(changed_at) = self.routes_changed_at.take() {

@@ -71,6 +71,8 @@ pub struct OspfAttributes {
 #[derive(Clone, Debug, Default)]
 pub struct Rib {
     routes: BTreeMap<(Ipv4Net, Source), Route>,
+    /// Counts the changes on which the forwarding table depends.
+    forwarding_generation: u64,
 }
 
 impl Rib {
@@ -78,8 +80,14 @@ impl Rib {
     pub fn set(&mut self, prefix: Ipv4Net, source: Source, route: Route) -> bool {
         let prefix = prefix.trunc();
         let same = |old: &Route| Route { updated: route.updated, ..old.clone() } == route;
-        if self.routes.get(&(prefix, source)).is_some_and(same) {
+        let old = self.routes.get(&(prefix, source));
+        if old.is_some_and(same) {
             return false;
+        }
+        // Metric, kind and tag are for people.
+        let forwards_alike = |old: &Route| (old.preference, &old.action) == (route.preference, &route.action);
+        if !old.is_some_and(forwards_alike) {
+            self.forwarding_generation += 1;
         }
         self.routes.insert((prefix, source), route);
         true
@@ -87,7 +95,14 @@ impl Rib {
 
     /// Removes the route of a source to a prefix. Returns whether there was one.
     pub fn remove(&mut self, prefix: Ipv4Net, source: Source) -> bool {
-        self.routes.remove(&(prefix.trunc(), source)).is_some()
+        let removed = self.routes.remove(&(prefix.trunc(), source)).is_some();
+        self.forwarding_generation += u64::from(removed);
+        removed
+    }
+
+    /// Another number when [`Self::publish`] may give another table than before.
+    pub fn forwarding_generation(&self) -> u64 {
+        self.forwarding_generation
     }
 
     /// Replaces all routes of a source. Returns whether that is a change.
@@ -100,7 +115,7 @@ impl Rib {
             .collect();
         let mut changed = !gone.is_empty();
         for prefix in gone {
-            self.routes.remove(&(prefix, source));
+            self.remove(prefix, source);
         }
         for (prefix, route) in routes {
             changed |= self.set(prefix, source, route);

@@ -87,3 +87,22 @@ fn the_time_of_a_route_is_not_a_difference() {
     assert!(rib.set(prefix("10.0.0.0/8"), Source::Static, old));
     assert!(!rib.set(prefix("10.0.0.0/8"), Source::Static, new));
 }
+
+#[test]
+fn another_metric_makes_no_other_forwarding_table() {
+    let mut rib = Rib::default();
+    let first = route(110, Action::Forward(vec![hop(1, None)]));
+    let mut set = |route: Route| {
+        let before = rib.forwarding_generation();
+        let changed = rib.set(prefix("10.0.0.0/8"), Source::Ospf, route);
+        (changed, rib.forwarding_generation() != before)
+    };
+    assert_eq!(set(first.clone()), (true, true));
+    assert_eq!(set(first.clone()), (false, false));
+    assert_eq!(set(Route { metric: first.metric + 1, ..first.clone() }), (true, false));
+    assert_eq!(set(Route { action: Action::Forward(vec![hop(2, None)]), ..first.clone() }), (true, true));
+    assert_eq!(set(Route { preference: 20, ..first }), (true, true));
+    let before = rib.forwarding_generation();
+    assert!(rib.remove(prefix("10.0.0.0/8"), Source::Ospf));
+    assert!(rib.forwarding_generation() != before);
+}
