@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::command::try_run;
+use super::huge_pages;
 
 /// What the names of all namespaces of labs begin with.
 pub(super) const NAMESPACE_PREFIX: &str = "isthmus-lab-";
@@ -41,6 +42,7 @@ pub(super) fn sweep(home: &Path, namespace_prefix: &str) {
         {
             let _ = fs::remove_dir_all(segment);
         }
+        huge_pages::give_back(&lab);
         let _ = fs::remove_dir_all(lab);
     }
     let namespaces = fs::read_dir("/run/netns").into_iter().flatten().flatten();
