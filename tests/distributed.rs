@@ -6,11 +6,17 @@
 #![allow(clippy::expect_used, reason = "what fails here fails the test")]
 
 use std::io::Write;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use isthmus_tests::lab::{self, Iperf, NodeConfig, Ping};
+use isthmus_tests::lab::{self, Iperf, NodeConfig, Ping, processor_time};
+
+/// How long a node is watched that has nothing to do, after as long to come to rest.
+const IDLE: Duration = Duration::from_secs(3);
 
 /// Input: two nodes whose segment is reflected over TCP. Output: they become neighbors on both networks, and their kernels reach
-/// each other over the fabric; one is killed and comes back. Prints what iperf3 gets over the fabric, and beside it over the cable.
+/// each other over the fabric; one is killed and comes back. Prints what iperf3 gets over the fabric, and beside it over the cable, and
+/// what a node without traffic takes of a core.
 #[test]
 fn two_hosts_become_neighbors_and_ping_each_other_over_reflected_memory() {
     if std::env::var_os("ISTHMUS_FEATURES").is_none_or(|features| features != "libfabric") {
@@ -48,6 +54,13 @@ fn two_hosts_become_neighbors_and_ping_each_other_over_reflected_memory() {
         let (fabric, cable) = (gigabits("10.77.0.2"), gigabits(&address(2)));
         // Not asserted: the machine decides.
         println!("iperf3: {fabric:.2} Gbit/s over reflected memory, {cable:.2} Gbit/s over the cable itself");
+
+        let used = || nodes.iter().map(|node| processor_time(node.pid().expect("it runs"))).sum::<Duration>();
+        sleep(IDLE);
+        let (began, before) = (Instant::now(), used());
+        sleep(IDLE);
+        let idle = (used() - before).as_secs_f64() / 2.0 / began.elapsed().as_secs_f64();
+        println!("idle: {:.2} % of a core for each of the two nodes", 100.0 * idle);
 
         nodes[1].kill();
         nodes[0].await_active(&[1]);

@@ -1,9 +1,8 @@
 //! What nodes without traffic take of a core: one with a NIC and an FRR neighbor, two without.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
-use isthmus_tests::lab::{Lab, Node, OneExit};
+use isthmus_tests::lab::{Lab, Node, OneExit, processor_time};
 
 use crate::in_lab;
 use crate::row::{Row, Target};
@@ -32,10 +31,10 @@ fn samples(lab: &Lab, runs: usize) -> Vec<f64> {
     std::thread::sleep(SETTLE);
     let mut samples = Vec::new();
     for _ in 0..runs {
-        let (began, before) = (Instant::now(), exit.nodes().map(|node| processor_time(node)));
+        let (began, before) = (Instant::now(), exit.nodes().map(|node| used_by(node)));
         std::thread::sleep(WINDOW);
         let passed = began.elapsed();
-        let used = exit.nodes().map(|node| processor_time(node)).into_iter().zip(before);
+        let used = exit.nodes().map(|node| used_by(node)).into_iter().zip(before);
         samples.extend(
             used.map(|(after, before)| 100.0 * (after - before).as_secs_f64() / passed.as_secs_f64()),
         );
@@ -43,12 +42,6 @@ fn samples(lab: &Lab, runs: usize) -> Vec<f64> {
     samples
 }
 
-/// Processor time that a node has used, to the nanosecond: its clock ticks are too coarse.
-fn processor_time(node: &Node) -> Duration {
-    let tasks = fs::read_dir(format!("/proc/{}/task", node.pid().expect("it runs"))).unwrap();
-    let nanoseconds = tasks.flatten().map(|task| {
-        let statistics = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        statistics.split(' ').next().and_then(|used| used.parse::<u64>().ok()).unwrap_or_default()
-    });
-    Duration::from_nanos(nanoseconds.sum())
+fn used_by(node: &Node) -> Duration {
+    processor_time(node.pid().expect("it runs"))
 }

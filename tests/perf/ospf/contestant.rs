@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use isthmus_tests::http;
 use isthmus_tests::lab::{
-    Bird, Frr, Lab, Namespace, Node, NodeConfig, PeerConfig, PeerInterface, run_command,
+    Bird, Frr, Lab, Namespace, Node, NodeConfig, PeerConfig, PeerInterface, processor_time, run_command,
 };
 use serde_json::{Value, json};
 
@@ -114,11 +114,7 @@ impl Contestant {
 
     /// Processor time that all its threads have used, by the scheduler's account.
     pub(super) fn processor_time(&self) -> Duration {
-        let nanoseconds = self.processes().into_iter().flat_map(tasks).map(|task| {
-            let statistics = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
-            statistics.split(' ').next().and_then(|used| used.parse::<u64>().ok()).unwrap_or_default()
-        });
-        Duration::from_nanos(nanoseconds.sum())
+        self.processes().into_iter().map(processor_time).sum()
     }
 
     /// Its resident memory in MiB.
@@ -130,11 +126,6 @@ impl Contestant {
         });
         kibibytes.sum::<f64>() / 1024.0
     }
-}
-
-fn tasks(process: u32) -> Vec<std::path::PathBuf> {
-    let tasks = fs::read_dir(format!("/proc/{process}/task"));
-    tasks.map(|tasks| tasks.flatten().map(|task| task.path()).collect()).unwrap_or_default()
 }
 
 /// The versions of the peers.

@@ -40,7 +40,7 @@ pub use mismatch::{await_mismatch, await_no_mismatch};
 pub use namespace::Namespace;
 pub use node::{DatabaseKey, Node, NodeConfig, binary};
 pub use peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork};
-pub use process::Process;
+pub use process::{Process, processor_time};
 pub use prometheus::{Prometheus, PrometheusConfig, Sample};
 pub use protection::{Protection, ROLES};
 pub use topology::{ANYCAST, COMMON, OneExit, Outside, TwoExits, await_cluster, await_same_database};
