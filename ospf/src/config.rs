@@ -2,9 +2,11 @@
 //! re-check what the configuration parser of the router has refused.
 
 mod authentication;
+mod external;
 
 pub use authentication::{Authentication, Key, Lifetime};
 pub(crate) use authentication::{expired_key, is_accepted, sending_key};
+pub use external::ExternalRoute;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -37,6 +37,8 @@ impl Instance {
             self.reconfigure(now, config);
         }
         self.follow_keys();
+        // Another router id has none in the database yet, and the first normal area takes what a stub area does not.
+        self.originate_externals(now);
         self.pending.router_lsas.extend(self.areas.keys().copied());
         self.request_spf(now, None);
         self.settle(now);

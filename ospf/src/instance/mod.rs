@@ -18,8 +18,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use crate::area::Area;
-use crate::config::InstanceConfig;
+use crate::config::{ExternalRoute, InstanceConfig};
 use crate::error::Refusal;
 use crate::event::Output;
 use crate::interface::{Destination, Interface, SequenceClock};
@@ -48,6 +50,8 @@ pub struct Instance {
     pub(crate) areas: BTreeMap<AreaId, Area>,
     /// AS-external advertisements.
     pub(crate) as_scope: Area,
+    /// What is to be announced from outside OSPF.
+    pub(crate) externals: BTreeMap<Ipv4Net, ExternalRoute>,
     pub(crate) interfaces: BTreeMap<InterfaceId, Interface>,
     pub(crate) timers: Timers,
     pub(crate) random: Random,
@@ -104,6 +108,7 @@ impl Instance {
             config,
             areas,
             as_scope: Area::default(),
+            externals: BTreeMap::new(),
             interfaces,
             timers: Timers::default(),
             random: Random::new(seed),
@@ -230,7 +235,7 @@ impl Instance {
 
     /// Every entry point begins here, and names what it was given, so that it can be recorded and replayed. Says whether
     /// there is anything to do: not after a shutdown.
-    fn begin(&mut self, now: Instant, input: &Input<'_>) -> bool {
+    pub(crate) fn begin(&mut self, now: Instant, input: &Input<'_>) -> bool {
         self.outputs.begin(now, input);
         if self.sequence.advance(now) && !self.stopped {
             self.follow_keys();
@@ -303,7 +308,7 @@ impl Instance {
     /// Does what the call has left to do, until nothing is left. Each round can only make fewer new instances
     /// than the one before: roles depend on who is there, adjacencies on roles, router- and network-LSAs on both,
     /// summaries on routes, and routes on none of what follows from them.
-    fn settle(&mut self, now: Instant) {
+    pub(crate) fn settle(&mut self, now: Instant) {
         loop {
             for id in std::mem::take(&mut self.pending.elections) {
                 self.neighbor_change(now, id);

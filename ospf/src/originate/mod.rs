@@ -5,6 +5,7 @@
 //! gone ([`Instance::withdraw`]), as often as they like. This module compares that with the database and
 //! makes a new instance only if the contents differ, no sooner than MinLSInterval allows.
 
+mod external;
 mod network;
 mod router;
 mod summary;

@@ -51,6 +51,7 @@ impl Instance {
     fn router_lsa(&self, area: AreaId) -> RouterLsa {
         let mut flags = RouterFlags::empty();
         flags.set(RouterFlags::B, self.is_area_border_router());
+        flags.set(RouterFlags::E, self.is_as_boundary_router(area));
         let interfaces = self.interfaces.iter().filter(|(_, i)| i.config.area == area && i.is_up());
         let mut links: Vec<_> = interfaces.flat_map(|(id, interface)| links(*id, interface)).collect();
         keep_cheapest_stubs(&mut links);

@@ -23,12 +23,14 @@ pub use lines::JsonLines;
 pub use replay::{Difference, ReplayError, Summary, replay};
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::Instance;
-use crate::config::InstanceConfig;
+use crate::config::{ExternalRoute, InstanceConfig};
 use crate::event::Output;
 use crate::types::{Instant, InterfaceId, RouterId};
 
@@ -89,6 +91,8 @@ pub enum Input<'a> {
     },
     /// [`Instance::handle_config`].
     Config(Cow<'a, InstanceConfig>),
+    /// [`Instance::handle_redistribution`].
+    Redistribution(Cow<'a, BTreeMap<Ipv4Net, ExternalRoute>>),
     /// [`Instance::shutdown`].
     Shutdown,
 }
@@ -115,6 +119,7 @@ impl Input<'_> {
             Input::Link { interface, up } => engine.handle_link(now, interface, up),
             Input::NeighborDead { router } => engine.handle_neighbor_dead(now, router),
             Input::Config(config) => engine.handle_config(now, config.into_owned()),
+            Input::Redistribution(routes) => engine.handle_redistribution(now, routes.into_owned()),
             Input::Shutdown => engine.shutdown(now),
         }
         Ok(())

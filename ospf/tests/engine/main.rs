@@ -6,6 +6,7 @@ mod authentication;
 mod bench;
 mod broadcast;
 mod exchange;
+mod externals;
 mod flooding;
 mod hello;
 mod keys;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use isthmus_ospf::Instance;
 use isthmus_ospf::config::{
-    AreaConfig, AreaRange, AreaType, Authentication, InstanceConfig, InterfaceConfig, InterfaceType, Key,
+    AreaConfig, AreaRange, AreaType, Authentication, ExternalRoute, InstanceConfig, InterfaceConfig,
+    InterfaceType, Key,
 };
 use isthmus_ospf::record::{Input, JsonLines, ReplayError, replay};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
@@ -115,6 +116,8 @@ fn recording(limit: u64) -> String {
     changed.interfaces.get_mut(&HERE).expect("an interface").cost = 77;
     recorded.handle_config(now, changed);
     let now = converse(now, Duration::from_secs(3), [&mut recorded, &mut peer]);
+    let external = ("198.18.0.0/16".parse().expect("a prefix"), ExternalRoute::default());
+    recorded.handle_redistribution(now, [external].into());
     recorded.handle_neighbor_dead(now, RouterId([2; 4].into()));
     let now = converse(now, Duration::from_secs(3), [&mut recorded, &mut peer]);
     recorded.handle_link(now, HERE, false);
@@ -130,7 +133,7 @@ fn a_recording_replays_to_the_same_outputs() {
     assert_eq!(summary.difference, None);
     assert!(summary.inputs > 30 && summary.outputs > 30, "{summary:?}");
     assert_eq!(summary.end.as_deref(), Some("the recorder has ended"));
-    for kind in ["start", "wall-clock", "packet", "link", "config", "neighbor-dead"] {
+    for kind in ["start", "wall-clock", "packet", "link", "config", "redistribution", "neighbor-dead"] {
         assert!(text.contains(&format!("\"input\":{{\"{kind}\":")), "{kind} was recorded");
     }
     for kind in ["timeout", "shutdown"] {

@@ -9,6 +9,7 @@ mod areas;
 mod authentication;
 mod broadcast;
 mod change;
+mod externals;
 mod grid;
 mod lives;
 mod mesh;

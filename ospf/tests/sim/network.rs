@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::{AreaConfig, InstanceConfig, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaConfig, ExternalRoute, InstanceConfig, InterfaceConfig, InterfaceType};
 use isthmus_ospf::route::{Route, RouteChange};
 use isthmus_ospf::types::{AreaId, Instant, InterfaceId, RouterId};
 use isthmus_ospf::view::{InterfaceView, NeighborState};
@@ -22,6 +22,8 @@ pub(crate) type SegmentId = usize;
 pub(crate) struct Node {
     pub(crate) config: InstanceConfig,
     pub(crate) instance: Option<Instance>,
+    /// What it announces from outside OSPF, in its next life as well.
+    pub(crate) externals: BTreeMap<Ipv4Net, ExternalRoute>,
     /// What the router would have in its forwarding table.
     pub(crate) fib: BTreeMap<Ipv4Net, Route>,
     /// Lives so far; packets to an earlier life are lost.
@@ -122,7 +124,14 @@ impl Network {
         let id = self.nodes.len();
         let router_id = RouterId(Ipv4Addr::from(0x0a00_0001 + id as u32));
         let config = InstanceConfig { router_id, ..InstanceConfig::default() };
-        self.nodes.push(Node { config, instance: None, fib: BTreeMap::new(), life: 0, wake: None });
+        self.nodes.push(Node {
+            config,
+            instance: None,
+            externals: BTreeMap::new(),
+            fib: BTreeMap::new(),
+            life: 0,
+            wake: None,
+        });
         id
     }
 
@@ -266,9 +275,21 @@ impl Network {
             .filter(|(member, _)| *member == node)
             .map(|(_, interface)| *interface)
             .collect();
+        let externals = self.nodes[node].externals.clone();
+        if !externals.is_empty() {
+            self.with(node, |instance, now| instance.handle_redistribution(now, externals));
+        }
         for interface in links {
             self.with(node, |instance, now| instance.handle_link(now, interface, true));
         }
+    }
+
+    /// Gives a router all that it is to announce from outside OSPF.
+    pub(crate) fn redistribute(&mut self, node: NodeId, externals: &[(&str, ExternalRoute)]) {
+        let prefix = |text: &str| text.parse().expect("a prefix");
+        let externals: BTreeMap<_, _> = externals.iter().map(|(p, route)| (prefix(p), *route)).collect();
+        self.nodes[node].externals = externals.clone();
+        self.with(node, |instance, now| instance.handle_redistribution(now, externals));
     }
 
     /// Ends the process of a router without a word.

@@ -296,7 +296,40 @@ impl<'a> Truth<'a> {
         let mut routes: Routes =
             routes.into_iter().filter_map(|(prefix, way)| Some((prefix, way?))).collect();
         routes.extend(self.all_intra(node).into_iter().map(|(prefix, (_, way))| (prefix, way)));
+        for (prefix, way) in self.external(node, &routes) {
+            routes.entry(prefix).or_insert(way);
+        }
         routes
+    }
+
+    /// Routes to the outside: to whoever announces it, as far as the host prefix that a test gives every such router, and
+    /// with the metric added if it is of type 1. Of several routers type 1 wins, then the lower metric, then the nearer. The
+    /// preference of areas (section 16.4.1) is not modelled: tests see to it that it decides nothing.
+    fn external(&self, node: NodeId, routes: &Routes) -> Routes {
+        let mut best: BTreeMap<Ipv4Net, ((bool, u32, u32), Way)> = BTreeMap::new();
+        let takes = |area: &AreaId| {
+            let areas = &self.network.nodes[node].config.areas;
+            areas.get(area).is_none_or(|area| area.area_type == AreaType::Normal)
+        };
+        if !self.attached(node).iter().any(takes) {
+            return Routes::new();
+        }
+        for (id, other, _) in self.network.alive().filter(|(id, _, _)| *id != node) {
+            let Some(way) = routes.get(&Ipv4Net::from(self.network.router_id(id).0)) else { continue };
+            for (prefix, route) in &other.externals {
+                let (cost, rank) = match route.e2 {
+                    true => (way.cost, (true, route.metric, way.cost)),
+                    false => (way.cost + route.metric, (false, way.cost + route.metric, 0)),
+                };
+                let candidate = Way { cost, hops: way.hops.clone() };
+                match best.get_mut(prefix) {
+                    Some((present, _)) if *present < rank => {}
+                    Some((present, way)) if *present == rank => way.hops.extend(candidate.hops),
+                    _ => drop(best.insert(*prefix, (rank, candidate))),
+                }
+            }
+        }
+        best.into_iter().map(|(prefix, (_, way))| (prefix, way)).collect()
     }
 
     fn check_routes(&self) -> Result<(), String> {
