@@ -38,9 +38,10 @@ pub(super) fn calculate(input: &Input<'_>, table: &mut RouteTable) -> BTreeSet<I
     forwarded
 }
 
-/// What step 6 compares, in its order: type 1 before type 2; the preference of the path inside the autonomous
-/// system; then the sum of the metric and that path's cost, or for type 2 first one, then the other.
-type Rank = (PathType, u8, u32, u32);
+/// What step 6 compares, in its order: type 1 before type 2, and of these the smaller metric (b); the preference of the path
+/// inside the autonomous system (c); then the cost, of type 1 with the metric, of type 2 to the boundary router or
+/// forwarding address (d).
+type Rank = (PathType, u32, u8, u32);
 
 /// The path inside the autonomous system that leads to the outside.
 struct Inside {
@@ -70,9 +71,9 @@ fn candidate(
     let inside = inside(input, key.advertising_router, external, table)?;
     let sum = inside.cost.saturating_add(external.metric);
     let (rank, cost, cost2) = if external.e2 {
-        ((PathType::External2, inside.preference, external.metric, inside.cost), inside.cost, external.metric)
+        ((PathType::External2, external.metric, inside.preference, inside.cost), inside.cost, external.metric)
     } else {
-        ((PathType::External1, inside.preference, sum, 0), sum, 0)
+        ((PathType::External1, 0, inside.preference, sum), sum, 0)
     };
     let next_hops = inside.next_hops;
     Some((prefix, rank, Route { path_type: rank.0, area: None, cost, cost2, next_hops, tag: external.tag }))

@@ -49,15 +49,15 @@ fn external_routes_come_through_two_areas_and_not_into_a_stub_area() {
         assert!(has(&network, inner, ONE) && has(&network, inner, TWO) && !has(&network, stub, ONE));
         let instance = network.nodes[stub].instance.as_ref().expect("it runs");
         assert_eq!(instance.view_database(network.now, None), []);
-        // The border router turns to the nearer for one, to the lower metric for the other.
-        network.redistribute(inner, &[(ONE, route(7, false)), (TWO, route(6, true))]);
+        // The border router turns to the nearer for one, and stays with the lower metric for the other.
+        network.redistribute(inner, &[(ONE, route(7, false)), (TWO, route(8, true))]);
         network.run_for(seconds(5));
         network.converge(seconds(300));
         let hop = |prefix: &str| {
             let prefix = prefix.parse().expect("a prefix");
             network.nodes[border].fib[&prefix].next_hops[0].router
         };
-        assert_eq!((hop(ONE), hop(TWO)), (network.router_id(inner), network.router_id(inner)));
+        assert_eq!((hop(ONE), hop(TWO)), (network.router_id(inner), network.router_id(outer)));
         // Killed, it says the same in its next life; then it says nothing.
         network.kill(inner);
         network.start(inner);

@@ -121,6 +121,15 @@ fn paths_through_other_areas_than_the_backbone_are_preferred() {
     let table = calculate(1, &[&backbone, &inner], &externals);
     assert_eq!(hops(&route(&table, "40.0.0.0/16").next_hops), [3]);
 
+    // Of type 2 only where the metrics are equal.
+    let of_type_2 = |metric| {
+        [external(2, "40.0.0.0/16", true, 5, NONE, 0), external(3, "40.0.0.0/16", true, metric, NONE, 0)]
+    };
+    for (metric, expected) in [(5, 3), (4, 3), (6, 2)] {
+        let table = calculate(1, &[&backbone, &inner], &of_type_2(metric));
+        assert_eq!(hops(&route(&table, "40.0.0.0/16").next_hops), [expected], "{metric}");
+    }
+
     // The same boundary router in both areas: the path in area 1, for the same reason.
     let mut inner = Topology::new(1);
     inner.link(1, 2, 50, 50).flags(2, RouterFlags::E);
