@@ -65,9 +65,10 @@ impl Affected {
     }
 
     /// Adds what has changed as well.
-    pub fn merge(&mut self, mut other: Self) {
-        self.prefixes.append(&mut other.prefixes);
-        self.routers.append(&mut other.routers);
+    pub fn merge(&mut self, other: Self) {
+        // One by one: `append` would walk through all that are there, for each advertisement of an exchange.
+        self.prefixes.extend(other.prefixes);
+        self.routers.extend(other.routers);
         self.inside |= other.inside;
     }
 }
@@ -121,7 +122,7 @@ impl Trees {
             }
         }
         inter::calculate(input, &BTreeMap::new(), table);
-        self.forwarded.append(&mut external::calculate(input, table));
+        self.forwarded.extend(external::calculate(input, table));
         before.into_iter().filter_map(|(prefix, old)| change(prefix, old.as_ref(), table)).collect()
     }
 

@@ -7,7 +7,7 @@
 //! | [`interfaces`] | waits for NICs that are plugged in late |
 //! | [`ports`] | opens the ports |
 //! | [`kernel_side`] | the kernel's adapters and routes |
-//! | [`condition`] | how the node is, for a service manager |
+//! | `condition` | how the node is, for a service manager |
 //! | [`control`] | the loop that owns the OSPF driver and the routing table |
 //! | [`transactions`] | changes of the configuration of the running node |
 //! | [`current`] | what runs now, replaced as a whole by a transaction |
