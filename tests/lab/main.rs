@@ -29,6 +29,7 @@ mod networks;
 mod prometheus;
 mod reconfigure;
 mod recording;
+mod redistribution;
 mod refusals;
 mod restarts;
 mod ring;

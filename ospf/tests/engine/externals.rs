@@ -111,10 +111,12 @@ fn what_is_gone_is_flushed_and_without_any_we_are_no_boundary_router() {
     let lsas = sent(&mut bench);
     assert_eq!(lsas.len(), 1, "{lsas:?}");
     assert_eq!(lsas[&key(OWN, [198, 18, 0, 0])].header.age, MAX_AGE);
+    assert!(bench.engine.view_instance(bench.now).as_boundary_router);
     redistribute(&mut bench, &[]);
     let lsas = sent(&mut bench);
     assert_eq!(lsas[&key(OWN, [198, 18, 1, 0])].header.age, MAX_AGE);
     assert_eq!(flags(&lsas[&router_key(OWN)]), RouterFlags::empty());
+    assert!(!bench.engine.view_instance(bench.now).as_boundary_router);
     assert_eq!(stored(&bench), [], "acknowledged, and gone from the database");
     assert_eq!(bench.state(), NeighborState::Full);
 }

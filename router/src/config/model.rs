@@ -1,13 +1,14 @@
 //! The checked configuration: every default filled in, every cross-check passed.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use isthmus_mgmt_api::access::Token;
-use isthmus_ospf::config::{AreaRange, AreaType, Authentication, InterfaceType};
+use isthmus_ospf::config::{AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType};
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_shmnet::{BackOff, CoherenceMode, Region, Timing};
 
@@ -226,6 +227,57 @@ pub struct OspfConfig {
     pub maximum_paths: usize,
     /// Time from the first change to the calculation of routes.
     pub spf_delay: Duration,
+    /// Which routes from outside OSPF are announced in it.
+    pub redistribute: Redistribute,
+    /// How the default route is announced; `None`: not at all.
+    pub default_information: Option<DefaultInformation>,
+}
+
+/// Which routes from outside OSPF are announced in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redistribute {
+    /// The networks of interfaces without OSPF; `None`: none of them.
+    pub connected: Option<RedistributeSource>,
+    /// The static routes in use; `None`: none of them.
+    pub by_hand: Option<RedistributeSource>,
+}
+
+/// How routes of a source are announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedistributeSource {
+    /// Metric, type and tag.
+    pub route: ExternalRoute,
+    /// Which of them; without rules all.
+    pub filter: Vec<PrefixRule>,
+}
+
+impl RedistributeSource {
+    /// Whether the filter lets a prefix pass: the first rule that fits decides.
+    pub fn permits(&self, prefix: Ipv4Net) -> bool {
+        let fits =
+            |rule: &&PrefixRule| rule.prefix.contains(&prefix) && rule.lengths.contains(&prefix.prefix_len());
+        self.filter.is_empty() || self.filter.iter().find(fits).is_some_and(|rule| rule.permit)
+    }
+}
+
+/// A rule of a filter of prefixes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixRule {
+    /// It fits prefixes inside of this one.
+    pub prefix: Ipv4Net,
+    /// That have one of these lengths.
+    pub lengths: RangeInclusive<u8>,
+    /// Whether they pass.
+    pub permit: bool,
+}
+
+/// How the default route is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DefaultInformation {
+    /// Also without a static default route in use.
+    pub always: bool,
+    /// Metric, type and tag.
+    pub route: ExternalRoute,
 }
 
 /// What is set for an area.

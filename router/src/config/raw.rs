@@ -6,7 +6,9 @@
 
 mod key_chain;
 mod management;
+mod redistribution;
 mod reflected;
+mod secret;
 mod segment;
 
 use std::collections::BTreeMap;
@@ -19,7 +21,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use key_chain::{RawCryptoAlgorithm, RawKeyChain, RawKeyChainKey, RawLifetime};
 pub use management::{RawRole, RawTls, RawToken};
+pub use redistribution::{
+    RawDefaultInformation, RawFilterAction, RawFilterRule, RawRedistribute, RawRedistributeSource,
+};
 pub use reflected::{RawReflected, RawReflectedFacility};
+pub use secret::RawSecret;
 pub use segment::{RawCoherence, RawFacility, RawMemory, RawTiming};
 
 /// The configuration of a node.
@@ -239,11 +245,6 @@ pub struct RawAuthenticationKey {
     pub key: RawSecret,
 }
 
-/// A secret: text that stands in no message, no log and no answer.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct RawSecret(pub String);
-
 /// The node's part in the shared memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -362,6 +363,11 @@ pub struct RawOspf {
     /// Milliseconds from the first change to the calculation of routes; 0 calculates at once.
     #[schemars(range(min = 0, max = 60000))]
     pub spf_delay: i64,
+    /// Which routes from outside OSPF this router announces in it, as an AS boundary router.
+    pub redistribute: RawRedistribute,
+    /// Announces the default route in OSPF. Default: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_information_originate: Option<RawDefaultInformation>,
     /// Areas with what is set for them. Areas of which nothing is set need not be listed.
     pub areas: Vec<RawArea>,
 }
@@ -497,7 +503,14 @@ impl Default for RawFabric {
 
 impl Default for RawOspf {
     fn default() -> Self {
-        Self { router_id: None, maximum_paths: 16, spf_delay: 0, areas: Vec::new() }
+        Self {
+            router_id: None,
+            maximum_paths: 16,
+            spf_delay: 0,
+            redistribute: RawRedistribute::default(),
+            default_information_originate: None,
+            areas: Vec::new(),
+        }
     }
 }
 
@@ -530,73 +543,6 @@ impl<'de> Deserialize<'de> for RawSegment {
         }
 
         deserializer.deserialize_any(Either)
-    }
-}
-
-impl fmt::Debug for RawSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RawSecret(..)")
-    }
-}
-
-impl<'de> Deserialize<'de> for RawSecret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Says what is wrong without the value, which is a secret even where it is no text.
-        struct Text;
-
-        impl Visitor<'_> for Text {
-            type Value = RawSecret;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<RawSecret, E> {
-                Ok(RawSecret(text.to_owned()))
-            }
-
-            fn visit_bool<E: Error>(self, _: bool) -> Result<RawSecret, E> {
-                Err(E::custom(NOT_TEXT))
-            }
-
-            fn visit_i64<E: Error>(self, _: i64) -> Result<RawSecret, E> {
-                Err(E::custom(NOT_TEXT))
-            }
-
-            fn visit_u64<E: Error>(self, _: u64) -> Result<RawSecret, E> {
-                Err(E::custom(NOT_TEXT))
-            }
-
-            fn visit_i128<E: Error>(self, _: i128) -> Result<RawSecret, E> {
-                Err(E::custom(NOT_TEXT))
-            }
-
-            fn visit_u128<E: Error>(self, _: u128) -> Result<RawSecret, E> {
-                Err(E::custom(NOT_TEXT))
-            }
-
-            fn visit_f64<E: Error>(self, _: f64) -> Result<RawSecret, E> {
-                Err(E::custom(NOT_TEXT))
-            }
-        }
-
-        const NOT_TEXT: &str = "invalid type: a number or a truth value, expected text in quotes";
-
-        deserializer.deserialize_any(Text)
-    }
-}
-
-impl JsonSchema for RawSecret {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "RawSecret".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "password" })
     }
 }
 

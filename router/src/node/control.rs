@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::Ipv4Net;
 use isthmus_mgmt_api::model::EventType;
-use isthmus_ospf::config::InstanceConfig;
+use isthmus_ospf::config::{ExternalRoute, InstanceConfig};
 use isthmus_ospf::event::Notification;
 use isthmus_ospf::types::{InterfaceId, RouterId};
 use isthmus_shmnet::{Event as FabricEvent, EventKind, Facts, NodeId, NodeState};
@@ -26,6 +27,7 @@ use super::layout::Layout;
 use super::membership::SteeringEpochs;
 use super::neighbors::FabricNeighbors;
 use super::ports::NicHold;
+use super::redistribution;
 use super::roles;
 use super::route_changes::RouteChanges;
 use super::routes;
@@ -94,6 +96,8 @@ pub struct Control {
     routes_changed_at: Option<Instant>,
     /// Changes of the forwarding table that nobody was told of yet.
     route_changes: RouteChanges,
+    /// The routes from outside OSPF that the engine announces.
+    announced: BTreeMap<Ipv4Net, ExternalRoute>,
     /// What the published forwarding table was made from.
     published_generation: Option<u64>,
     /// The prefixes that the kernel shall route by `gsm0`; `None` with the embedded stack.
@@ -132,6 +136,7 @@ impl Control {
             device_is_up: [true; 2],
             routes_changed_at: None,
             route_changes: RouteChanges::default(),
+            announced: BTreeMap::new(),
             published_generation: None,
             kernel_routes,
             manager: Manager::none(),
@@ -307,12 +312,27 @@ impl Control {
         changed
     }
 
+    /// Sets the routes of other sources than OSPF, and tells OSPF of those that it is to announce.
+    fn redistribute(&mut self) {
+        let announced = {
+            let mut rib = self.shared.rib();
+            let config = &*self.config;
+            routes::set_connected(&mut rib, config, &self.layout, &self.dynamic.enabled, &self.nic_is_up);
+            redistribution::routes(&rib, config)
+        };
+        if announced != self.announced {
+            self.announced.clone_from(&announced);
+            let outcome = self.driver.redistribute(&self.layout, announced);
+            self.absorb_quietly(outcome);
+        }
+    }
+
     /// Publishes routes, steering and states to the worker, and the routed prefixes to the kernel.
     fn publish(&mut self) {
+        self.redistribute();
         let config = &*self.config;
         let fib = {
-            let mut rib = self.shared.rib();
-            routes::set_connected(&mut rib, config, &self.layout, &self.dynamic.enabled, &self.nic_is_up);
+            let rib = self.shared.rib();
             let generation = rib.forwarding_generation();
             // Thousands of routes may have another metric and lead where they led.
             let is_another = self.published_generation.replace(generation) != Some(generation);

@@ -15,6 +15,7 @@
 //! | [`snapshot`] | what the workers are told |
 //! | [`route_changes`] | what has changed in the forwarding table, summed up for the events |
 //! | [`routes`] | routes into the table and to the kernel |
+//! | [`redistribution`] | routes of other sources that OSPF is told of |
 //! | [`roles`] | what the node is to OSPF, and why |
 //! | [`neighbors`] | which routers are fully adjacent over the fabric |
 //! | [`membership`] | epochs of the steering table |
@@ -40,6 +41,7 @@ pub mod membership;
 pub mod neighbors;
 pub mod ports;
 mod process;
+pub mod redistribution;
 pub mod roles;
 pub mod route_changes;
 pub mod routes;

@@ -14,12 +14,14 @@ mod recording;
 pub use drops::{DropCounters, DropReason};
 pub use recording::Recording;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use isthmus_ospf::Instance;
-use isthmus_ospf::config::InstanceConfig;
+use isthmus_ospf::config::{ExternalRoute, InstanceConfig};
 use isthmus_ospf::event::{Notification, Output, Transmit};
 use isthmus_ospf::record::Recorder;
 use isthmus_ospf::route::RouteChange;
@@ -246,6 +248,15 @@ impl OspfDriver {
     pub fn configure(&mut self, fabric: &impl FabricAddresses, config: InstanceConfig) -> Outcome {
         self.demultiplexer.configure(&config);
         self.apply(fabric, |engine, now| engine.handle_config(now, config))
+    }
+
+    /// Gives the engine all routes from outside OSPF that it is to announce, in place of those of the last call.
+    pub fn redistribute(
+        &mut self,
+        fabric: &impl FabricAddresses,
+        routes: BTreeMap<Ipv4Net, ExternalRoute>,
+    ) -> Outcome {
+        self.apply(fabric, |engine, now| engine.handle_redistribution(now, routes))
     }
 
     /// Tells the engine that a router's process is dead.

@@ -11,6 +11,7 @@ mod interfaces;
 mod key_chains;
 mod management;
 mod networks;
+mod redistribution;
 mod reflected;
 mod room;
 mod routes;
@@ -55,6 +56,9 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
     let router_id = router_id(raw, fabric.as_ref(), &interfaces, findings);
     let maximum_paths = findings.number("ospf.maximum-paths", raw.ospf.maximum_paths, 1..=64, "");
     let spf_delay = findings.milliseconds("ospf.spf-delay", raw.ospf.spf_delay, 0..=60_000);
+    let redistribute = redistribution::redistribute(&raw.ospf.redistribute, findings);
+    let default_information =
+        redistribution::default_information(raw.ospf.default_information_originate.as_ref(), findings);
     let management = management::management(raw, environment, fabric.as_ref(), findings);
     let static_routes = routes::static_routes(raw, fabric.as_ref(), &interfaces, findings);
     if raw.node_id.is_some() && fabric.is_none() {
@@ -66,6 +70,8 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
         areas: area_settings,
         maximum_paths: maximum_paths?,
         spf_delay: spf_delay?,
+        redistribute: redistribute?,
+        default_information: default_information?,
     };
     Some(Config { hostname: hostname?, fabric, interfaces, ospf, management: management?, static_routes })
 }

@@ -271,3 +271,41 @@ fn no_secret_stands_in_a_message() {
     let shown = format!("{good:?}");
     assert!(shown.contains("77") && !shown.contains("verysecret") && !shown.contains("118, 101"), "{shown}");
 }
+
+/// Input: redistribution with numbers and filters that cannot be. Output: each named at its key, and nothing else.
+#[test]
+fn redistribution_that_cannot_be_is_refused_at_its_key() {
+    let filter = |rule: &str| format!("redistribute: {{ static: {{ filter: [{{ {rule} }}] }} }}");
+    for (ospf, code, at) in [
+        (
+            "redistribute: { static: { metric: 16777215 } }".to_owned(),
+            Code::OutOfRange,
+            "redistribute.static.metric",
+        ),
+        (
+            "redistribute: { connected: { metric-type: 3 } }".to_owned(),
+            Code::OutOfRange,
+            "redistribute.connected.metric-type",
+        ),
+        (
+            "default-information-originate: { tag: -1 }".to_owned(),
+            Code::OutOfRange,
+            "default-information-originate.tag",
+        ),
+        (filter("ip-prefix: 10.0.0.1/8"), Code::BadPrefix, "redistribute.static.filter[0].ip-prefix"),
+        (
+            filter("ip-prefix: 10.0.0.0/8, mask-length-lower: 7"),
+            Code::OutOfRange,
+            "redistribute.static.filter[0].mask-length-lower",
+        ),
+        (
+            filter("ip-prefix: 10.0.0.0/8, mask-length-lower: 24, mask-length-upper: 16"),
+            Code::OutOfRange,
+            "redistribute.static.filter[0].mask-length-upper",
+        ),
+    ] {
+        let text = format!("ospf:\n  router-id: 192.0.2.1\n  {ospf}\n");
+        let found: Vec<_> = bad(&text).into_iter().map(|finding| (finding.code, finding.path)).collect();
+        assert_eq!(found, [(code, format!("ospf.{at}"))], "{text}");
+    }
+}
