@@ -16,34 +16,49 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::memory::Mapping;
 
-/// Guards a mapping for as long as anybody uses it.
+/// Guards a mapping until it is unmapped, which [`release`]s it.
 pub(crate) fn guard(mapping: &Arc<Mapping>) -> io::Result<()> {
     install()?;
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.retain(|(place, mapping)| {
-        // Nobody else can reach the mapping any more, so no access to it can be under way.
-        let used = Arc::strong_count(mapping) > 1;
-        if !used {
-            PLACES[*place].base.store(0, Ordering::SeqCst);
-        }
-        used
-    });
-    if kept.iter().any(|(_, known)| Arc::ptr_eq(known, mapping)) {
+    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    if mapping.guarded().get().is_some() {
         return Ok(());
     }
-    let mut taken = [false; PLACES.len()];
-    kept.iter().for_each(|(place, _)| taken[*place] = true);
-    let place = taken
-        .iter()
-        .position(|taken| !taken)
-        .ok_or_else(|| io::Error::other("too many mapped arenas in one process"))?;
+    let place = free.take().ok_or_else(|| io::Error::other("too many mapped arenas in one process"))?;
+    // Only ever set here, under the lock.
+    let _ = mapping.guarded().set(place);
     let entry = &PLACES[place];
     entry.mapping.store(Arc::as_ptr(mapping).cast_mut(), Ordering::SeqCst);
     entry.len.store(mapping.len(), Ordering::SeqCst);
     entry.base.store(mapping.base().addr(), Ordering::SeqCst);
-    kept.push((place, Arc::clone(mapping)));
     Ok(())
 }
+
+/// Gives a place back, of a mapping that nobody can reach any more, before it is unmapped: no access to it can be under way.
+pub(crate) fn release(place: usize) {
+    PLACES[place].base.store(0, Ordering::SeqCst);
+    FREE.lock().unwrap_or_else(PoisonError::into_inner).given.push(place);
+}
+
+/// The places that no mapping has.
+struct Free {
+    /// All from here on.
+    never_taken: usize,
+    given: Vec<usize>,
+}
+
+impl Free {
+    fn take(&mut self) -> Option<usize> {
+        if let Some(place) = self.given.pop() {
+            return Some(place);
+        }
+        (self.never_taken < PLACES.len()).then(|| {
+            self.never_taken += 1;
+            self.never_taken - 1
+        })
+    }
+}
+
+static FREE: Mutex<Free> = Mutex::new(Free { never_taken: 0, given: Vec::new() });
 
 /// What the handler may read at any time: plain atomics in a fixed place.
 struct Place {
@@ -56,9 +71,6 @@ struct Place {
 static PLACES: [Place; 16_384] = [const {
     Place { base: AtomicUsize::new(0), len: AtomicUsize::new(0), mapping: AtomicPtr::new(ptr::null_mut()) }
 }; 16_384];
-
-/// Keeps the mappings of `PLACES` alive.
-static KEPT: Mutex<Vec<(usize, Arc<Mapping>)>> = Mutex::new(Vec::new());
 
 /// The action that was set before ours.
 static FORMER: OnceLock<Former> = OnceLock::new();
@@ -121,7 +133,8 @@ fn mend(address: usize) -> bool {
         if place.base.load(Ordering::SeqCst) != base || mapping.is_null() {
             continue;
         }
-        // SAFETY: the access that faulted uses the mapping, so it is alive and its place is not being given away.
+        // SAFETY: the access that faulted uses the mapping, so it is alive and its place is not being given away: a mapping gives
+        // its place back when it is dropped, and is in an `Arc`, where it does not move.
         let mapping = unsafe { &*mapping };
         mapping.quarantine();
         // All of a huge page: a part of one cannot be replaced.
@@ -179,5 +192,15 @@ mod tests {
         let mut across = [1; 8192];
         peer.peer().copy_out(6000, &mut across);
         assert!(across[..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_place_is_given_back_with_its_mapping() {
+        // More than there are places.
+        for round in 0..PLACES.len() + 10 {
+            let (_own, peer) = Mapping::anonymous(4096).unwrap();
+            guard(&peer).unwrap_or_else(|error| panic!("round {round}: {error}"));
+            guard(&peer).unwrap();
+        }
     }
 }

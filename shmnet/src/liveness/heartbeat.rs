@@ -128,7 +128,7 @@ impl Heartbeat {
             if !become_real_time() {
                 tracing::debug!("the heartbeat thread has no permission to be real-time");
             }
-            let mut silences = HashMap::new();
+            let mut memories = Memories::default();
             let mut last = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
                 std::thread::park_timeout(beating.timing.heartbeat);
@@ -142,7 +142,8 @@ impl Heartbeat {
                 }
                 beating.arena.beat();
                 beating.clock.beat();
-                tick(&beating, passed, &mut silences, &tell);
+                memories.follow(&beating.roster);
+                memories.tick(&beating, passed, &tell);
             }
         })?;
         Ok(Self { stop, thread: Some(thread) })
@@ -162,7 +163,6 @@ impl Drop for Heartbeat {
 /// What is remembered of a peer between two ticks.
 #[derive(Clone, Copy, Debug, Default)]
 struct Memory {
-    incarnation: u64,
     beats: u64,
     changes: u64,
     silence: Duration,
@@ -171,22 +171,37 @@ struct Memory {
     closed_us: bool,
 }
 
-fn tick(
-    beating: &Beating,
-    passed: Duration,
-    memories: &mut HashMap<NodeId, Memory>,
-    tell: &dyn Fn(NodeId, u64, Pulse),
-) {
-    let peers = beating.roster.peers();
-    for peer in peers.iter() {
-        let memory = memories.entry(peer.node).or_default();
-        if memory.incarnation != peer.incarnation {
-            *memory = Memory { incarnation: peer.incarnation, ..Memory::default() };
+/// The peers, each with what is remembered of it. They are looked through at every tick, by as many nodes as there are: nothing is
+/// searched for there.
+#[derive(Default)]
+struct Memories {
+    /// The roster that `of` was made for.
+    roster: Arc<Vec<Watched>>,
+    of: Vec<Memory>,
+}
+
+impl Memories {
+    /// Takes over the roster, if it is another one, and what is remembered of those who are in both.
+    fn follow(&mut self, roster: &Roster) {
+        let roster = roster.peers();
+        if Arc::ptr_eq(&roster, &self.roster) {
+            return;
         }
-        listen(peer, beating, passed, memory, &|pulse| tell(peer.node, peer.incarnation, pulse));
+        let known: HashMap<(NodeId, u64), Memory> = self
+            .roster
+            .iter()
+            .zip(self.of.drain(..))
+            .map(|(peer, memory)| ((peer.node, peer.incarnation), memory))
+            .collect();
+        let memory = |peer: &Watched| known.get(&(peer.node, peer.incarnation)).copied().unwrap_or_default();
+        self.of = roster.iter().map(memory).collect();
+        self.roster = roster;
     }
-    if memories.len() > peers.len() {
-        memories.retain(|node, _| peers.iter().any(|peer| peer.node == *node));
+
+    fn tick(&mut self, beating: &Beating, passed: Duration, tell: &dyn Fn(NodeId, u64, Pulse)) {
+        for (peer, memory) in self.roster.iter().zip(&mut self.of) {
+            listen(peer, beating, passed, memory, &|pulse| tell(peer.node, peer.incarnation, pulse));
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use std::sync::mpsc::Receiver;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::agree::Requirements;
 use super::hearing::Ears;
 use super::life::{Life, Setup};
@@ -72,6 +74,8 @@ pub(crate) struct Control {
     /// Rings of closed incarnations that an endpoint may still use.
     pub(super) unforgotten: Vec<Unforgotten>,
     pub(super) quarantines: Quarantines,
+    /// The peer that was inspected last, unless all were.
+    pub(super) inspected: Option<NodeId>,
     /// Nodes that may live, where only the heart can tell, and has not yet told.
     pub(super) unproven: BTreeMap<NodeId, Unproven>,
     /// Looks for what wakes this node, where no doorbell does.
@@ -86,8 +90,22 @@ pub(crate) struct Control {
     pub(super) retry: bool,
     /// Since when [`Control::publish_peers`] is due.
     pub(super) unpublished: Option<Instant>,
-    /// When the next snapshot is left.
+    /// What is shown anew at the end of the turn.
+    pub(super) stale: Stale,
+    /// When the next snapshot is left, and until when none is, whatever happens.
     pub(super) next_picture: Instant,
+    pub(super) no_picture_before: Instant,
+}
+
+/// What others have an old copy of. Many nodes can come or go in one turn, and each copy is of all of them.
+#[derive(Debug, Default)]
+pub(super) struct Stale {
+    /// The members of the groups.
+    pub(super) members: bool,
+    /// The table of active nodes.
+    pub(super) active: bool,
+    /// That, and the peers that are looked after.
+    pub(super) peers: bool,
 }
 
 /// See [`Control::unforgotten`].
@@ -190,6 +208,7 @@ impl Control {
             accusers: BTreeSet::new(),
             unforgotten: Vec::new(),
             quarantines: Quarantines::default(),
+            inspected: None,
             unproven: BTreeMap::new(),
             lookout,
             group_gauges: [None, None],
@@ -198,7 +217,9 @@ impl Control {
             ears,
             retry: false,
             unpublished: None,
+            stale: Stale::default(),
             next_picture: Instant::now(),
+            no_picture_before: Instant::now(),
         };
         control.enter()?;
         Ok(control)
@@ -260,9 +281,11 @@ impl Control {
                 self.look_for_newcomers();
             }
             if Instant::now() >= next_survey {
-                next_survey = Instant::now() + SURVEY;
+                let cost = thread_time();
                 self.survey();
+                next_survey = Instant::now() + pause_after(cost, SURVEY);
             }
+            self.settle();
             if Instant::now() >= self.next_picture {
                 self.take_picture();
             }
@@ -331,7 +354,7 @@ impl Control {
                 if let Some(peer) = self.peers.get_mut(&node) {
                     peer.suspect = pulse == Pulse::Late;
                 }
-                self.publish();
+                self.stale.active = true;
                 let kind = if pulse == Pulse::Late { EventKind::Suspected } else { EventKind::Recovered };
                 self.log(node, incarnation, kind);
             }
@@ -409,6 +432,25 @@ fn check_timing(timing: Timing) -> Result<(), JoinError> {
 fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
+
+/// The processor time of this thread.
+pub(super) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// How long to wait after something that began when this thread had used so much processor time, and that is done every `usual` while
+/// that costs little: it grows with the nodes, and all nodes do it, perhaps on one machine.
+pub(super) fn pause_after(began: Duration, usual: Duration) -> Duration {
+    let cost = thread_time().saturating_sub(began);
+    usual.max(cost.saturating_mul(SHARE).min(LONGEST_PAUSE))
+}
+
+/// Looking at everything and showing everything take at most this part of a processor each.
+const SHARE: u32 = 500;
+
+/// The longest time between two looks or pictures, whatever they cost.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// How often the whole segment is looked at for what no doorbell told.
 const SURVEY: Duration = Duration::from_secs(1);

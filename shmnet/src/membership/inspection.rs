@@ -1,5 +1,7 @@
 //! Putting peers into quarantine, and looking for what calls for it where no thread would stumble over it.
 
+use std::ops::Bound;
+
 use super::control::Control;
 use super::peer::Peer;
 use crate::event::{EventKind, FailureReason};
@@ -47,9 +49,13 @@ impl Control {
         (!honest).then(|| format!("its incarnation went from {known} to {}", word.incarnation))
     }
 
-    /// Looks through every peer's arena for what no honest node writes.
+    /// Looks through the arenas of some peers, each time of the next ones, for what no honest node writes.
     pub(super) fn inspect_peers(&mut self) {
-        let nodes: Vec<NodeId> = self.peers.keys().copied().collect();
+        let after = self.inspected.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.peers.range((after, Bound::Unbounded)).map(|(node, _)| *node);
+        let nodes: Vec<NodeId> = rest.take(INSPECTED_AT_ONCE).collect();
+        // Those in front of them have their turn when all were inspected.
+        self.inspected = nodes.last().copied().filter(|last| self.peers.keys().next_back() != Some(last));
         for node in nodes {
             if let Some((cause, why)) = self.inspect(node) {
                 self.quarantine(node, cause, why);
@@ -73,7 +79,8 @@ impl Control {
         peer.unreadable = if readable { 0 } else { peer.unreadable + 1 };
         let stuck = peer.unreadable >= UNREADABLE;
         let found = found.or_else(|| {
-            let why = || format!("a guarded record was unreadable {UNREADABLE} times, a second apart");
+            let why =
+                || format!("a guarded record was unreadable {UNREADABLE} times, a second or more apart");
             stuck.then(|| (QuarantineCause::Record, why()))
         });
         found.filter(|_| is_settled(peer))
@@ -136,6 +143,9 @@ impl Control {
     }
 }
 
-/// How often in a row, once per look at the whole segment, a guarded record may be found unreadable. Writing one takes
+/// As many as there are in a segment of the default size.
+const INSPECTED_AT_ONCE: usize = 64;
+
+/// How often in a row, once per look at its arena, a guarded record may be found unreadable. Writing one takes
 /// microseconds, however long its writer may have to wait for a processor in the midst of it.
 const UNREADABLE: u32 = 5;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::control::Control;
+use super::control::{Control, Stale};
 use super::life::Life;
 use super::survey;
 use crate::doorbell::attention::Sleeper;
@@ -56,6 +56,7 @@ impl Control {
         for node in live {
             self.meet(*node);
         }
+        self.publish_members();
         let Some(life) = &mut self.life else { return Ok(()) };
         self.setup.facility.show(self.setup.me)?;
         life.shown = true;
@@ -63,7 +64,8 @@ impl Control {
         life.arena.changed();
         self.lock.record(life.incarnation, &self.setup.hostname);
         self.look_at_segment();
-        self.publish_peers();
+        self.stale.peers = true;
+        self.settle();
         self.take_picture();
         Ok(())
     }
@@ -130,6 +132,7 @@ impl Control {
             giver.give(Handover::End);
         }
         self.unpublished = None;
+        self.stale = Stale::default();
         self.peers.clear();
         self.unproven.clear();
         self.ears.hang_up();

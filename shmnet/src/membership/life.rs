@@ -316,7 +316,8 @@ fn start_heartbeat(
 
 fn start_watcher(setup: &Setup, roster: &Arc<Roster>) -> Result<Watcher, JoinError> {
     let notifier = setup.notifier.clone();
-    Watcher::start(Arc::clone(roster), setup.timing.heartbeat, move |node, incarnation| {
+    let most = setup.layout.max_nodes - 1;
+    Watcher::start(Arc::clone(roster), most, setup.timing.heartbeat, move |node, incarnation| {
         notifier.tell(Notice::Gone(node, incarnation));
     })
     .map_err(JoinError::system("starting the watcher"))

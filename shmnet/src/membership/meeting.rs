@@ -237,9 +237,13 @@ impl Control {
             self.have_bells(node, words.collect::<Result<_, _>>()?);
         }
         self.accusers.remove(&node);
-        self.publish_members();
-        // At once, for whoever sends to the groups and waits for all members: this one has chosen where it begins to read.
-        self.publish();
+        self.stale.members = true;
+        if self.life.as_ref().is_some_and(|life| life.shown) {
+            // At once: what is sent from now on is kept until this one has read it, too.
+            self.publish_members();
+        }
+        // After that, for whoever sends to the groups and waits for all members.
+        self.stale.active = true;
         self.publish_peers_soon();
         self.log(node, incarnation, EventKind::Announced);
         self.attend(node);
@@ -274,7 +278,7 @@ impl Control {
         }
         let noted = self.take_note(node);
         if noted {
-            self.publish_members();
+            self.stale.members = true;
         }
         if changed || allocated || noted {
             self.publish_peers_soon();
@@ -517,7 +521,7 @@ impl Control {
                 peer.facts = facts;
                 news = true;
                 let incarnation = peer.incarnation;
-                self.publish();
+                self.stale.active = true;
                 self.log(node, incarnation, EventKind::FactsChanged);
             }
         }
@@ -545,8 +549,8 @@ impl Control {
             self.unforgotten.push(Unforgotten { node, incarnation, channel, chunks });
             self.seams.givers[channel].give(Handover::Forget { node, incarnation });
         }
-        self.publish_members();
-        self.publish_peers();
+        self.stale.members = true;
+        self.stale.peers = true;
         self.log(node, incarnation, why);
     }
 

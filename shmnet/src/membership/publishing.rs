@@ -1,9 +1,9 @@
 //! What others see of this node and of what it knows: its arena, the table of active nodes, the snapshot, the endpoints.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::control::{Control, NEW_PICTURE, PICTURE};
+use super::control::{Control, NEW_PICTURE, PICTURE, pause_after, thread_time};
 use super::peer::Peer;
 use crate::channel::Channel;
 use crate::doorbell::link::Speaker;
@@ -58,14 +58,19 @@ impl Control {
 
     /// Shows the table of active nodes, and soon the snapshot.
     pub(super) fn publish(&mut self) {
+        self.stale.active = false;
         self.seams.shared.active.store(Arc::new(self.active_nodes()));
-        self.next_picture = self.next_picture.min(Instant::now() + NEW_PICTURE);
+        let soon = (Instant::now() + NEW_PICTURE).max(self.no_picture_before);
+        self.next_picture = self.next_picture.min(soon);
     }
 
     /// Leaves a snapshot where it is found without asking this thread.
     pub(super) fn take_picture(&mut self) {
-        self.next_picture = Instant::now() + PICTURE;
+        let began = thread_time();
         self.seams.shared.picture.store(Some(Arc::new(self.snapshot())));
+        let now = Instant::now();
+        self.next_picture = now + pause_after(began, PICTURE);
+        self.no_picture_before = now + pause_after(began, Duration::ZERO);
     }
 
     /// Has the peers published soon: at the latest when nothing more happens for the moment.
@@ -73,9 +78,22 @@ impl Control {
         self.unpublished.get_or_insert_with(Instant::now);
     }
 
+    /// Shows what has changed in this turn.
+    pub(super) fn settle(&mut self) {
+        if self.stale.members {
+            self.publish_members();
+        }
+        if self.stale.peers {
+            self.publish_peers();
+        } else if self.stale.active {
+            self.publish();
+        }
+    }
+
     /// Hands the peers to the threads that look after them, and shows them to all.
     pub(super) fn publish_peers(&mut self) {
         self.unpublished = None;
+        self.stale.peers = false;
         if let Some(life) = &self.life {
             life.roster.replace(self.peers.values().map(Peer::watched).collect());
         }
@@ -86,7 +104,8 @@ impl Control {
     }
 
     /// Tells the endpoints who the members of their groups are, and what these take.
-    pub(super) fn publish_members(&self) {
+    pub(super) fn publish_members(&mut self) {
+        self.stale.members = false;
         for network in Network::ALL {
             let subscribed = self.peers.values().filter(|peer| peer.subscribed[network.index()]);
             let wanted =

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -31,6 +31,8 @@ pub struct Mapping {
     coherence: Coherence,
     upkeep: Upkeep,
     quarantined: AtomicBool,
+    /// Its place among those whose faults are mended.
+    guarded: OnceLock<usize>,
 }
 
 impl Mapping {
@@ -90,6 +92,7 @@ impl Mapping {
             #[cfg(test)]
             simulated: None,
             quarantined: AtomicBool::new(false),
+            guarded: OnceLock::new(),
         }))
     }
 
@@ -105,6 +108,7 @@ impl Mapping {
             upkeep: Upkeep::Simulate,
             simulated: Some(cache),
             quarantined: AtomicBool::new(false),
+            guarded: OnceLock::new(),
         }))
     }
 
@@ -185,6 +189,11 @@ impl Mapping {
         self.quarantined.load(Ordering::Acquire)
     }
 
+    /// Where [`sigbus`](crate::sigbus) notes its place.
+    pub(crate) fn guarded(&self) -> &OnceLock<usize> {
+        &self.guarded
+    }
+
     /// The whole mapping as memory that this node writes.
     ///
     /// # Errors
@@ -205,6 +214,14 @@ impl Mapping {
 
     pub(super) fn as_mut_ptr(&self) -> *mut u8 {
         self.map.as_mut_ptr()
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if let Some(place) = self.guarded.get() {
+            crate::sigbus::release(*place);
+        }
     }
 }
 

@@ -38,7 +38,10 @@ impl Segment {
         let base =
             if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = base.join(format!("isthmus-test-{}-{count}", std::process::id()));
+        if count == 0 {
+            sweep(&base);
+        }
+        let path = base.join(format!("{PREFIX}{}-{count}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
         Self { path }
     }
@@ -54,6 +57,19 @@ impl Segment {
 
     pub fn arena(&self, id: u16) -> PathBuf {
         self.path.join(format!("node-{id:03}.arena"))
+    }
+}
+
+const PREFIX: &str = "isthmus-test-";
+
+/// Removes the segments of test programs that were killed.
+pub fn sweep(base: &Path) {
+    for entry in std::fs::read_dir(base).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -516,9 +532,9 @@ impl Driver {
     }
 
     fn report(&mut self) {
-        for event in self.events.try_iter() {
-            println!("@ event {} {}/{} {:?}", event.number, event.node, event.incarnation, event.kind);
-        }
+        // What they tell of is in the table that is taken after them; and in the last one that is printed before them, so that whoever
+        // has read of an event does not take an older table for the one of its time.
+        let events: Vec<_> = self.events.try_iter().collect();
         let mut table = String::from("table");
         for node in &self.fabric.active_nodes().nodes {
             let connected = if node.connected { "+" } else { "-" };
@@ -528,6 +544,9 @@ impl Driver {
         if table != self.table {
             println!("@ {table}");
             self.table = table;
+        }
+        for event in events {
+            println!("@ event {} {}/{} {:?}", event.number, event.node, event.incarnation, event.kind);
         }
     }
 

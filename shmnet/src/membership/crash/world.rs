@@ -158,9 +158,8 @@ impl Node {
         let accusers = self.control.peers.values().filter(|peer| peer.arena.closed(me) >= incarnation);
         let accusers: Vec<NodeId> = accusers.map(|peer| peer.node).collect();
         accusers.into_iter().for_each(|by| self.control.on_accused(by));
-        if self.control.unpublished.is_some() {
-            self.control.publish_peers();
-        }
+        self.control.stale.peers |= self.control.unpublished.is_some();
+        self.control.settle();
     }
 
     /// Its watcher tells of a death, if it sees one.
