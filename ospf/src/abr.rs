@@ -164,7 +164,7 @@ fn add_boundary_routers(
 ) {
     for router in table.boundary_routers() {
         // Only the preferred path to the router is announced.
-        let Some((area, route)) = table.boundary_router(router) else { continue };
+        let Some((area, route)) = table.boundary_router(router, config.route_rules) else { continue };
         let announced = match route.path_type {
             PathType::IntraArea => area != into,
             _ => area.is_backbone() && !into.is_backbone(),

@@ -3,10 +3,12 @@
 
 mod authentication;
 mod external;
+mod rules;
 
 pub use authentication::{Authentication, Key, Lifetime};
 pub(crate) use authentication::{expired_key, is_accepted, sending_key};
 pub use external::ExternalRoute;
+pub use rules::RouteRules;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -31,6 +33,11 @@ pub struct InstanceConfig {
     pub maximum_paths: usize,
     /// Time from the first change to the calculation of routes; zero calculates at once.
     pub spf_delay: Duration,
+    /// Which rules that calculation goes by.
+    pub route_rules: RouteRules,
+    /// A stub router (RFC 6987): its links are advertised with MaxLinkMetric, so that no other router's traffic goes through it
+    /// where there is another way. Its own networks are reached as before.
+    pub stub_router: bool,
 }
 
 impl Default for InstanceConfig {
@@ -42,6 +49,8 @@ impl Default for InstanceConfig {
             interfaces: BTreeMap::new(),
             maximum_paths: 16,
             spf_delay: Duration::ZERO,
+            route_rules: RouteRules::default(),
+            stub_router: false,
         }
     }
 }
@@ -157,6 +166,8 @@ pub struct InterfaceConfig {
     pub mtu_ignore: bool,
     /// Advertised, but without hellos.
     pub passive: bool,
+    /// The network itself is not advertised, only who is on it (RFC 6860); a passive interface's is.
+    pub prefix_suppression: bool,
     /// Router priority, carried in hellos: 0 never becomes designated router.
     pub priority: u8,
     /// How packets on this interface prove where they come from.
@@ -188,6 +199,7 @@ impl Default for InterfaceConfig {
             mtu: 1500,
             mtu_ignore: false,
             passive: false,
+            prefix_suppression: false,
             priority: 1,
             authentication: Authentication::Null,
             ttl_security: None,

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
+use crate::config::RouteRules;
 use crate::types::{AreaId, InterfaceId, RouterId};
 
 /// How a destination is reached, from the most preferred to the least (section 11).
@@ -140,12 +141,12 @@ impl RouteTable {
 
     /// The preferred path to an AS boundary router and the area that it leads through (section 16.4 step 3):
     /// among those that section 16.4.1 leaves, the cheapest, then that of the largest area.
-    pub fn boundary_router(&self, router: RouterId) -> Option<(AreaId, &RouterRoute)> {
+    pub fn boundary_router(&self, router: RouterId, rules: RouteRules) -> Option<(AreaId, &RouterRoute)> {
         self.routers
             .iter()
             .filter_map(|(area, routers)| Some((*area, routers.get(&router).filter(|route| route.asbr)?)))
             .min_by_key(|(area, route)| {
-                (internal_preference(route.path_type, *area), route.cost, std::cmp::Reverse(*area))
+                (internal_preference(route.path_type, *area, rules), route.cost, std::cmp::Reverse(*area))
             })
     }
 
@@ -175,8 +176,9 @@ impl RouteTable {
 }
 
 /// Preference among paths inside the autonomous system that lead to an AS boundary router or a forwarding
-/// address, with RFC1583Compatibility disabled (section 16.4.1): intra-area paths through areas other than
-/// the backbone come first, all others are alike. Lower is better.
-pub(crate) fn internal_preference(path_type: PathType, area: AreaId) -> u8 {
-    u8::from(path_type != PathType::IntraArea || area.is_backbone())
+/// address (section 16.4.1): with RFC1583Compatibility all are alike; without, intra-area paths through areas other than
+/// the backbone come first. Lower is better.
+pub(crate) fn internal_preference(path_type: PathType, area: AreaId, rules: RouteRules) -> u8 {
+    let comes_first = path_type == PathType::IntraArea && !area.is_backbone();
+    u8::from(!rules.rfc1583_compatibility && !comes_first)
 }

@@ -35,5 +35,6 @@ mod restarts;
 mod ring;
 mod settings;
 mod stub;
+mod stub_router;
 mod ttl;
 mod what_if;

@@ -349,6 +349,7 @@ impl Backend for FakeNode {
                 router_id: RouterId(NODE_1),
                 area_border_router: true,
                 as_boundary_router: false,
+                stub_router: false,
                 area_count: 2,
                 interface_count: 2,
                 neighbor_count: 2,

@@ -6,6 +6,8 @@
 //! | name, timers, transmit delay, authentication, TTL security | nothing but the new value |
 //! | priority | an election on a broadcast network; adjacencies that the result does not end stay |
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
+//! | stub router, prefix suppression | advertisements |
+//! | rules of the calculation of routes | routes |
 //! | ranges, default cost and summaries of a stub area | summaries |
 //! | MTU or its check | exchanges that are not Full yet start again |
 //! | area, type of network, passive, address of an interface that is not point-to-point | the interface goes down and up |

@@ -224,6 +224,7 @@ impl Instance {
             router_id: self.config.router_id,
             area_border_router: false,
             maximum_paths: self.config.maximum_paths,
+            rules: self.config.route_rules,
             areas: areas.collect(),
             externals: externals.into_iter().flatten().collect(),
         }
@@ -249,6 +250,7 @@ impl Instance {
             router_id: self.config.router_id,
             area_border_router: self.is_area_border_router(),
             maximum_paths: self.config.maximum_paths,
+            rules: self.config.route_rules,
             areas: self.attached_areas().into_iter().map(|area| self.area_input(now, area)).collect(),
             externals: match self.takes_externals() {
                 true => live(now, &self.as_scope.lsdb),

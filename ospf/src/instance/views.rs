@@ -25,6 +25,7 @@ impl Instance {
             router_id: self.config.router_id,
             area_border_router: self.is_area_border_router(),
             as_boundary_router: self.config.areas.keys().any(|area| self.is_as_boundary_router(*area)),
+            stub_router: self.config.stub_router,
             area_count: count(self.areas.len()),
             interface_count: count(self.interfaces.len()),
             neighbor_count: count(neighbors().count()),

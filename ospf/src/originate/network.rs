@@ -1,6 +1,7 @@
 //! Network-LSAs (RFC 2328 section 12.4.2): the designated router speaks for its network.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use crate::Instance;
 use crate::area::options_of;
@@ -44,6 +45,10 @@ fn network_lsa(own: RouterId, interface: &Interface) -> Option<NetworkLsa> {
     }
     let mut attached_routers = vec![own];
     attached_routers.extend(interface.full_neighbors().map(|neighbor| neighbor.router_id));
-    (attached_routers.len() > 1)
-        .then(|| NetworkLsa { network_mask: interface.config.address.netmask(), attached_routers })
+    let network_mask = match interface.config.prefix_suppression {
+        // RFC 6860 section 2.3: a mask that says that there is no network to reach.
+        true => Ipv4Addr::BROADCAST,
+        false => interface.config.address.netmask(),
+    };
+    (attached_routers.len() > 1).then_some(NetworkLsa { network_mask, attached_routers })
 }

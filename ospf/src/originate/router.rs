@@ -15,6 +15,9 @@ use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId};
 use crate::wire::{LinkType, LsType, LsaBody, LsaKey, RouterFlags, RouterLink, RouterLsa};
 
+/// MaxLinkMetric (RFC 6987 section 2): the dearest that a link can be.
+const MAX_LINK_METRIC: u16 = u16::MAX;
+
 impl Instance {
     /// Originates the router-LSA of an area if it should say something new.
     pub(crate) fn originate_router_lsa(&mut self, now: Instant, id: AreaId) {
@@ -55,6 +58,11 @@ impl Instance {
         let interfaces = self.interfaces.iter().filter(|(_, i)| i.config.area == area && i.is_up());
         let mut links: Vec<_> = interfaces.flat_map(|(id, interface)| links(*id, interface)).collect();
         keep_cheapest_stubs(&mut links);
+        if self.config.stub_router {
+            // RFC 6987 section 2: what leads through, and not what ends here.
+            let through = links.iter_mut().filter(|link| link.link_type != LinkType::Stub);
+            through.for_each(|link| link.metric = MAX_LINK_METRIC);
+        }
         RouterLsa { flags, links }
     }
 }
@@ -117,6 +125,8 @@ fn further_prefixes(interface: &Interface) -> impl Iterator<Item = (Ipv4Net, u16
 fn network_prefix(interface: &Interface) -> Option<(Ipv4Net, u16)> {
     let config = &interface.config;
     match config.interface_type {
+        // RFC 6860 section 2: nobody needs to reach what only routers are on. A passive interface has hosts.
+        _ if config.prefix_suppression && !config.passive => None,
         InterfaceType::PointToPoint if config.unnumbered => None,
         // Section 12.4.1.4: the own address as a host.
         InterfaceType::PointToMultipoint if !config.passive => Some((Ipv4Net::from(interface.address()), 0)),

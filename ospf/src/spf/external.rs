@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use crate::route::{NextHop, PathType, Route, RouteTable, internal_preference};
 use crate::types::{LS_INFINITY, RouterId};
-use crate::wire::{AsExternalLsa, Lsa, LsaBody};
+use crate::wire::{AsExternalLsa, Lsa, LsaBody, Options};
 
 use super::Input;
 
@@ -62,6 +62,10 @@ fn candidate(
     {
         return None;
     }
+    // RFC 4576 section 4: it would go around between the edges of a provider's network.
+    if input.rules.provider_edge && lsa.header.options.contains(Options::DN) {
+        return None;
+    }
     let prefix = external.prefix(key.id)?;
     // Step 6a: paths inside the autonomous system are always preferred; so is the discard entry of an active
     // range (section 11.1).
@@ -87,10 +91,10 @@ fn inside(
     external: &AsExternalLsa,
     table: &RouteTable,
 ) -> Option<Inside> {
-    let (area, route) = table.boundary_router(originator)?;
+    let (area, route) = table.boundary_router(originator, input.rules)?;
     if external.forwarding_address == Ipv4Addr::UNSPECIFIED {
         return Some(Inside {
-            preference: internal_preference(route.path_type, area),
+            preference: internal_preference(route.path_type, area, input.rules),
             cost: route.cost,
             next_hops: route.next_hops.clone(),
         });
@@ -108,7 +112,7 @@ fn inside(
     let mut next_hops: Vec<NextHop> = route.next_hops.iter().map(direct).collect();
     crate::route::limit(&mut next_hops, input.maximum_paths);
     Some(Inside {
-        preference: internal_preference(route.path_type, route.area?),
+        preference: internal_preference(route.path_type, route.area?, input.rules),
         cost: route.cost,
         next_hops,
     })

@@ -76,6 +76,11 @@ impl Stub {
     }
 }
 
+/// RFC 6860 section 2.3: the mask of a host says that the network is not to be reached.
+fn advertised(id: Ipv4Addr, network: &NetworkLsa) -> Option<Ipv4Net> {
+    network.prefix(id).filter(|prefix| prefix.prefix_len() < 32)
+}
+
 /// The network of a link to a stub network.
 pub(super) fn stub_prefix(link: &RouterLink) -> Option<Ipv4Net> {
     let is_stub = link.link_type == LinkType::Stub;
@@ -93,7 +98,7 @@ impl Graph {
         let mut graph = Self {
             networks: networks
                 .iter()
-                .map(|(id, _, network)| NetworkVertex { id: *id, prefix: network.prefix(*id) })
+                .map(|(id, _, network)| NetworkVertex { id: *id, prefix: advertised(*id, network) })
                 .collect(),
             routers: routers
                 .iter()

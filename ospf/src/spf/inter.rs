@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 
 use crate::route::{PathType, Route, RouteTable, RouterRoute, limit};
 use crate::types::{AreaId, LS_INFINITY, RouterId};
-use crate::wire::{LsType, Lsa, LsaBody, LsaKey, SummaryLsa};
+use crate::wire::{LsType, Lsa, LsaBody, LsaKey, Options, SummaryLsa};
 
 use super::{AreaInput, Input};
 
@@ -59,6 +59,10 @@ fn examine(input: &Input<'_>, area: AreaId, active: &ActiveRanges, lsa: &Lsa, ta
     if ls_type == LsType::SUMMARY_ASBR {
         let route = RouterRoute { path_type: PathType::InterArea, abr: false, asbr: true, cost, next_hops };
         return add_boundary_router(input, area, RouterId(id), route, table);
+    }
+    // RFC 4576 section 4.
+    if input.rules.provider_edge && lsa.header.options.contains(Options::DN) {
+        return;
     }
     let Some(prefix) = destination(&summary, lsa, active) else { return };
     let route = Route { path_type: PathType::InterArea, area: Some(area), cost, cost2: 0, next_hops, tag: 0 };

@@ -35,7 +35,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::abr;
-use crate::config::AreaRange;
+use crate::config::{AreaRange, RouteRules};
 use crate::route::{PathType, Route, RouteTable};
 use crate::types::{AreaId, InterfaceId, RouterId};
 use crate::wire::Lsa;
@@ -49,6 +49,8 @@ pub struct Input<'a> {
     pub area_border_router: bool,
     /// The largest number of equal next hops kept for a route; at least one is.
     pub maximum_paths: usize,
+    /// Which rules the calculation goes by.
+    pub rules: RouteRules,
     /// The areas that this router is attached to.
     pub areas: Vec<AreaInput<'a>>,
     /// AS-external-LSAs with an age below MaxAge.

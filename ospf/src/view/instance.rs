@@ -21,6 +21,8 @@ pub struct InstanceView {
     pub area_border_router: bool,
     /// Whether this router announces external destinations.
     pub as_boundary_router: bool,
+    /// Whether its links are advertised with MaxLinkMetric (RFC 6987).
+    pub stub_router: bool,
     /// Number of areas.
     pub area_count: u32,
     /// Number of interfaces, passive ones included.

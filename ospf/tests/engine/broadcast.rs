@@ -328,6 +328,25 @@ fn the_network_is_a_stub_until_there_is_an_adjacency_on_it() {
     assert_eq!((lan.links(), lan.network_lsa()), (vec![stub(10)], None));
 }
 
+/// RFC 6860 sections 2.2 and 2.3: no stub while it is alone, and the mask of a host when it speaks for the network.
+#[test]
+fn a_suppressed_network_has_no_prefix() {
+    let mut lan = Lan::new(1);
+    lan.bench.reconfigure(|link| link.prefix_suppression = true);
+    lan.bench.advance(Duration::from_secs(45));
+    assert_eq!(lan.bench.interface().state, InterfaceState::Dr, "alone");
+    assert_eq!((lan.links(), lan.network_lsa()), (vec![], None));
+
+    let mut lan = Lan::with_role(InterfaceState::Dr);
+    lan.hellos();
+    lan.bench.reconfigure(|link| link.prefix_suppression = true);
+    lan.bench.advance(Duration::from_secs(6));
+    let database = lan.bench.engine.view_database(lan.bench.now, Some(AreaId::BACKBONE));
+    let network = database.into_iter().find(|entry| entry.header.type_number == 2).expect("a network-LSA");
+    let Some(LsaBodyView::Network(body)) = network.body else { panic!("{:?}", network.body) };
+    assert_eq!((body.network_mask, body.attached_routers.len()), (Ipv4Addr::BROADCAST, 3));
+}
+
 #[test]
 fn a_designated_router_that_is_none_any_more_takes_back_what_it_has_said() {
     let mut lan = Lan::with_role(InterfaceState::Dr);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use isthmus_ospf::config::{AreaConfig, InterfaceConfig, InterfaceType};
 use isthmus_ospf::types::{AreaId, InterfaceId};
-use isthmus_ospf::view::{LsaBodyView, RouterLinkView};
+use isthmus_ospf::view::{LsaBodyView, NeighborState, RouterLinkView};
 
 use crate::bench::{Bench, LINK, OWN, OWN_ADDRESS, PEER, link_config, millis, router_key};
 
@@ -36,6 +36,46 @@ fn stub(id: [u8; 4], mask: [u8; 4], metric: u16) -> (String, Ipv4Addr, Ipv4Addr,
 fn a_numbered_link_is_a_link_and_its_subnet() {
     let bench = full_with(link_config());
     assert_eq!(links(&bench), [to_peer(OWN_ADDRESS, 10), stub([172, 16, 0, 0], [255, 255, 255, 252], 10)]);
+}
+
+/// Output: the link at the dearest cost and the subnet at its own; and as it was when that is over.
+#[test]
+fn a_stub_router_is_no_way_to_others() {
+    let mut bench = full_with(link_config());
+    bench.advance_alive(Duration::from_secs(15));
+    let subnet = stub([172, 16, 0, 0], [255, 255, 255, 252], 10);
+    for (stub_router, metric) in [(true, 65535), (false, 10)] {
+        bench.config.stub_router = stub_router;
+        bench.engine.handle_config(bench.now, bench.config.clone());
+        bench.collect();
+        assert_eq!(links(&bench), [to_peer(OWN_ADDRESS, metric), subnet.clone()]);
+        assert_eq!(bench.engine.view_instance(bench.now).stub_router, stub_router);
+        bench.acknowledge_all();
+        bench.advance_alive(Duration::from_secs(15));
+    }
+    assert_eq!(bench.state(), NeighborState::Full);
+}
+
+/// RFC 6860 section 2.1: the subnet is not advertised, what is on the router besides is, and a passive interface is.
+#[test]
+fn a_suppressed_network_is_only_the_link() {
+    let suppressed = || InterfaceConfig {
+        prefix_suppression: true,
+        stub_prefixes: vec![("10.255.0.1/32".parse().expect("a prefix"), 3)],
+        ..link_config()
+    };
+    let further = stub([10, 255, 0, 1], [255; 4], 3);
+    let mut bench = full_with(suppressed());
+    assert_eq!(links(&bench), [to_peer(OWN_ADDRESS, 10), further.clone()]);
+    bench.advance_alive(Duration::from_secs(15));
+    bench.reconfigure(|link| link.prefix_suppression = false);
+    let subnet = stub([172, 16, 0, 0], [255, 255, 255, 252], 10);
+    assert_eq!(links(&bench), [to_peer(OWN_ADDRESS, 10), subnet.clone(), further.clone()]);
+    assert_eq!(bench.state(), NeighborState::Full);
+
+    let mut bench = Bench::with(InterfaceConfig { passive: true, ..suppressed() }, AreaConfig::default());
+    bench.advance(Duration::from_secs(2));
+    assert_eq!(links(&bench), [subnet, further]);
 }
 
 /// RFC 3021: both addresses of a 31-bit prefix are hosts, and the prefix is a network as any other.

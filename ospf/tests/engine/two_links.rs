@@ -65,7 +65,7 @@ impl Router {
             .into(),
             interfaces: [(LINK, link_config()), (INNER, inner)].into(),
             maximum_paths: 4,
-            spf_delay: Duration::ZERO,
+            ..InstanceConfig::default()
         };
         let now = isthmus_ospf::types::Instant(1_000_000_000);
         let mut router = Self {

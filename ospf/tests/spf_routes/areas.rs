@@ -1,5 +1,6 @@
 //! Several areas. Input: the databases of a router's areas. Output: its inter-area routes.
 
+use isthmus_ospf::config::RouteRules;
 use isthmus_ospf::route::PathType;
 use isthmus_ospf::types::LS_INFINITY;
 use isthmus_ospf::wire::RouterFlags;
@@ -179,10 +180,10 @@ fn boundary_routers_of_other_areas() {
     let mut topology = inside();
     topology.boundary_summary(2, 50, 10).boundary_summary(3, 50, 10).boundary_summary(2, 51, LS_INFINITY);
     let table = topology.routes_of(1);
-    let (through, route) = table.boundary_router(rid(50)).unwrap();
+    let (through, route) = table.boundary_router(rid(50), RouteRules::default()).unwrap();
     assert_eq!((through, route.path_type, route.cost), (area(1), PathType::InterArea, 15));
     assert!(route.asbr && !route.abr);
     assert_eq!(hops(&route.next_hops), [2, 3]);
-    assert_eq!(table.boundary_router(rid(51)), None);
+    assert_eq!(table.boundary_router(rid(51), RouteRules::default()), None);
     assert_eq!(table.boundary_routers().into_iter().collect::<Vec<_>>(), [rid(50)]);
 }

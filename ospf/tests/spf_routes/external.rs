@@ -1,10 +1,11 @@
 //! The outside. Input: an area with boundary routers, and AS-external-LSAs. Output: external routes.
 
+use isthmus_ospf::config::RouteRules;
 use isthmus_ospf::route::{NextHop, PathType};
 use isthmus_ospf::types::{InterfaceId, LS_INFINITY};
-use isthmus_ospf::wire::RouterFlags;
+use isthmus_ospf::wire::{Lsa, Options, RouterFlags};
 
-use crate::topology::{Topology, area, calculate, external, hops, ip, net, rid, route};
+use crate::topology::{Topology, area, calculate, calculate_by, external, hops, ip, net, rid, route};
 
 const NONE: &str = "0.0.0.0";
 
@@ -134,8 +135,47 @@ fn paths_through_other_areas_than_the_backbone_are_preferred() {
     let mut inner = Topology::new(1);
     inner.link(1, 2, 50, 50).flags(2, RouterFlags::E);
     let table = calculate(1, &[&backbone, &inner.seen_by(1)], &externals);
-    assert_eq!(table.boundary_router(rid(2)).unwrap().0, area(1));
+    assert_eq!(table.boundary_router(rid(2), RouteRules::default()).unwrap().0, area(1));
     assert_eq!(route(&table, "40.0.0.0/16").cost, 51);
+}
+
+/// Section 16.4.1: with RFC1583Compatibility the cheaper way counts, wherever it leads.
+#[test]
+fn with_rfc1583_compatibility_only_the_costs_are_compared() {
+    let mut backbone = Topology::new(0);
+    backbone.link(1, 2, 1, 1).flags(2, RouterFlags::E);
+    let mut inner = Topology::new(1);
+    inner.link(1, 3, 50, 50).flags(3, RouterFlags::E).link(1, 2, 60, 60).flags(2, RouterFlags::E);
+    let (backbone, inner) = (backbone.seen_by(1), inner.seen_by(1));
+    let externals =
+        [external(2, "40.0.0.0/16", false, 1, NONE, 0), external(3, "40.0.0.0/16", false, 1, NONE, 0)];
+    let rules = RouteRules { rfc1583_compatibility: true, ..RouteRules::default() };
+    for (rules, area_of_2, next_hop) in [(rules, 0, 2), (RouteRules::default(), 1, 3)] {
+        let table = calculate_by(1, &[&backbone, &inner], &externals, rules);
+        assert_eq!(table.boundary_router(rid(2), rules).unwrap().0, area(area_of_2));
+        assert_eq!(hops(&route(&table, "40.0.0.0/16").next_hops), [next_hop]);
+    }
+}
+
+/// RFC 4576 section 4: bit DN counts at the edge of a provider's network, and nowhere else.
+#[test]
+fn a_provider_edge_follows_nothing_that_came_from_another() {
+    let mut topology = boundaries();
+    topology.flags(2, RouterFlags::B).summary(2, "30.0.0.0/16", 5).summary(2, "30.1.0.0/16", 5);
+    let mut seen = topology.seen_by(1);
+    let mut externals =
+        vec![external(2, "40.0.0.0/16", true, 1, NONE, 0), external(2, "40.1.0.0/16", true, 1, NONE, 0)];
+    let marked = |lsa: &&mut Lsa| [ip("30.0.0.0"), ip("40.0.0.0")].contains(&lsa.header.key.id);
+    for lsa in seen.lsas.iter_mut().chain(&mut externals).filter(marked) {
+        lsa.header.options |= Options::DN;
+    }
+    for (provider_edge, expected) in [(false, [true; 4]), (true, [false, true, false, true])] {
+        let rules = RouteRules { provider_edge, ..RouteRules::default() };
+        let table = calculate_by(1, &[&seen], &externals, rules);
+        let is_there = |prefix| table.networks.contains_key(&net(prefix));
+        let found = ["30.0.0.0/16", "30.1.0.0/16", "40.0.0.0/16", "40.1.0.0/16"].map(is_there);
+        assert_eq!(found, expected, "{provider_edge}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use isthmus_ospf::config::RouteRules;
 use isthmus_ospf::route::PathType;
 use isthmus_ospf::spf::{self, Adjacency, AreaInput, Input, LocalPrefix, TransitLink};
 use isthmus_ospf::types::{InterfaceId, RouterId};
@@ -108,6 +109,7 @@ proptest! {
             router_id: rid(1),
             area_border_router,
             maximum_paths,
+            rules: RouteRules::default(),
             areas: vec![
                 AreaInput { lsas: first.iter().collect(), ..input(0, &first) },
                 AreaInput { lsas: second.iter().collect(), ..input(1, &second) },

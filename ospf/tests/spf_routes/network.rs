@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use isthmus_ospf::abr::{Summaries, SummaryTarget, desired_summaries};
+use isthmus_ospf::config::RouteRules;
 use isthmus_ospf::config::{AreaConfig, InstanceConfig};
 use isthmus_ospf::route::{PathType, RouteTable};
 use isthmus_ospf::spf::{self, Input};
@@ -111,6 +112,7 @@ impl Network {
             router_id: rid(number),
             area_border_router: self.is_border(number),
             maximum_paths: 16,
+            rules: RouteRules::default(),
             areas: seen.iter().map(Seen::input).collect(),
             externals: Vec::new(),
         })

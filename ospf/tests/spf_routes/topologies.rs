@@ -299,3 +299,13 @@ fn a_full_mesh_of_64_nodes() {
         assert_eq!((route.cost, hops(&route.next_hops)), (2, vec![n]));
     }
 }
+
+/// RFC 6860 section 2.3. Output: what is behind the network is reached, the network and its routers' addresses are not.
+#[test]
+fn a_network_with_the_mask_of_a_host_is_no_route() {
+    let mut topology = Topology::new(0);
+    topology.transit("10.9.0.2/32", &[(2, "10.9.0.2", 10), (1, "10.9.0.1", 10), (3, "10.9.0.3", 10)]);
+    topology.stub(3, "10.3.0.0/24", 1);
+    let table = topology.routes_of(1);
+    assert_eq!(table.networks.keys().map(ToString::to_string).collect::<Vec<_>>(), ["10.3.0.0/24"]);
+}

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use isthmus_ospf::config::AreaRange;
+use isthmus_ospf::config::RouteRules;
 use isthmus_ospf::route::{NextHop, Route, RouteTable};
 use isthmus_ospf::spf::{self, Adjacency, AreaInput, Input, LocalPrefix, TransitLink};
 use isthmus_ospf::types::{AreaId, InterfaceId, RouterId, SeqNum};
@@ -209,6 +210,19 @@ pub(crate) fn calculate_limited(
         router_id: rid(root),
         area_border_router: areas.len() > 1,
         maximum_paths,
+        rules: RouteRules::default(),
+        areas: areas.iter().map(|seen| seen.input()).collect(),
+        externals: externals.iter().collect(),
+    })
+}
+
+/// Routes by other rules than the default ones.
+pub(crate) fn calculate_by(root: u32, areas: &[&Seen], externals: &[Lsa], rules: RouteRules) -> RouteTable {
+    spf::calculate(&Input {
+        router_id: rid(root),
+        area_border_router: areas.len() > 1,
+        maximum_paths: 64,
+        rules,
         areas: areas.iter().map(|seen| seen.input()).collect(),
         externals: externals.iter().collect(),
     })

@@ -6,7 +6,7 @@ mod ospf;
 
 pub use config::{ApplyArgs, ConfigAction};
 pub use memory::{BenchAction, BenchShmArgs, DumpArgs, FormatArgs, ShmAction, ShowShm};
-pub use ospf::{OspfAction, WhatIfArgs};
+pub use ospf::{OspfAction, Switch, WhatIfArgs};
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -204,7 +204,7 @@ Exit code 1 if a check has failed, or the node was not ready in time.")]
         #[command(subcommand)]
         what: Route,
     },
-    /// Ask OSPF.
+    /// Ask OSPF, or tell it.
     #[command(infer_subcommands = true)]
     Ospf {
         /// What to ask.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use isthmus_mgmt_api::access::Token;
-use isthmus_ospf::config::{AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType};
+use isthmus_ospf::config::{AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, RouteRules};
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_shmnet::{BackOff, CoherenceMode, Region, Timing};
 
@@ -212,6 +212,8 @@ pub struct OspfInterfaceConfig {
     pub ttl_security: Option<u8>,
     /// Advertised, but without hellos.
     pub passive: bool,
+    /// The network itself is not advertised.
+    pub prefix_suppression: bool,
     /// Skips the check of the neighbor's MTU.
     pub mtu_ignore: bool,
 }
@@ -227,10 +229,25 @@ pub struct OspfConfig {
     pub maximum_paths: usize,
     /// Time from the first change to the calculation of routes.
     pub spf_delay: Duration,
+    /// Which rules the calculation of routes goes by.
+    pub route_rules: RouteRules,
+    /// When other routers' traffic shall go around this one.
+    pub stub_router: StubRouter,
     /// Which routes from outside OSPF are announced in it.
     pub redistribute: Redistribute,
     /// How the default route is announced; `None`: not at all.
     pub default_information: Option<DefaultInformation>,
+}
+
+/// When other routers' traffic shall go around this one (RFC 6987).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StubRouter {
+    /// As long as this is set.
+    pub always: bool,
+    /// So long after the start.
+    pub on_startup: Duration,
+    /// So long before the end.
+    pub on_shutdown: Duration,
 }
 
 /// Which routes from outside OSPF are announced in it.

@@ -148,6 +148,9 @@ pub struct RawInterfaceOspf {
     pub priority: i64,
     /// Advertised, but without hellos.
     pub passive: bool,
+    /// Advertises who is on the network, and not the network: nobody needs to reach what only routers are on (RFC 6860). With
+    /// `passive` it says nothing.
+    pub prefix_suppression: bool,
     /// How packets prove where they come from.
     pub authentication: RawAuthentication,
     /// Skips the check of the neighbor's MTU (RFC 2328 section 10.6).
@@ -363,6 +366,14 @@ pub struct RawOspf {
     /// Milliseconds from the first change to the calculation of routes; 0 calculates at once.
     #[schemars(range(min = 0, max = 60000))]
     pub spf_delay: i64,
+    /// Compares of the ways to the outside only the costs, and not whether they stay inside an area (RFC 2328 section
+    /// 16.4.1). The same on all routers.
+    pub rfc1583_compatibility: bool,
+    /// This router is the edge of a provider's network: it follows no advertisement with bit DN (RFC 4576), which comes from
+    /// another edge.
+    pub provider_edge: bool,
+    /// When other routers' traffic shall go around this one (RFC 6987).
+    pub stub_router: RawStubRouter,
     /// Which routes from outside OSPF this router announces in it, as an AS boundary router.
     pub redistribute: RawRedistribute,
     /// Announces the default route in OSPF. Default: not at all.
@@ -370,6 +381,21 @@ pub struct RawOspf {
     pub default_information_originate: Option<RawDefaultInformation>,
     /// Areas with what is set for them. Areas of which nothing is set need not be listed.
     pub areas: Vec<RawArea>,
+}
+
+/// When a router advertises its links with the largest metric, so that other routers' traffic goes around it where it can;
+/// its own networks are reached as before (RFC 6987).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawStubRouter {
+    /// As long as this is set.
+    pub always: bool,
+    /// Seconds after the start of the node.
+    #[schemars(range(min = 0, max = 86400))]
+    pub on_startup: i64,
+    /// Seconds that a node which is told to stop still forwards, before it takes leave.
+    #[schemars(range(min = 0, max = 3600))]
+    pub on_shutdown: i64,
 }
 
 /// What is set for an area.
@@ -473,6 +499,7 @@ impl Default for RawInterfaceOspf {
             interface_type: RawInterfaceType::default(),
             priority: 1,
             passive: false,
+            prefix_suppression: false,
             authentication: RawAuthentication::default(),
             mtu_ignore: false,
             ttl_security: RawTtlSecurity::default(),
@@ -507,6 +534,9 @@ impl Default for RawOspf {
             router_id: None,
             maximum_paths: 16,
             spf_delay: 0,
+            rfc1583_compatibility: false,
+            provider_edge: false,
+            stub_router: RawStubRouter::default(),
             redistribute: RawRedistribute::default(),
             default_information_originate: None,
             areas: Vec::new(),

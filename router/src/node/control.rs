@@ -84,6 +84,9 @@ pub struct Control {
     driver: OspfDriver,
     worker: WorkerHandle,
     situation: Situation,
+    started: Instant,
+    /// How long after the start the node is a stub router.
+    stub_after_start: Duration,
     dynamic: Dynamic,
     nic_is_up: Vec<bool>,
     fabric_neighbors: FabricNeighbors,
@@ -120,6 +123,8 @@ impl Control {
         let enabled = layout.interfaces.iter().map(|interface| interface.enabled).collect();
         let nic_is_up = vec![false; layout.map.nics.len()];
         Self {
+            stub_after_start: shared.config().ospf.stub_router.on_startup,
+            started: Instant::now(),
             config: shared.config(),
             shared,
             holds,
@@ -156,12 +161,16 @@ impl Control {
     pub async fn run(mut self, mut inbox: Inbox, stop: impl Future<Output = ()>) -> std::io::Result<()> {
         let bell = AsyncBell::new(self.driver.bell())?;
         let mut refresh = tokio::time::interval(REFRESH);
+        let mut leaves_at: Option<tokio::time::Instant> = None;
         tokio::pin!(stop);
         self.start();
         loop {
             let wait = self.driver.time_to_wait().unwrap_or(REFRESH);
             tokio::select! {
-                () = &mut stop => break,
+                () = &mut stop, if leaves_at.is_none() => {
+                    leaves_at = Some(tokio::time::Instant::now() + self.be_gone_around());
+                }
+                () = tokio::time::sleep_until(leaves_at.unwrap_or_else(tokio::time::Instant::now)), if leaves_at.is_some() => break,
                 () = bell.rung() => {
                     self.look_at_carriers();
                     let outcome = self.driver.receive(&self.layout);
@@ -182,6 +191,7 @@ impl Control {
                 Some(request) = inbox.requests.recv() => self.request(request),
                 _ = refresh.tick() => {
                     self.close_retired_ports();
+                    self.end_stub_router(leaves_at.is_some());
                     self.look_at_carriers();
                     self.look_at_members();
                     self.route_changes.tell(&self.shared.events);
@@ -191,9 +201,34 @@ impl Control {
                 }
             }
         }
-        self.manager.stopping();
         self.leave().await;
         Ok(())
+    }
+
+    /// The node is told to stop. Returns how long it goes on as a stub router, so that the others find other ways before it
+    /// is gone.
+    fn be_gone_around(&mut self) -> Duration {
+        self.manager.stopping();
+        let time = self.config.ospf.stub_router.on_shutdown;
+        if !time.is_zero() {
+            tracing::info!(seconds = time.as_secs(), "told to stop: a stub router until then");
+            self.set_stub_router(true);
+        }
+        time
+    }
+
+    /// A node that has just started takes other routers' traffic once the time for that has come.
+    fn end_stub_router(&mut self, is_leaving: bool) {
+        if self.situation.stub_router && !is_leaving && self.started.elapsed() >= self.stub_after_start {
+            self.set_stub_router(false);
+        }
+    }
+
+    fn set_stub_router(&mut self, stub_router: bool) {
+        self.situation.stub_router = stub_router;
+        if self.reconfigure() {
+            self.publish();
+        }
     }
 
     /// Brings up what is enabled.

@@ -143,6 +143,7 @@ pub async fn start(
         kernel_stack: kernel_stack(stack.as_ref().map(|stack| &stack.stack)),
         nic_mtus,
         nic_interfaces: layout.map.nic_interfaces.clone(),
+        stub_router: !config.ospf.stub_router.on_startup.is_zero(),
         ..Situation::default()
     };
     let fabric_area = config.fabric.as_ref().map(|fabric| fabric.lsm.ospf.area);

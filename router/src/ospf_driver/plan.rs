@@ -36,6 +36,8 @@ const CLUSTER_MIN_LS_INTERVAL: Duration = Duration::from_millis(5);
 pub struct Situation {
     /// The adjacencies that keep the backbone together over the fabric, by node id.
     pub backbone_links: BTreeMap<u16, BackboneLink>,
+    /// The node has just started, or is about to end: other routers' traffic shall go around it.
+    pub stub_router: bool,
     /// This node answers to the common addresses.
     pub accepting: bool,
     /// Where the kernel answers for the node's addresses: the router's own address and the network of all of these.
@@ -105,6 +107,8 @@ pub fn instance_config(config: &Config, situation: &Situation) -> InstanceConfig
         interfaces,
         maximum_paths: config.ospf.maximum_paths,
         spf_delay: config.ospf.spf_delay,
+        route_rules: config.ospf.route_rules,
+        stub_router: config.ospf.stub_router.always || situation.stub_router,
     }
 }
 
@@ -195,6 +199,7 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
         mtu,
         mtu_ignore: ospf.mtu_ignore,
         passive: ospf.passive,
+        prefix_suppression: ospf.prefix_suppression,
         priority: ospf.priority,
         authentication: ospf.authentication.clone(),
         ttl_security: ospf.ttl_security,

@@ -1,6 +1,6 @@
-//! The commands that ask OSPF something.
+//! The commands that ask OSPF something, or tell it.
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use ipnet::Ipv4Net;
 use isthmus_ospf::types::RouterId;
 use isthmus_ospf::what_if::{Change, CostChange, LinkEnd, NodeDown};
@@ -21,6 +21,27 @@ changes together are supposed, and the real route calculation runs on a copy of 
 areas would announce then is not known here, and taken as it is announced now. Exit code 4 if a change
 names something that is not there.")]
     WhatIf(WhatIfArgs),
+    /// Let other routers' traffic go around this node, before work on it, or through it again.
+    #[command(after_help = "\
+Examples:
+  isthmus ospf stub-router on
+  isthmus ospf stub-router off
+
+The node advertises its links with the largest metric (RFC 6987): what only it leads to is reached as before.
+It is the key `ospf.stub-router.always` of the configuration, and stays set over a restart.")]
+    StubRouter {
+        /// Around it or through it.
+        switch: Switch,
+    },
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It shall be so.
+    On,
+    /// It shall not.
+    Off,
 }
 
 /// Options of `ospf what-if`.

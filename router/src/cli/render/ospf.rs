@@ -13,7 +13,11 @@ use crate::cli::text::{duration, list, or_dash};
 impl Render for Ospf {
     fn render(&self, style: Style) -> String {
         let instance = &self.instance;
-        let kinds = [(instance.area_border_router, "ABR"), (instance.as_boundary_router, "ASBR")];
+        let kinds = [
+            (instance.area_border_router, "ABR"),
+            (instance.as_boundary_router, "ASBR"),
+            (instance.stub_router, "stub router"),
+        ];
         let identity = pairs(&[
             ("Router ID", instance.router_id.to_string()),
             ("Router type", list(kinds.iter().filter(|(is, _)| *is).map(|(_, name)| name))),

@@ -322,6 +322,7 @@ impl Member {
             authentication: Authentication::Null,
             ttl_security: None,
             passive: false,
+            prefix_suppression: false,
             mtu_ignore: false,
         })
     }

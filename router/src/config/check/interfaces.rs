@@ -112,6 +112,7 @@ fn ospf(
         authentication: authentication?,
         ttl_security: hops.map(|hops| raw.ttl_security.enabled.then_some(hops))?,
         passive: raw.passive,
+        prefix_suppression: raw.prefix_suppression,
         mtu_ignore: raw.mtu_ignore,
     })
 }

@@ -18,12 +18,13 @@ mod routes;
 mod segment;
 mod values;
 
+use isthmus_ospf::config::RouteRules;
 use isthmus_ospf::types::RouterId;
 use isthmus_shmnet::Region;
 
 use super::environment::Environment;
-use super::model::{Config, FabricConfig, NicConfig, OspfConfig, SegmentConfig};
-use super::raw::RawConfig;
+use super::model::{Config, FabricConfig, NicConfig, OspfConfig, SegmentConfig, StubRouter};
+use super::raw::{RawConfig, RawStubRouter};
 use super::{Code, Diagnostic};
 use findings::Findings;
 pub(super) use room::room;
@@ -56,6 +57,7 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
     let router_id = router_id(raw, fabric.as_ref(), &interfaces, findings);
     let maximum_paths = findings.number("ospf.maximum-paths", raw.ospf.maximum_paths, 1..=64, "");
     let spf_delay = findings.milliseconds("ospf.spf-delay", raw.ospf.spf_delay, 0..=60_000);
+    let stub_router = stub_router(&raw.ospf.stub_router, findings);
     let redistribute = redistribution::redistribute(&raw.ospf.redistribute, findings);
     let default_information =
         redistribution::default_information(raw.ospf.default_information_originate.as_ref(), findings);
@@ -70,6 +72,11 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
         areas: area_settings,
         maximum_paths: maximum_paths?,
         spf_delay: spf_delay?,
+        route_rules: RouteRules {
+            rfc1583_compatibility: raw.ospf.rfc1583_compatibility,
+            provider_edge: raw.ospf.provider_edge,
+        },
+        stub_router: stub_router?,
         redistribute: redistribute?,
         default_information: default_information?,
     };
@@ -107,6 +114,12 @@ fn hostname(raw: &RawConfig, environment: &Environment, findings: &mut Findings)
         return None;
     }
     Some(name.clone())
+}
+
+fn stub_router(raw: &RawStubRouter, findings: &mut Findings) -> Option<StubRouter> {
+    let on_startup = findings.seconds("ospf.stub-router.on-startup", raw.on_startup, 0..=86_400);
+    let on_shutdown = findings.seconds("ospf.stub-router.on-shutdown", raw.on_shutdown, 0..=3600);
+    Some(StubRouter { always: raw.always, on_startup: on_startup?, on_shutdown: on_shutdown? })
 }
 
 /// The configured router id, else the LSM address, else the address of the first NIC.
