@@ -10,7 +10,7 @@ mod common;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::Node;
 
@@ -158,6 +158,25 @@ fn a_node_that_is_killed_is_closed_and_comes_back_as_its_next_incarnation() {
     two.say("leave");
     one.await_line("hear that it left", |line| line.contains("Left"));
     one.await_members(&[1]);
+}
+
+/// Input: two nodes without traffic. Expected: nothing, for the machine decides; printed is what each of the first one's threads takes
+/// of a core, with all that wakes it.
+#[test]
+#[ignore = "a measurement"]
+fn what_a_node_without_traffic_takes_is_printed() {
+    let Some(hosts) = Hosts::new("idle") else { return };
+    for heartbeat in [10, 20, 50] {
+        let nodes = [1, 2].map(|id| hosts.start(id, &format!("heartbeat={heartbeat}")));
+        for node in &nodes {
+            node.await_members(&[1, 2]);
+        }
+        common::print_idle(
+            &format!("reflected memory, with a heartbeat every {heartbeat} ms"),
+            &nodes[0],
+            Duration::from_secs(3),
+        );
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod common;
 
 use std::io::{Seek, SeekFrom, Write};
+use std::time::Duration;
 
 use common::{Node, Segment};
 use rustix::process::Signal;
@@ -83,6 +84,19 @@ fn a_file_for_all_works_by_memory_alone() {
 #[test]
 fn a_dax_file_works_by_memory_alone_and_flushes() {
     meet_part_and_meet_again("dax=67108864 max-nodes=8 flush patient", &["HeartbeatLost"]);
+}
+
+/// Input: two nodes without traffic that share nothing but memory. Expected: nothing, for the machine decides; printed is what each of
+/// the first one's threads takes of a core, and how often it wakes.
+#[test]
+#[ignore = "a measurement"]
+fn what_a_node_without_traffic_takes_is_printed() {
+    let segment = Segment::new();
+    let nodes = [1, 2].map(|id| Node::join_with(&segment, id, "other-kernels=67108864 max-nodes=64"));
+    for node in &nodes {
+        node.await_members(&[1, 2]);
+    }
+    common::print_idle("a region by memory alone", &nodes[0], Duration::from_secs(3));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Where nodes share nothing but memory, nobody can be woken. A transmitter that finds its receiver asleep (by the protocol of
 //! [`attention`](super::attention), so that no wake-up is lost) raises the receiver's [`Line`] in its own arena. While a node's data
-//! threads sleep, one thread of it, the [`Lookout`], looks at the lines of all peers, at first often and then less and less, and
+//! threads sleep, one thread of it, the [`Lookout`], looks at the lines of all peers, after traffic often and then less and less, and
 //! rings the local bell of the queue when a word was raised: whoever waits for the bell does not see the difference, but for the time that it
 //! takes until the lookout looks.
 
@@ -75,19 +75,27 @@ pub(crate) struct Lookout {
     lines: ArcSwap<Vec<Arc<Watched>>>,
     /// Data threads that sleep.
     sleepers: AtomicU32,
-    /// Somebody has lain down since the last look.
+    /// Somebody has lain down after traffic since the last look.
     fresh: AtomicBool,
+    /// The thread waits until somebody lies down.
+    resting: AtomicBool,
     stop: AtomicBool,
     unparker: Unparker,
 }
 
 impl Lookout {
-    /// A data thread sleeps from now on. Its rings were looked at since it said so in its arena.
-    pub(crate) fn lie_down(&self) {
-        self.sleepers.fetch_add(1, Ordering::Relaxed);
-        // Release: pairs with the acquire of the lookout, which then sees the sleeper too.
-        self.fresh.store(true, Ordering::Release);
-        self.unparker.unpark();
+    /// A data thread sleeps from now on. Its rings were looked at since it said so in its arena. `after_traffic`: it has received or
+    /// sent since the last time, so that more is likely to come soon; else it is looked for no more often than before it woke.
+    pub(crate) fn lie_down(&self, after_traffic: bool) {
+        // In one order with the thread's own: it sees the sleeper before it rests, or is seen resting here.
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        if after_traffic {
+            // Release: pairs with the acquire of the lookout, which then sees the sleeper too.
+            self.fresh.store(true, Ordering::Release);
+        }
+        if after_traffic || self.resting.load(Ordering::SeqCst) {
+            self.unparker.unpark();
+        }
     }
 
     /// A data thread is awake again.
@@ -116,6 +124,7 @@ impl LookoutThread {
             lines: ArcSwap::default(),
             sleepers: AtomicU32::new(0),
             fresh: AtomicBool::new(false),
+            resting: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             unparker: parker.unparker().clone(),
         });
@@ -146,9 +155,13 @@ fn look(lookout: &Lookout, parker: &Parker, bells: &[Arc<Bell>], policy: BackOff
     while !lookout.stop.load(Ordering::SeqCst) {
         if lookout.fresh.swap(false, Ordering::Acquire) {
             pause = policy.shortest;
-        } else if lookout.sleepers.load(Ordering::Relaxed) == 0 {
+        } else if lookout.sleepers.load(Ordering::SeqCst) == 0 {
             // Nobody sleeps: whoever lies down next unparks.
-            parker.park();
+            lookout.resting.store(true, Ordering::SeqCst);
+            if lookout.sleepers.load(Ordering::SeqCst) == 0 {
+                parker.park();
+            }
+            lookout.resting.store(false, Ordering::SeqCst);
             continue;
         }
         // All are looked at, so that a line raised before the last sleep does not wake the next one.
@@ -194,7 +207,7 @@ mod tests {
         let (lines, watched): (Vec<_>, Vec<_>) = (0..3).map(|_| pair()).unzip();
         lookout.watch(watched);
         for round in 0..200 {
-            lookout.lie_down();
+            lookout.lie_down(round % 3 == 0);
             if round % 20 == 0 {
                 // Up to the longest pause.
                 std::thread::sleep(Duration::from_millis(12));
@@ -212,7 +225,7 @@ mod tests {
         let thread = LookoutThread::start(vec![Arc::clone(&bell)], BackOff::default()).unwrap();
         let (line, watched) = pair();
         line.raise();
-        thread.lookout().lie_down();
+        thread.lookout().lie_down(false);
         thread.lookout().watch(vec![watched]);
         assert!(rings(&bell, Duration::from_secs(40)));
     }
@@ -234,7 +247,7 @@ mod tests {
         let (started, used) = (Instant::now(), cpu());
         for _ in 0..30 {
             // As a worker does that wakes ten times a second by itself.
-            lookout.lie_down();
+            lookout.lie_down(false);
             std::thread::sleep(Duration::from_millis(100));
             lookout.get_up();
         }
@@ -243,7 +256,7 @@ mod tests {
         for idle in [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(50)] {
             let mut late = Vec::new();
             for round in 0..200 {
-                lookout.lie_down();
+                lookout.lie_down(true);
                 std::thread::sleep(idle);
                 let raised = Instant::now();
                 lines[round % 63].raise();

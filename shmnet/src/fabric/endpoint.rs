@@ -53,6 +53,8 @@ pub struct Endpoint {
     clock: Arc<BeatClock>,
     bell: Arc<Bell>,
     lookout: Option<Arc<Lookout>>,
+    /// Frames were received or sent since the lookout was told the last time.
+    moved: bool,
     /// The lookout was told that this endpoint sleeps.
     looked_for: bool,
     claim: Option<Claim>,
@@ -98,6 +100,7 @@ impl Endpoint {
             clock: parts.clock,
             bell: parts.bell,
             lookout: parts.lookout,
+            moved: true,
             looked_for: false,
             claim: None,
             is_claim_checked: true,
@@ -238,6 +241,7 @@ impl Endpoint {
         if self.dirty.is_empty() && wake_all.is_none() {
             return;
         }
+        self.moved = true;
         for index in &self.dirty {
             if let Some(ends) = &mut self.peers[*index] {
                 ends.publish(self.channel, &self.notifier);
@@ -314,7 +318,7 @@ impl Endpoint {
         if let Some(lookout) = &self.lookout
             && !std::mem::replace(&mut self.looked_for, true)
         {
-            lookout.lie_down();
+            lookout.lie_down(std::mem::take(&mut self.moved));
         }
         self.bell.expect();
         true

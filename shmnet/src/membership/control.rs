@@ -264,6 +264,7 @@ impl Control {
             }
             if self.setup.facility.has_news() && self.life.is_some() {
                 self.look_at_segment();
+                next_look = looks.then(Instant::now);
             }
             self.hear(ready);
             while let Ok(notice) = self.seams.notices.try_recv() {
@@ -277,8 +278,9 @@ impl Control {
                 self.reconsider();
             }
             if next_look.is_some_and(|at| at <= Instant::now()) {
-                next_look = Some(Instant::now() + NEWCOMERS);
-                self.look_for_newcomers();
+                let waits = self.look_for_newcomers() || self.setup.facility.wakes() != Wakes::Arrival;
+                // What arrives tells of those who come; whether they live it does not.
+                next_look = waits.then(|| Instant::now() + NEWCOMERS);
             }
             if Instant::now() >= next_survey {
                 let cost = thread_time();

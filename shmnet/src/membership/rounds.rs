@@ -26,16 +26,19 @@ impl Control {
         self.inspect_peers();
     }
 
-    /// Meets whoever is new.
-    pub(super) fn look_for_newcomers(&mut self) {
+    /// Meets whoever is new; whether anybody is there who could not be met yet.
+    pub(super) fn look_for_newcomers(&mut self) -> bool {
         if self.life.is_none() {
-            return;
+            return true;
         }
+        let mut unmet = false;
         for (node, _) in self.setup.facility.present().unwrap_or_default() {
             if node != self.setup.me && !self.peers.contains_key(&node) {
                 self.look(node);
+                unmet |= !self.peers.contains_key(&node);
             }
         }
+        unmet
     }
 
     /// Meets whoever is new, and looks at everybody else.

@@ -79,6 +79,41 @@ impl Drop for Segment {
     }
 }
 
+/// Prints what a node takes of a core, and each of its threads with how often it wakes, over a time after as long to come to rest.
+pub fn print_idle(what: &str, node: &Node, time: Duration) {
+    std::thread::sleep(time);
+    let (began, before) = (Instant::now(), threads(node.pid()));
+    std::thread::sleep(time);
+    let passed = began.elapsed().as_secs_f64();
+    let mut whole = 0.0;
+    let mut lines = String::new();
+    for (thread, (name, used, woken)) in threads(node.pid()) {
+        let (_, used_before, woken_before) = before.get(&thread).cloned().unwrap_or_default();
+        let share = 100.0 * (used - used_before) / passed;
+        whole += share;
+        let _ = writeln!(
+            lines,
+            "  {name}: {share:.2} %, woken {:.0} times a second",
+            (woken - woken_before) / passed
+        );
+    }
+    println!("idle over {what}: {whole:.2} % of a core\n{lines}");
+}
+
+/// The threads of a process, with their names, processor time in seconds and how often they were scheduled.
+fn threads(pid: i32) -> BTreeMap<String, (String, f64, f64)> {
+    let mut threads = BTreeMap::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+        let read = |file| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        let statistics = read("schedstat");
+        let mut words = statistics.split_whitespace().map(|word| word.parse::<f64>().unwrap());
+        let (used, _, woken) = (words.next(), words.next(), words.next());
+        let entry = (read("comm").trim().to_owned(), used.unwrap_or(0.0) / 1e9, woken.unwrap_or(0.0));
+        threads.insert(task.file_name().to_string_lossy().into_owned(), entry);
+    }
+    threads
+}
+
 pub fn config(directory: &Path, id: u16) -> FabricConfig {
     let parameters = |third, cost| NetworkParameters {
         area_id: 1,
@@ -365,6 +400,10 @@ pub fn child_config() -> Option<(FabricConfig, bool)> {
             // Heartbeats alone decide, and the machine may be busy.
             ("patient", _) => {
                 config.timing = Timing { failed: Duration::from_millis(800), ..Timing::default() };
+            }
+            ("heartbeat", value) => {
+                let heartbeat = Duration::from_millis(value.parse().unwrap());
+                config.timing = Timing { heartbeat, suspect: 2 * heartbeat, failed: 10 * heartbeat };
             }
             ("reflected", value) => config.backing = reflected(value),
             ("cost", value) => config.parameters[0].cost = value.parse().unwrap(),

@@ -104,6 +104,7 @@ impl Endpoint {
                 }
             }
         }
+        self.moved |= taken > 0;
         taken as usize
     }
 

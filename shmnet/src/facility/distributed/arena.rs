@@ -73,6 +73,9 @@ impl Arena {
 pub(super) struct Publisher {
     pub(super) arena: Arc<Arena>,
     pub(super) staging: Arc<Staging>,
+    /// Where this node says whether its data threads sleep. Nobody rings over reflected memory, so that nobody waits for this word: it goes
+    /// out with the next heartbeat, or whatever else goes first.
+    pub(super) unhurried: std::ops::Range<usize>,
 }
 
 impl Reflector for Publisher {
@@ -87,6 +90,9 @@ impl Reflector for Publisher {
             if let Some(route) = self.arena.route(from) {
                 let range = Range { arena: self.arena.number, route, offset: from as u64, len: end - from };
                 self.staging.push(range, &self.arena.memory);
+                if !self.unhurried.contains(&from) {
+                    self.staging.wake();
+                }
             }
             end = from;
         }
@@ -116,7 +122,8 @@ mod tests {
         let (_own, peer) = Mapping::anonymous(16 * PAGE).unwrap();
         let arena = Arc::new(Arena::new(1, peer.peer()));
         let staging = Arc::new(Staging::new(Bell::new().unwrap()));
-        let publisher = Publisher { arena: Arc::clone(&arena), staging: Arc::clone(&staging) };
+        let publisher =
+            Publisher { arena: Arc::clone(&arena), staging: Arc::clone(&staging), unhurried: 0..0 };
         let (page, two) = (PAGE as u64, NodeId::new(2).unwrap());
         arena.reserve(0, 8 * page, Route::All);
         arena.reserve(10 * page, 2 * page, Route::Peer(2));

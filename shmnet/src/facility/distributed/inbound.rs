@@ -19,6 +19,8 @@ pub(super) struct Inbound {
     pub(super) node: NodeId,
     /// The peer's process.
     pub(super) process: u64,
+    /// There may be something to do.
+    pub(super) roused: bool,
     endpoint: Endpoint,
     window: PeerSpan,
     control: TcpStream,
@@ -69,6 +71,7 @@ impl Inbound {
         Self {
             node,
             process,
+            roused: true,
             endpoint,
             window,
             control,

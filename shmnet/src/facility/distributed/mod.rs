@@ -241,7 +241,10 @@ impl Facility for Distributed {
         let (fd, reading) = made().map_err(JoinError::system("making the arena"))?;
         let number = self.arenas.fetch_add(1, Ordering::Relaxed) + 1;
         let arena = Arc::new(Arena::new(number, reading.peer()));
-        let publisher = Publisher { arena: Arc::clone(&arena), staging: Arc::clone(&self.staging) };
+        let layout = Layout::new(self.terms.max_nodes, self.terms.queues);
+        let unhurried = layout.map_or(0..0, |layout| layout.attention..layout.groups);
+        let publisher =
+            Publisher { arena: Arc::clone(&arena), staging: Arc::clone(&self.staging), unhurried };
         let file = map_own(fd, len, allocate, Coherence::Reflected(Arc::new(publisher)), self)?;
         *self.arena.lock().unwrap_or_else(PoisonError::into_inner) = Some(arena);
         Ok(file)

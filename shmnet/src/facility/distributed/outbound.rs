@@ -24,6 +24,8 @@ pub(super) struct Outbound {
     pub(super) node: NodeId,
     /// The peer's process.
     pub(super) process: u64,
+    /// There may be something to do.
+    pub(super) roused: bool,
     endpoint: Endpoint,
     window: OwnSpan,
     target: Target,
@@ -83,6 +85,7 @@ impl Outbound {
         Self {
             node,
             process,
+            roused: true,
             endpoint,
             window,
             target,
@@ -314,6 +317,11 @@ impl Outbound {
     /// Whether there is something that only another look can bring on.
     pub(super) fn is_pressing(&self) -> bool {
         !self.unposted.is_empty() || self.stalled.is_some()
+    }
+
+    /// Whether something was taken over that is not yet on its way, or the peer does not yet know of the arena as it is.
+    pub(super) fn has_to_say(&self) -> bool {
+        self.open.is_some() || self.withdrawn || self.carried.as_ref().is_some_and(|carried| !carried.shown)
     }
 
     /// Does without closing the endpoint in order: see [`Endpoint::abandon`].

@@ -1,7 +1,8 @@
 //! The progress thread: it alone moves data, in both directions.
 //!
 //! The engine makes progress only when it is called, so this thread calls it: all the time while there is traffic; else it
-//! sleeps on the descriptors of the endpoints and control connections and on the bell of the staging queue.
+//! sleeps on the descriptors of the endpoints and control connections and on the bell of the staging queue. Heartbeats and what else
+//! is written in headers are no traffic: nothing follows them at once that a look would find sooner than the descriptors tell of it.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub(super) struct Progress {
     arena: Option<Arc<Arena>>,
     draining: Vec<(u32, Sender<()>)>,
     delivering: Vec<Sender<()>>,
+    /// When all sessions were last driven, whether or not their descriptors told of anything.
+    all_driven: Instant,
 }
 
 impl Progress {
@@ -78,32 +81,43 @@ impl Progress {
             arena: None,
             draining: Vec::new(),
             delivering: Vec::new(),
+            all_driven: Instant::now(),
         }
     }
 
     /// Runs until it is told to stop.
     pub(super) fn run(mut self) {
-        let mut idle_since: Option<Instant> = None;
+        // The last round that moved frames, or anything that a peer waits for.
+        let mut last_traffic: Option<Instant> = None;
+        let mut idle = true;
         // The control connections are looked at when this thread has slept, and now and then.
         let mut round = 0_u32;
         while !self.stop.load(Ordering::Relaxed) {
-            let hear = idle_since.is_some() || round.is_multiple_of(HEAR_EVERY);
+            let hear = idle || round.is_multiple_of(HEAR_EVERY);
             round = round.wrapping_add(1);
             self.obey();
-            let worked = self.receive(hear) | self.drain() | self.transmit(hear);
+            let work = self.receive(hear).max(self.drain()).max(self.transmit(hear));
             self.answer();
-            if worked {
-                idle_since = None;
-            } else if idle_since.get_or_insert_with(Instant::now).elapsed() >= SPIN {
-                self.sleep();
-            } else {
-                std::hint::spin_loop();
+            idle = work != Work::Traffic;
+            match work {
+                Work::Traffic => {
+                    last_traffic = Some(Instant::now());
+                    // While it does not sleep, no descriptor tells of the others.
+                    self.rouse_all();
+                }
+                _ if last_traffic.is_some_and(|last| last.elapsed() < SPIN) => std::hint::spin_loop(),
+                // If there is more to do, it does not sleep.
+                Work::Little | Work::None => {
+                    last_traffic = None;
+                    self.sleep();
+                }
             }
         }
     }
 
     fn obey(&mut self) {
         while let Ok(command) = self.commands.try_recv() {
+            self.rouse_all();
             match command {
                 Command::Outbound(mut session) => {
                     tracing::info!(node = session.node.get(), "this node's memory is reflected to a peer");
@@ -165,20 +179,25 @@ impl Progress {
     }
 
     /// Applies what the peers have written.
-    fn receive(&mut self, hear: bool) -> bool {
+    fn receive(&mut self, hear: bool) -> Work {
         let mut news = News::default();
-        self.inbound.retain_mut(|session| match session.drive(hear, self.frames_from) {
-            Ok(found) => {
-                news.add(found);
-                true
+        self.inbound.retain_mut(|session| {
+            if !session.roused {
+                return true;
             }
-            Err(error) => {
-                tracing::info!(node = session.node.get(), %error, "a peer's memory is reflected no more");
-                news.membership = true;
-                if !has_hung_up(&error) {
-                    session.abandon();
+            match session.drive(hear, self.frames_from) {
+                Ok(found) => {
+                    news.add(found);
+                    true
                 }
-                false
+                Err(error) => {
+                    tracing::info!(node = session.node.get(), %error, "a peer's memory is reflected no more");
+                    news.membership = true;
+                    if !has_hung_up(&error) {
+                        session.abandon();
+                    }
+                    false
+                }
             }
         });
         if news.frames {
@@ -191,36 +210,46 @@ impl Progress {
                 bell.ring();
             }
         }
-        news.any
+        match news {
+            News { frames: true, .. } | News { membership: true, .. } => Work::Traffic,
+            News { any: true, .. } => Work::Little,
+            _ => Work::None,
+        }
     }
 
     /// Hands staged ranges to the sessions, until there are no more or one has no room.
-    fn drain(&mut self) -> bool {
-        for count in 0..AT_ONCE {
-            let Some(range) = self.staging.peek() else { return count > 0 };
+    fn drain(&mut self) -> Work {
+        let mut work = Work::None;
+        for _ in 0..AT_ONCE {
+            let Some(range) = self.staging.peek() else { return work };
             // All or none: a range must not go to one peer twice.
             if !self.outbound.iter_mut().fold(true, |all, session| session.has_room(range) & all) {
-                return count > 0;
+                return work;
             }
             self.outbound.iter_mut().for_each(|session| session.take(range, &self.staging));
             self.staging.pop(range);
+            work = work.max(if range.offset < self.frames_from { Work::Little } else { Work::Traffic });
         }
-        true
+        work
     }
 
-    fn transmit(&mut self, hear: bool) -> bool {
-        let mut any = false;
+    fn transmit(&mut self, hear: bool) -> Work {
+        let mut work = Work::None;
         let staging = &self.staging;
         self.outbound.retain_mut(|session| {
+            session.roused |= session.is_pressing() || session.has_to_say();
+            if !session.roused {
+                return true;
+            }
             for _ in 0..PIECES {
                 if !session.catch_up(staging) {
                     break;
                 }
-                any = true;
+                work = Work::Traffic;
             }
             match session.drive(hear) {
                 Ok(moved) => {
-                    any |= moved;
+                    work = work.max(if moved { Work::Little } else { Work::None });
                     true
                 }
                 Err(error) => {
@@ -232,7 +261,7 @@ impl Progress {
                 }
             }
         });
-        any
+        work
     }
 
     /// Sleeps until anything can be done.
@@ -240,27 +269,59 @@ impl Progress {
         let pressing = self.outbound.iter().any(|session| session.is_pressing())
             || !self.draining.is_empty()
             || !self.delivering.is_empty();
-        let may_wait = self.inbound.iter_mut().all(|session| session.may_wait())
-            && self.outbound.iter_mut().all(|session| session.may_wait())
+        // The others have not been touched since they might wait.
+        let may_wait = self.inbound.iter_mut().all(|session| !session.roused || session.may_wait())
+            && self.outbound.iter_mut().all(|session| !session.roused || session.may_wait())
             && self.staging.lie_down();
-        if may_wait && !self.stop.load(Ordering::Relaxed) {
-            let mut fds = vec![PollFd::from_borrowed_fd(self.staging.bell().as_fd(), PollFlags::IN)];
-            for fd in self.inbound.iter().flat_map(|session| session.fds()) {
-                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
-            }
-            for fd in self.outbound.iter().flat_map(|session| session.fds()) {
-                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
-            }
-            let time = if pressing { PRESSING } else { LONGEST_SLEEP };
-            let time = Timespec { tv_sec: 0, tv_nsec: time.as_nanos() as i64 };
-            // Interrupted or not, everything is looked at next.
-            let _ = poll(&mut fds, Some(&time));
+        if !may_wait || self.stop.load(Ordering::Relaxed) {
+            self.staging.get_up();
+            return;
+        }
+        let mut fds = vec![PollFd::from_borrowed_fd(self.staging.bell().as_fd(), PollFlags::IN)];
+        for fd in self.inbound.iter().flat_map(|session| session.fds()) {
+            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        }
+        for fd in self.outbound.iter().flat_map(|session| session.fds()) {
+            fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        }
+        let time = if pressing { PRESSING } else { LONGEST_SLEEP };
+        let time = Timespec { tv_sec: 0, tv_nsec: time.as_nanos() as i64 };
+        let found = poll(&mut fds, Some(&time));
+        let told: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        // Of each session the endpoint and the control connection.
+        let mut sessions = told.get(1..).unwrap_or_default().chunks_exact(2).map(|told| told.contains(&true));
+        for roused in self.inbound.iter_mut().map(|session| &mut session.roused) {
+            *roused = sessions.next().unwrap_or(true);
+        }
+        for roused in self.outbound.iter_mut().map(|session| &mut session.roused) {
+            *roused = sessions.next().unwrap_or(true);
         }
         self.staging.get_up();
+        // Interrupted or too late, everything is looked at next.
+        if !matches!(found, Ok(1..)) || self.all_driven.elapsed() >= ALL_DRIVEN {
+            self.rouse_all();
+        }
+    }
+
+    /// Has all sessions driven in the next round.
+    fn rouse_all(&mut self) {
+        self.all_driven = Instant::now();
+        self.inbound.iter_mut().for_each(|session| session.roused = true);
+        self.outbound.iter_mut().for_each(|session| session.roused = true);
     }
 }
 
-/// How long the thread looks again and again before it sleeps.
+/// What a round has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    None,
+    /// Heartbeats and the like, or what is left to do after frames have gone.
+    Little,
+    /// More is likely to follow.
+    Traffic,
+}
+
+/// How long the thread looks again and again after the last traffic before it sleeps.
 const SPIN: Duration = Duration::from_micros(20);
 
 /// A look at the control connections every so many rounds.
@@ -274,6 +335,9 @@ const PIECES: usize = 64;
 
 /// How long it sleeps while the engine has no room.
 const PRESSING: Duration = Duration::from_micros(200);
+
+/// How long a session may be left alone of which nothing is told: its timeouts are counted when it is driven.
+const ALL_DRIVEN: Duration = Duration::from_millis(200);
 
 /// How long it sleeps at most; nothing that matters waits for it.
 const LONGEST_SLEEP: Duration = Duration::from_millis(500);

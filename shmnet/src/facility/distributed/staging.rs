@@ -87,7 +87,8 @@ impl Staging {
         }
     }
 
-    /// Leaves a range of `arena`'s memory, of at most [`LONGEST`] bytes if it goes to all.
+    /// Leaves a range of `arena`'s memory, of at most [`LONGEST`] bytes if it goes to all. The progress thread finds it when it looks the
+    /// next time: [`wake`](Self::wake) makes it.
     pub(super) fn push(&self, range: Range, memory: &PeerSpan) {
         let count = (range.len / 8) as u32;
         let taken = if range.route == Route::All { count } else { 0 };
@@ -103,7 +104,6 @@ impl Staging {
         entry.route.store(range.route.to_word().into(), Ordering::Relaxed);
         // Pairs with the acquiring load in `peek`: the entry, its words, and for a ring the arena's memory are there.
         entry.ready.store(number.wrapping_add(1), Ordering::Release);
-        self.wake();
     }
 
     /// Makes the progress thread look, if it sleeps.
@@ -196,10 +196,11 @@ impl Staging {
         self.peek().is_none()
     }
 
-    /// Says that it is awake.
+    /// Says that it is awake, and silences the bell if it was rung. One that is being rung at this moment ends the next sleep at once.
     pub(super) fn get_up(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
-        self.bell.silence();
+        if !self.asleep.swap(false, Ordering::Relaxed) {
+            self.bell.silence();
+        }
     }
 
     /// What the progress thread sleeps on.
