@@ -10,6 +10,7 @@
 //! `ISTHMUS_GROUP_STEPS=n` only so many steps of it.
 
 mod coverage;
+mod crash;
 mod frame;
 mod oracle;
 mod world;
