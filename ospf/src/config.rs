@@ -4,11 +4,13 @@
 mod authentication;
 mod external;
 mod rules;
+mod spf_delay;
 
 pub use authentication::{Authentication, Key, Lifetime};
 pub(crate) use authentication::{expired_key, is_accepted, sending_key};
 pub use external::ExternalRoute;
 pub use rules::RouteRules;
+pub use spf_delay::SpfDelay;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -31,8 +33,8 @@ pub struct InstanceConfig {
     pub interfaces: BTreeMap<InterfaceId, InterfaceConfig>,
     /// The largest number of equal-cost next hops kept for a route (RFC 2328 section 16.8).
     pub maximum_paths: usize,
-    /// Time from the first change to the calculation of routes; zero calculates at once.
-    pub spf_delay: Duration,
+    /// How long the calculation of routes waits.
+    pub spf_delay: SpfDelay,
     /// Which rules that calculation goes by.
     pub route_rules: RouteRules,
     /// A stub router (RFC 6987): its links are advertised with MaxLinkMetric, so that no other router's traffic goes through it
@@ -48,7 +50,7 @@ impl Default for InstanceConfig {
             areas: BTreeMap::new(),
             interfaces: BTreeMap::new(),
             maximum_paths: 16,
-            spf_delay: Duration::ZERO,
+            spf_delay: SpfDelay::default(),
             route_rules: RouteRules::default(),
             stub_router: false,
         }

@@ -57,6 +57,7 @@
 //! | 8.1, 9.5.1 | hellos, flooding and delayed acknowledgments are multicast on point-to-multipoint networks | inside the cluster the network can; neighbors find each other |
 //! | 9.5 | a hello also leaves when a link comes up, when our role on a network changes, and in answer to who does not know us | Full within milliseconds |
 //! | 9.5 | an interface that leaves sends a hello that lists nobody | neighbors need not wait for RouterDeadInterval |
+//! | RFC 8405 | what changes at this router itself waits for INITIAL_SPF_DELAY alone | packets are lost until it is known |
 //! | 10.5 | another router id at the address of a neighbor replaces it on every type of network | a replaced router leaves no ghost |
 //! | 10.5 | no more neighbors on an interface than one hello can list | whoever claims to be many does not push out who is there |
 //! | 12.4 | the first router-LSA of an area waits for the first Full neighbor, at most 2 s | its second instance would be dropped within MinLSArrival |

@@ -124,7 +124,9 @@ fn alerts_of_ospf_fire_and_clear() {
         let exit = OneExit::build_with(lab, |config| {
             let mut config = managed(&protection, config);
             if config.id == 3 {
-                config.yaml.push_str("ospf: {spf-delay: 1500}\n");
+                config.yaml.push_str(
+                    "ospf: {ietf-spf-delay: {initial-delay: 1500, short-delay: 1500, long-delay: 1500}}\n",
+                );
             }
             config
         });
@@ -233,7 +235,7 @@ fn alerts_of_the_data_plane_fire_and_clear() {
 
 /// A change that is taken back, since nobody confirms it. That it was is told for an hour: a minute here.
 fn unconfirmed_change(node: &Node, alerts: &mut Alerts) {
-    let body = serde_json::json!({ "spf-delay": 10 });
+    let body = serde_json::json!({ "ietf-spf-delay": { "initial-delay": 10 } });
     let path = "/api/v1/ospf?confirm=25";
     let answer = http::request(node.socket(), "PATCH", path, Some(&body)).expect("the node answers");
     assert_eq!(answer.status, 200, "{}", answer.body);

@@ -74,7 +74,7 @@ fn a_key_is_changed_on_both_sides_under_load_and_nobody_notices() {
             let metric = metric_at(&frr.router)?;
             if metric == 77 { Ok(()) } else { Err(metric.to_string()) }
         });
-        patch(&n1, "/ospf", &json!({ "maximum-paths": 4, "spf-delay": 10 }));
+        patch(&n1, "/ospf", &json!({ "maximum-paths": 4, "ietf-spf-delay": { "initial-delay": 10 } }));
         patch(&n1, "/ospf/areas/0.0.0.1", &json!({ "ranges": [{ "prefix": "10.77.128.0/17" }] }));
 
         // Both keys are taken; the new one signs on both sides; the old one goes. The mask stands for the old key.

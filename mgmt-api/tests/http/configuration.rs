@@ -290,7 +290,7 @@ async fn of_two_changes_from_one_reading_the_second_is_refused() {
     let first = ask(&app, "PATCH", "/api/v1/ospf", &condition, Some(json!({ "maximum-paths": 4 }))).await;
     assert_eq!(first.status, StatusCode::OK);
     for (method, path, body) in [
-        ("PATCH", "/api/v1/ospf", json!({ "spf-delay": 1 })),
+        ("PATCH", "/api/v1/ospf", json!({ "maximum-paths": 1 })),
         ("PUT", "/api/v1/config", json!({ "hostname": "other" })),
         ("DELETE", "/api/v1/interfaces/eth1", Value::Null),
     ] {

@@ -355,7 +355,12 @@ impl Backend for FakeNode {
                 neighbor_count: 2,
                 adjacency_count: 1,
                 paths: 16,
-                spf: SpfView { spf_runs_count: 3, last_run: Some(Instant(5)), next_run: None },
+                spf: SpfView {
+                    spf_runs_count: 3,
+                    last_run: Some(Instant(5)),
+                    next_run: None,
+                    ..SpfView::default()
+                },
                 statistics: InstanceStatisticsView {
                     rx_new_lsas_count: 6,
                     rx_new_lsas: [("ospfv2-router-lsa".to_owned(), 6)].into(),

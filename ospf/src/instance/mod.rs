@@ -4,6 +4,7 @@
 //! that should say something else are originated, routes are calculated once for all changes of the call,
 //! summaries follow the routes, and what is to be flooded leaves in as few packets as possible.
 
+mod back_off;
 mod config;
 mod outputs;
 mod packet;
@@ -38,6 +39,7 @@ use crate::wire::LsaKey;
 use outputs::Outputs;
 use random::Random;
 
+pub(crate) use back_off::BackOff;
 pub(crate) use routing::{InstanceStatistics, SpfRequest};
 
 /// One OSPFv2 instance: a function of what its entry points are given.
@@ -60,6 +62,8 @@ pub struct Instance {
     pub(crate) pending: Pending,
     /// A calculation of routes that is due at the end of the call, or when its timer fires.
     pub(crate) spf_request: Option<SpfRequest>,
+    /// How long requests wait.
+    pub(crate) back_off: BackOff,
     /// Routers that the caller has declared dead and that have not been heard since.
     pub(crate) dead: BTreeSet<RouterId>,
     pub(crate) routes: RouteTable,
@@ -116,6 +120,7 @@ impl Instance {
             outputs,
             pending: Pending::default(),
             spf_request: None,
+            back_off: BackOff::default(),
             dead: BTreeSet::new(),
             routes: RouteTable::default(),
             trees: None,

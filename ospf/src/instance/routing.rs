@@ -47,6 +47,8 @@ pub(crate) struct SpfRequest {
     at: Instant,
     /// By which advertisement's change, if by one.
     trigger: Option<(Scope, LsaKey)>,
+    /// How long it waits.
+    delay: Duration,
     /// Whether something here has changed: an adjacency, an interface, the configuration.
     urgent: bool,
     /// What is to be calculated, unless it is everything.
@@ -70,7 +72,7 @@ impl Instance {
         self.spf_log.last().map(|run| run.schedule_timestamp)
     }
 
-    /// Asks for a calculation of all routes: at the end of this call, or after the configured delay. The `trigger` is the
+    /// Asks for a calculation of all routes: at the end of this call, or after the delay that the back-off has. The `trigger` is the
     /// advertisement that has changed, if it was one.
     pub(crate) fn request_spf(&mut self, now: Instant, trigger: Option<(Scope, LsaKey)>) {
         self.request(now, trigger, None);
@@ -87,10 +89,17 @@ impl Instance {
     }
 
     fn request(&mut self, now: Instant, trigger: Option<(Scope, LsaKey)>, affected: Option<Affected>) {
-        let nothing = || SpfRequest { at: now, trigger, urgent: false, affected: Some(Affected::default()) };
+        let delay = self.back_off.event(now, &self.config.spf_delay);
+        let nothing =
+            || SpfRequest { at: now, trigger, delay, urgent: false, affected: Some(Affected::default()) };
         let request = self.spf_request.get_or_insert_with(nothing);
         request.trigger = request.trigger.or(trigger);
         request.urgent |= trigger.is_none();
+        if request.urgent {
+            // Packets are lost until what changes here is known: it does not wait for the rest of the network (a deviation from
+            // RFC 8405, which knows one kind of event).
+            request.delay = request.delay.min(self.config.spf_delay.initial);
+        }
         request.affected = match (request.affected.take(), affected) {
             (Some(mut before), Some(more)) => {
                 before.merge(more);
@@ -137,7 +146,7 @@ impl Instance {
     /// When routes are to be calculated, if that was asked for.
     pub(super) fn spf_due_at(&self, now: Instant) -> Option<Instant> {
         let request = self.spf_request.as_ref()?;
-        let delayed = request.at + self.config.spf_delay;
+        let delayed = request.at + request.delay;
         let paced = match self.spf_log.last() {
             Some(last) if !request.urgent && self.is_any_neighbor_exchanging() => {
                 last.start_timestamp + PACE_DURING_EXCHANGE

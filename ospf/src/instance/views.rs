@@ -35,6 +35,7 @@ impl Instance {
                 spf_runs_count: self.statistics.spf_runs,
                 last_run: self.spf_log.last().map(|run| run.start_timestamp),
                 next_run: self.timers.at(TimerId::Spf),
+                current_state: self.back_off.state(now),
             },
             statistics: InstanceStatisticsView {
                 originate_new_lsa_count: self.statistics.originated_lsas,

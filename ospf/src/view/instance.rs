@@ -50,6 +50,22 @@ pub struct SpfView {
     pub last_run: Option<Instant>,
     /// When the next one is due, in microseconds of the engine's time; absent if none is.
     pub next_run: Option<Instant>,
+    /// State of the back-off (`ietf-spf-delay/current-state`).
+    pub current_state: SpfDelayState,
+}
+
+/// State of the SPF back-off algorithm (RFC 8405 section 5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum SpfDelayState {
+    /// No change for a while.
+    #[default]
+    Quiet,
+    /// Changes that may belong to one failure.
+    ShortWait,
+    /// Changes do not end.
+    LongWait,
 }
 
 /// Counters of the instance.

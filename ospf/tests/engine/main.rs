@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod authentication;
+mod back_off;
 mod bench;
 mod broadcast;
 mod exchange;

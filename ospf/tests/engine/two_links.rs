@@ -316,7 +316,7 @@ fn a_change_restarts_no_adjacency_that_it_does_not_touch() {
         ("summaries", |config| area(config).area_type = AreaType::Stub { default_cost: 5, summary: false }),
         ("intervals of advertisements", |config| area(config).min_ls_arrival = Some(Duration::ZERO)),
         ("paths", |config| config.maximum_paths = 1),
-        ("delay of the calculation", |config| config.spf_delay = Duration::from_millis(50)),
+        ("delay of the calculation", |config| config.spf_delay.initial = Duration::from_millis(50)),
     ];
     let of_one: &[(&str, Change)] = &[
         ("type of the area", |config| area(config).area_type = AreaType::Normal),

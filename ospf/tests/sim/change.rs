@@ -158,7 +158,7 @@ fn a_partition_heals_and_changes_on_both_sides_arrive() {
 #[test]
 fn a_delayed_calculation_collects_changes() {
     let (mut network, a, b) = pair(6);
-    network.nodes[b].config.spf_delay = Duration::from_millis(50);
+    network.nodes[b].config.spf_delay.initial = Duration::from_millis(50);
     network.start_all();
     network.converge(seconds(10));
     network.run_for(seconds(10));

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use isthmus_mgmt_api::access::Token;
-use isthmus_ospf::config::{AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, RouteRules};
+use isthmus_ospf::config::{
+    AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, RouteRules, SpfDelay,
+};
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_shmnet::{BackOff, CoherenceMode, Region, Timing};
 
@@ -227,8 +229,8 @@ pub struct OspfConfig {
     pub areas: Vec<AreaSettings>,
     /// Equal-cost next hops kept.
     pub maximum_paths: usize,
-    /// Time from the first change to the calculation of routes.
-    pub spf_delay: Duration,
+    /// How long the calculation of routes waits.
+    pub spf_delay: SpfDelay,
     /// Which rules the calculation of routes goes by.
     pub route_rules: RouteRules,
     /// When other routers' traffic shall go around this one.

@@ -363,9 +363,9 @@ pub struct RawOspf {
     /// Equal-cost next hops kept for a route.
     #[schemars(range(min = 1, max = 64))]
     pub maximum_paths: i64,
-    /// Milliseconds from the first change to the calculation of routes; 0 calculates at once.
-    #[schemars(range(min = 0, max = 60000))]
-    pub spf_delay: i64,
+    /// How long the calculation of routes waits after a change (RFC 8405). What changes at this router itself waits for
+    /// `initial-delay` alone.
+    pub ietf_spf_delay: RawSpfDelay,
     /// Compares of the ways to the outside only the costs, and not whether they stay inside an area (RFC 2328 section
     /// 16.4.1). The same on all routers.
     pub rfc1583_compatibility: bool,
@@ -381,6 +381,27 @@ pub struct RawOspf {
     pub default_information_originate: Option<RawDefaultInformation>,
     /// Areas with what is set for them. Areas of which nothing is set need not be listed.
     pub areas: Vec<RawArea>,
+}
+
+/// How long the calculation of routes waits after a change, in milliseconds (RFC 8405).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawSpfDelay {
+    /// After the first change in a quiet network; 0 calculates at once.
+    #[schemars(range(min = 0, max = 60000))]
+    pub initial_delay: i64,
+    /// After a change that follows within `time-to-learn`.
+    #[schemars(range(min = 0, max = 60000))]
+    pub short_delay: i64,
+    /// After a change that comes later, while the network is not quiet.
+    #[schemars(range(min = 0, max = 60000))]
+    pub long_delay: i64,
+    /// For so long after the first change others may belong to the same failure.
+    #[schemars(range(min = 0, max = 60000))]
+    pub time_to_learn: i64,
+    /// After so long without a change the network is quiet.
+    #[schemars(range(min = 0, max = 60000))]
+    pub hold_down: i64,
 }
 
 /// When a router advertises its links with the largest metric, so that other routers' traffic goes around it where it can;
@@ -528,12 +549,18 @@ impl Default for RawFabric {
     }
 }
 
+impl Default for RawSpfDelay {
+    fn default() -> Self {
+        Self { initial_delay: 0, short_delay: 10, long_delay: 200, time_to_learn: 500, hold_down: 10_000 }
+    }
+}
+
 impl Default for RawOspf {
     fn default() -> Self {
         Self {
             router_id: None,
             maximum_paths: 16,
-            spf_delay: 0,
+            ietf_spf_delay: RawSpfDelay::default(),
             rfc1583_compatibility: false,
             provider_edge: false,
             stub_router: RawStubRouter::default(),

@@ -147,7 +147,7 @@ fn a_minimal_file_gets_every_default() {
     assert_eq!(warnings, []);
     assert_eq!(config.hostname, "host");
     assert_eq!(config.ospf.router_id.0, Ipv4Addr::new(10, 77, 0, 1));
-    assert_eq!((config.ospf.maximum_paths, config.ospf.spf_delay), (16, Duration::ZERO));
+    assert_eq!((config.ospf.maximum_paths, config.ospf.spf_delay.initial), (16, Duration::ZERO));
     assert_eq!(config.management.unix_socket, Some(PathBuf::from("/run/isthmus/node-1.sock")));
     assert_eq!((config.management.listen, config.management.in_band_port), (None, None));
     assert_eq!(config.static_routes, []);
@@ -244,7 +244,7 @@ fabric:
 ospf:
   router-id: 9.9.9.9
   maximum-paths: 1
-  spf-delay: 50
+  ietf-spf-delay: {initial-delay: 50, short-delay: 60, long-delay: 70, time-to-learn: 80, hold-down: 90}
   areas:
     - area-id: 0.0.0.9
       area-type: stub-area
@@ -263,7 +263,11 @@ static-routes:
     assert_eq!(fabric.gsm.ospf.cost, 11, "one more than the local network's");
     assert_eq!(fabric.lsm.ospf.retransmit_interval, Duration::from_secs(2));
     assert_eq!(config.ospf.router_id.to_string(), "9.9.9.9");
-    assert_eq!(config.ospf.spf_delay, Duration::from_millis(50));
+    let delay = config.ospf.spf_delay;
+    assert_eq!(
+        [delay.initial, delay.short, delay.long, delay.time_to_learn, delay.hold_down],
+        [50, 60, 70, 80, 90].map(Duration::from_millis)
+    );
     assert_eq!(config.interfaces[1].ospf, None);
     assert_eq!(config.interfaces[0].driver, Driver::Socket { path: PathBuf::from("/run/up0.sock") });
     assert_eq!(config.management.unix_socket, None);
@@ -461,7 +465,12 @@ fn values() -> Vec<Bad> {
         after("    ospf: {transmit-delay: 0}", Code::OutOfRange, 6, "interfaces[0].ospf.transmit-delay"),
         after("    ospf: {priority: 256}", Code::OutOfRange, 6, "interfaces[0].ospf.priority"),
         after("ospf: {maximum-paths: 0}", Code::OutOfRange, 6, "ospf.maximum-paths"),
-        after("ospf: {spf-delay: 60001}", Code::OutOfRange, 6, "ospf.spf-delay"),
+        after(
+            "ospf: {ietf-spf-delay: {long-delay: 60001}}",
+            Code::OutOfRange,
+            6,
+            "ospf.ietf-spf-delay.long-delay",
+        ),
         after("management: {in-band-port: 0}", Code::OutOfRange, 6, "management.in-band-port"),
         whole(
             "node-id: 1\nsegment: {inherited: {name: d, arenas: {1: 2}}}\n",
@@ -709,7 +718,7 @@ fn what_is_wrong_is_named_with_its_line() {
 #[test]
 fn all_findings_are_reported_at_once_in_the_order_of_the_lines() {
     let findings = bad(
-        "node-id: 300\nsegment: here\ninterfaces:\n  - {name: a, address: x, ospf: {cost: 0}}\nospf: {spf-delay: -1}\n",
+        "node-id: 300\nsegment: here\ninterfaces:\n  - {name: a, address: x, ospf: {cost: 0}}\nospf: {ietf-spf-delay: {hold-down: -1}}\n",
     );
     let lines: Vec<_> = findings.iter().filter_map(|finding| finding.line).collect();
     assert_eq!(lines, [1, 2, 4, 4, 5]);
@@ -899,7 +908,7 @@ proptest! {
         key in prop::sample::select(vec![
             "node-id", "fabric.max-nodes", "fabric.weight", "fabric.lsm.mtu", "fabric.lsm.ospf.cost",
             "fabric.lsm.ring-slots", "fabric.gsm.buffer-size",
-            "fabric.gsm.ospf.cost", "fabric.lsm.ospf.dead-interval", "ospf.spf-delay", "management.in-band-port",
+            "fabric.gsm.ospf.cost", "fabric.lsm.ospf.dead-interval", "ospf.ietf-spf-delay.short-delay", "management.in-band-port",
         ]),
         value in any::<i64>(),
     ) {

@@ -18,13 +18,13 @@ mod routes;
 mod segment;
 mod values;
 
-use isthmus_ospf::config::RouteRules;
+use isthmus_ospf::config::{RouteRules, SpfDelay};
 use isthmus_ospf::types::RouterId;
 use isthmus_shmnet::Region;
 
 use super::environment::Environment;
 use super::model::{Config, FabricConfig, NicConfig, OspfConfig, SegmentConfig, StubRouter};
-use super::raw::{RawConfig, RawStubRouter};
+use super::raw::{RawConfig, RawSpfDelay, RawStubRouter};
 use super::{Code, Diagnostic};
 use findings::Findings;
 pub(super) use room::room;
@@ -56,7 +56,7 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
     let area_settings = areas::settings(raw, fabric.as_ref(), &interfaces, findings);
     let router_id = router_id(raw, fabric.as_ref(), &interfaces, findings);
     let maximum_paths = findings.number("ospf.maximum-paths", raw.ospf.maximum_paths, 1..=64, "");
-    let spf_delay = findings.milliseconds("ospf.spf-delay", raw.ospf.spf_delay, 0..=60_000);
+    let spf_delay = spf_delay(&raw.ospf.ietf_spf_delay, findings);
     let stub_router = stub_router(&raw.ospf.stub_router, findings);
     let redistribute = redistribution::redistribute(&raw.ospf.redistribute, findings);
     let default_information =
@@ -114,6 +114,23 @@ fn hostname(raw: &RawConfig, environment: &Environment, findings: &mut Findings)
         return None;
     }
     Some(name.clone())
+}
+
+fn spf_delay(raw: &RawSpfDelay, findings: &mut Findings) -> Option<SpfDelay> {
+    let mut delay =
+        |key: &str, value| findings.milliseconds(format!("ospf.ietf-spf-delay.{key}"), value, 0..=60_000);
+    let initial = delay("initial-delay", raw.initial_delay);
+    let short = delay("short-delay", raw.short_delay);
+    let long = delay("long-delay", raw.long_delay);
+    let time_to_learn = delay("time-to-learn", raw.time_to_learn);
+    let hold_down = delay("hold-down", raw.hold_down);
+    Some(SpfDelay {
+        initial: initial?,
+        short: short?,
+        long: long?,
+        time_to_learn: time_to_learn?,
+        hold_down: hold_down?,
+    })
 }
 
 fn stub_router(raw: &RawStubRouter, findings: &mut Findings) -> Option<StubRouter> {

@@ -55,7 +55,7 @@ fn the_fabrics_networks_are_multipoint_in_the_clusters_area_and_a_nic_a_link_in_
         ]
     );
     assert_eq!(plan.router_id.to_string(), "10.77.0.1");
-    assert_eq!((plan.maximum_paths, plan.spf_delay), (16, Duration::ZERO));
+    assert_eq!((plan.maximum_paths, plan.spf_delay.initial), (16, Duration::ZERO));
     assert!(plan.interfaces.values().all(|i| !i.unnumbered && i.unicast_to.is_none()));
 }
 
