@@ -62,7 +62,10 @@ pub fn desired_summaries(
         .collect();
     let into = |area: AreaId| {
         let mut summaries = Summaries::new();
-        add_ranges(&active, area, &mut summaries);
+        let transit = table.transit_areas.contains(&area);
+        // Section 12.4.3: what the backbone has is announced one by one into an area that virtual links lead through.
+        let ranges = active.iter().filter(|(of, _)| !(transit && of.is_backbone()));
+        add_ranges(ranges, area, &mut summaries);
         add_networks(config, area, table, &mut summaries);
         add_boundary_routers(config, area, table, &mut summaries);
         fit_into(config.area_type(area), &mut summaries);
@@ -131,8 +134,12 @@ fn range_of(ranges: &[AreaRange], network: Ipv4Net) -> Option<&AreaRange> {
         .max_by_key(|range| range.prefix.prefix_len())
 }
 
-fn add_ranges(active: &[(AreaId, ActiveRange<'_>)], into: AreaId, summaries: &mut Summaries) {
-    for (_, active) in active.iter().filter(|(area, active)| *area != into && active.range.advertise) {
+fn add_ranges<'a>(
+    active: impl Iterator<Item = &'a (AreaId, ActiveRange<'a>)>,
+    into: AreaId,
+    summaries: &mut Summaries,
+) {
+    for (_, active) in active.filter(|(area, active)| *area != into && active.range.advertise) {
         add(summaries, SummaryTarget::Network(active.range.prefix.trunc()), active.cost);
     }
 }
@@ -144,7 +151,8 @@ fn add_networks(config: &InstanceConfig, into: AreaId, table: &RouteTable, summa
             // Only networks inside an area are condensed; a hidden range hides them.
             PathType::IntraArea => {
                 let ranges = config.areas.get(&area).map_or(&[][..], |area| &area.ranges);
-                range_of(ranges, *prefix).is_none()
+                let through = area.is_backbone() && table.transit_areas.contains(&into);
+                through || range_of(ranges, *prefix).is_none()
             }
             // Everything between areas goes over the backbone, and never back into it.
             PathType::InterArea => area.is_backbone() && !into.is_backbone(),

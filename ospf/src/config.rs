@@ -134,6 +134,26 @@ pub enum InterfaceType {
     PointToMultipoint,
     /// Many routers that hear each other; a designated router speaks for the network (section 9.4).
     Broadcast,
+    /// No network of its own: another area border router, with which the backbone is joined through an area
+    /// (section 15). Address, MTU check, cost and TTL security of the interface do not count, and the interface comes up and
+    /// goes down with the path to the other router. Its area is the backbone.
+    #[serde(rename_all = "kebab-case")]
+    VirtualLink {
+        /// Through which area.
+        transit_area: AreaId,
+        /// To whom.
+        router_id: RouterId,
+    },
+}
+
+impl InterfaceType {
+    /// The area that a virtual link leads through, and the router that it leads to.
+    pub fn virtual_link(self) -> Option<(AreaId, RouterId)> {
+        match self {
+            Self::VirtualLink { transit_area, router_id } => Some((transit_area, router_id)),
+            Self::PointToPoint | Self::PointToMultipoint | Self::Broadcast => None,
+        }
+    }
 }
 
 /// An interface (RFC 2328 appendix C.3).

@@ -25,13 +25,13 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Transmit {
-    /// Where it leaves.
+    /// Where it leaves. On a virtual link it is routed like any other datagram.
     pub interface: InterfaceId,
     /// The interface's own address.
     pub source: Ipv4Addr,
     /// AllSPFRouters or a neighbor.
     pub destination: Ipv4Addr,
-    /// Time to live: 1, or 255 with TTL security (RFC 5082 section 3).
+    /// Time to live: 1, or 255 with TTL security (RFC 5082 section 3) and on virtual links.
     pub ttl: u8,
     /// The payload of the IP datagram.
     #[serde(serialize_with = "crate::record::text::hex::serialize")]

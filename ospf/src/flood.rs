@@ -287,7 +287,9 @@ impl Instance {
     /// Whether advertisements of a scope leave through an interface.
     pub(crate) fn is_flooded_through(&self, scope: Scope, interface: &Interface) -> bool {
         let area = interface.config.area;
-        scope.reaches(area, self.config.area_type(area))
+        // Section 13.3: AS-external advertisements reach the other end through the transit area.
+        let over_virtual = scope == Scope::As && interface.is_virtual();
+        scope.reaches(area, self.config.area_type(area)) && !over_virtual
     }
 
     /// Section 13.3 step 1: puts the advertisement on the retransmission lists of an interface's neighbors that

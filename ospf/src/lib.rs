@@ -42,13 +42,13 @@
 //! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks, broadcast networks with a
 //! designated router and its backup; database exchange, flooding, aging, refresh, the wrap of sequence numbers; router-,
 //! network-, summary- and AS-external-LSAs; routes inside and between areas and to the
-//! outside, equal-cost paths; stub and totally stubby areas; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
+//! outside, equal-cost paths; virtual links; stub and totally stubby areas; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
 //! reconfiguration under Full adjacencies; null, simple password, MD5 and HMAC-SHA authentication
 //! (RFC 5709) with keys that have lifetimes, extended sequence numbers (RFC 7474); TTL security (RFC 5082).
 //!
 //! # Omitted as yet
 //!
-//! NBMA networks, not-so-stubby areas, virtual links, opaque LSAs, graceful restart.
+//! NBMA networks, not-so-stubby areas, opaque LSAs, graceful restart.
 //!
 //! # Deviations from RFC 2328
 //!

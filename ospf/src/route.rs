@@ -1,7 +1,7 @@
 //! The routing table of RFC 2328 section 11: what the route calculation yields, and how one result
 //! differs from the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -101,6 +101,8 @@ pub struct RouteTable {
     pub networks: BTreeMap<Ipv4Net, Route>,
     /// Routes to border routers: an entry for each area that they are reached through.
     pub routers: BTreeMap<AreaId, BTreeMap<RouterId, RouterRoute>>,
+    /// Areas with TransitCapability (section 16.1): virtual links lead through them.
+    pub transit_areas: BTreeSet<AreaId>,
 }
 
 /// What to do to the previous table to make it the present one.

@@ -37,4 +37,5 @@ mod settings;
 mod stub;
 mod stub_router;
 mod ttl;
+mod virtual_links;
 mod what_if;

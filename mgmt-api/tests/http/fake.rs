@@ -113,6 +113,8 @@ fn ospf_interface(name: &str, area_id: AreaId) -> InterfaceView {
         interface_id: InterfaceId(1),
         area_id,
         interface_type: InterfaceTypeView::PointToMultipoint,
+        transit_area_id: None,
+        virtual_router_id: None,
         state: InterfaceState::PointToPoint,
         address: "10.71.0.1/24".parse().unwrap(),
         unnumbered: false,

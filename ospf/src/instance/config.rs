@@ -10,7 +10,7 @@
 //! | rules of the calculation of routes | routes |
 //! | ranges, default cost and summaries of a stub area | summaries |
 //! | MTU or its check | exchanges that are not Full yet start again |
-//! | area, type of network, passive, address of an interface that is not point-to-point | the interface goes down and up |
+//! | area, type of network, ends of a virtual link, passive, address of an interface that is not point-to-point | the interface goes down and up |
 //! | type of an area | the interfaces of that area go down and up |
 //! | router id | everything starts again |
 
@@ -164,6 +164,11 @@ impl Instance {
         interface.replay.keep(&old.authentication, &new.authentication);
         interface.config = new;
         interface.mismatches.clear();
+        if restarts && (old.interface_type.virtual_link().is_some() || interface.is_virtual()) {
+            // The next calculation of routes finds its path.
+            interface.virtual_ends = None;
+            interface.link_up = false;
+        }
         let link_up = interface.link_up;
         if restarts && link_up {
             return self.interface_up(now, id);
@@ -192,7 +197,8 @@ impl Instance {
     }
 
     fn link_comes_back(&mut self, now: Instant, id: InterfaceId) {
-        if let Some(interface) = self.interfaces.get_mut(&id) {
+        // A virtual link comes with its path.
+        if let Some(interface) = self.interfaces.get_mut(&id).filter(|interface| !interface.is_virtual()) {
             interface.link_up = true;
             self.interface_up(now, id);
         }

@@ -13,6 +13,7 @@ mod routing;
 mod routing_views;
 mod shutdown;
 mod views;
+mod virtual_links;
 mod what_if;
 
 use std::borrow::Cow;
@@ -148,9 +149,11 @@ impl Instance {
         self.sequence.set_boot_count(boots);
     }
 
-    /// Whether a datagram with this time to live may be given to [`Instance::handle_packet`] (RFC 5082 section 3). One that may
+    /// Whether a datagram with this time to live and payload may be given to [`Instance::handle_packet`] (RFC 5082 section 3). One that may
     /// not is counted. No entry point: it changes nothing but the counter.
-    pub fn accepts_ttl(&mut self, interface: InterfaceId, ttl: u8) -> bool {
+    pub fn accepts_ttl(&mut self, interface: InterfaceId, ttl: u8, payload: &[u8]) -> bool {
+        // What takes a virtual link comes from afar, whatever its last hop was.
+        let interface = self.virtual_link_at(interface, payload).unwrap_or(interface);
         let hops = self.interfaces.get(&interface).and_then(|interface| interface.config.ttl_security);
         let least = hops.map_or(0, |hops| u8::MAX - hops.saturating_sub(1));
         if ttl < least {
@@ -193,7 +196,8 @@ impl Instance {
         if !self.begin(now, &Input::Link { interface, up }) {
             return;
         }
-        if let Some(state) = self.interfaces.get_mut(&interface) {
+        // Virtual links come up and go down with their paths.
+        if let Some(state) = self.interfaces.get_mut(&interface).filter(|state| !state.is_virtual()) {
             state.link_up = up;
             if up {
                 self.interface_up(now, interface);

@@ -22,6 +22,8 @@ impl Instance {
         destination: Ipv4Addr,
         payload: &[u8],
     ) {
+        // Section 8.2: a packet of the backbone that comes in through a virtual link's transit area.
+        let id = self.virtual_link_at(id, payload).unwrap_or(id);
         let Err(refusal) = self.try_receive(now, id, source, destination, payload) else { return };
         self.refuse(id, refusal);
         if matches!(refusal, Refusal::Malformed(_)) {
@@ -57,7 +59,11 @@ impl Instance {
         payload: &[u8],
     ) -> Result<(), Refusal> {
         let Some(interface) = self.interfaces.get(&id) else { return Err(Refusal::InterfaceDown) };
-        check_addresses(interface, source, destination)?;
+        match interface.config.interface_type.virtual_link() {
+            Some(_) if !interface.is_up() => return Err(Refusal::InterfaceDown),
+            Some((transit_area, _)) => self.check_virtual_addresses(transit_area, source, destination)?,
+            None => check_addresses(interface, source, destination)?,
+        }
         let frame = Frame::decode(payload).map_err(Refusal::Malformed)?;
         check_header(interface, self.config.router_id, &frame.header)?;
         let router = frame.header.router_id;

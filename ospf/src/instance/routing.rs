@@ -168,6 +168,7 @@ impl Instance {
         if !changes.is_empty() {
             self.outputs.push_back(Output::Routes(changes));
         }
+        self.follow_virtual_links(now);
         self.originate_summaries(now);
     }
 
@@ -235,6 +236,7 @@ impl Instance {
             maximum_paths: self.config.maximum_paths,
             rules: self.config.route_rules,
             areas: areas.collect(),
+            virtual_links: Vec::new(),
             externals: externals.into_iter().flatten().collect(),
         }
     }
@@ -261,6 +263,7 @@ impl Instance {
             maximum_paths: self.config.maximum_paths,
             rules: self.config.route_rules,
             areas: self.attached_areas().into_iter().map(|area| self.area_input(now, area)).collect(),
+            virtual_links: self.full_virtual_links().collect(),
             externals: match self.takes_externals() {
                 true => live(now, &self.as_scope.lsdb),
                 false => Vec::new(),
@@ -348,11 +351,13 @@ fn adjacencies(
     interface: &Interface,
     dead: &BTreeSet<RouterId>,
 ) -> impl Iterator<Item = Adjacency> {
-    // On a broadcast network the way to a neighbor is the way through the network.
-    let full = interface.full_neighbors().filter(|_| !interface.is_broadcast());
+    // On a broadcast network the way to a neighbor is the way through the network, on a virtual link that through its
+    // transit area.
+    let full = interface.full_neighbors().filter(|_| !interface.is_broadcast() && !interface.is_virtual());
     full.filter(|neighbor| !dead.contains(&neighbor.router_id)).map(move |neighbor| Adjacency {
         interface: id,
         neighbor: neighbor.router_id,
+        via: neighbor.router_id,
         address: interface.next_hop_of(neighbor),
         cost: interface.config.cost,
     })

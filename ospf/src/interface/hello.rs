@@ -29,8 +29,12 @@ impl Instance {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let config = &interface.config;
         let hello = Hello {
-            // Section 9.5: unnumbered point-to-point links send a mask of zero.
-            network_mask: if config.unnumbered { Ipv4Addr::UNSPECIFIED } else { config.address.netmask() },
+            // Section 9.5: unnumbered point-to-point links and virtual links send a mask of zero.
+            network_mask: if config.unnumbered || interface.is_virtual() {
+                Ipv4Addr::UNSPECIFIED
+            } else {
+                config.address.netmask()
+            },
             hello_interval: u16::try_from(whole_seconds(config.hello_interval)).unwrap_or(u16::MAX),
             options: options_of(self.config.area_type(config.area)),
             priority: config.priority,

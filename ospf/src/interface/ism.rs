@@ -23,7 +23,9 @@ impl Instance {
         let area = interface.config.area;
         let eligible = interface.config.priority > 0 && !interface.config.passive;
         let state = match interface.config.interface_type {
-            InterfaceType::PointToPoint | InterfaceType::PointToMultipoint => InterfaceState::PointToPoint,
+            InterfaceType::PointToPoint
+            | InterfaceType::PointToMultipoint
+            | InterfaceType::VirtualLink { .. } => InterfaceState::PointToPoint,
             InterfaceType::Broadcast if eligible => InterfaceState::Waiting,
             InterfaceType::Broadcast => InterfaceState::DrOther,
         };

@@ -8,11 +8,13 @@ mod ism;
 mod replay;
 mod statistics;
 mod transmit;
+mod virtual_link;
 
 pub(crate) use authentication::{Proof, SequenceClock};
 pub(crate) use replay::ReplayWindows;
 pub(crate) use statistics::InterfaceStatistics;
 pub(crate) use transmit::Destination;
+pub(crate) use virtual_link::VirtualEnds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -49,6 +51,8 @@ pub(crate) struct Interface {
     pub(crate) mismatches: Mismatches,
     /// When the state changed last.
     pub(crate) changed: Instant,
+    /// Of a virtual link: from where to where its packets go, while there is a path.
+    pub(crate) virtual_ends: Option<VirtualEnds>,
 }
 
 impl Interface {
@@ -67,6 +71,7 @@ impl Interface {
             expired_key: None,
             mismatches: Mismatches::default(),
             changed: now,
+            virtual_ends: None,
         }
     }
 
@@ -79,14 +84,25 @@ impl Interface {
         self.is_up() && !self.config.passive
     }
 
+    /// Its address; that of a virtual link is where the path to its other end begins (section 16.1).
     pub(crate) fn address(&self) -> Ipv4Addr {
-        self.config.address.addr()
+        self.virtual_ends.map_or(self.config.address.addr(), |ends| ends.source)
+    }
+
+    /// The output cost: of a virtual link that of its path (section 15).
+    pub(crate) fn cost(&self) -> u16 {
+        self.virtual_ends.map_or(self.config.cost, |ends| ends.cost)
+    }
+
+    /// Whether it is a virtual link.
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.config.interface_type.virtual_link().is_some()
     }
 
     /// Whether more than two routers can be on the network, so that a neighbor is who has its address.
     pub(crate) fn is_shared(&self) -> bool {
         match self.config.interface_type {
-            InterfaceType::PointToPoint => false,
+            InterfaceType::PointToPoint | InterfaceType::VirtualLink { .. } => false,
             InterfaceType::PointToMultipoint | InterfaceType::Broadcast => true,
         }
     }

@@ -23,6 +23,8 @@ pub(crate) enum Destination {
     Neighbor(RouterId),
 }
 
+/// What every network carries in one piece, or every host puts together (section A.1).
+const VIRTUAL_LINK_MTU: u16 = 576;
 /// Length of an IP header without options.
 const IP_HEADER_LEN: usize = 20;
 /// Length of a neighbor in a hello.
@@ -32,7 +34,14 @@ impl Interface {
     /// What fits into a packet after the common header and before what authentication adds.
     fn body_capacity(&self) -> usize {
         let around = IP_HEADER_LEN + HEADER_LEN + self.trailer_len();
-        usize::from(self.config.mtu).saturating_sub(around)
+        // Section A.1: nobody has discovered the MTU of the path that a virtual link takes.
+        let mtu = if self.is_virtual() { VIRTUAL_LINK_MTU } else { self.config.mtu };
+        usize::from(mtu).saturating_sub(around)
+    }
+
+    /// Section A.1: 1, but not on virtual links, whose packets are routed. RFC 5082 section 3: 255.
+    fn time_to_live(&self) -> u8 {
+        if self.is_virtual() || self.config.ttl_security.is_some() { u8::MAX } else { 1 }
     }
 
     /// Neighbors that fit into a hello.
@@ -64,9 +73,10 @@ impl Interface {
     /// neighbor goes to its address, and what is flooded goes to the designated routers, unless one of these sends it
     /// (sections 13.3 step 5, 13.5). On a point-to-multipoint network what is for one neighbor goes to its address; hellos and flooding are multicast (a deviation:
     /// the network inside the cluster can, and neighbors then find each other). The neighbor of a multi-area
-    /// adjacency shares its network with others, so everything goes to its address (RFC 5185 section 2.2).
+    /// adjacency shares its network with others, so everything goes to its address (RFC 5185 section 2.2), and so does what
+    /// takes a virtual link.
     fn destination(&self, destination: Destination) -> Ipv4Addr {
-        if let Some(address) = self.config.unicast_to {
+        if let Some(address) = self.virtual_ends.map(|ends| ends.destination).or(self.config.unicast_to) {
             return address;
         }
         match destination {
@@ -93,7 +103,7 @@ impl Instance {
             interface: id,
             source: interface.address(),
             destination: interface.destination(destination),
-            ttl: if interface.config.ttl_security.is_some() { u8::MAX } else { 1 },
+            ttl: interface.time_to_live(),
             payload: packet.encode_sealed(&seal),
         }));
         if let Some(boot_count) = boots {

@@ -3,7 +3,7 @@
 use crate::Instance;
 use crate::area::options_of;
 use crate::error::Refusal;
-use crate::interface::Destination;
+use crate::interface::{Destination, Interface};
 use crate::lsdb::Scope;
 use crate::neighbor::{DdFingerprint, Event, NeighborKey};
 use crate::timer::TimerId;
@@ -39,7 +39,7 @@ impl Instance {
         let interface = self.interfaces.get_mut(&key.interface).ok_or(Refusal::InterfaceDown)?;
         let neighbor = interface.neighbors.get(&key.router).ok_or(Refusal::UnknownNeighbor)?;
         let (own, theirs, source) = (interface.config.mtu, packet.interface_mtu, neighbor.address);
-        if interface.config.mtu_ignore || theirs == own || theirs == 0 {
+        if interface.config.mtu_ignore || interface.is_virtual() || theirs == own || theirs == 0 {
             interface.mismatches.accepted_description(source);
         } else {
             let difference = Refusal::MtuMismatch { own, theirs };
@@ -97,10 +97,11 @@ impl Instance {
             return;
         };
         let area_type = self.config.area_type(area);
+        let is_virtual = self.interfaces.get(&key.interface).is_some_and(Interface::is_virtual);
         let (flushing, described): (Vec<_>, Vec<_>) = [Scope::Area(area), Scope::As]
             .into_iter()
-            // Section 10.3: AS-external advertisements are not described into stub areas.
-            .filter(|scope| scope.reaches(area, area_type))
+            // Section 10.3: AS-external advertisements are not described into stub areas, nor over virtual links.
+            .filter(|scope| scope.reaches(area, area_type) && !(is_virtual && *scope == Scope::As))
             .filter_map(|scope| self.lsdb(scope))
             .flat_map(|lsdb| lsdb.iter().map(|(name, entry)| (*name, entry.is_max_age(now))))
             .partition(|(_, is_max_age)| *is_max_age);
@@ -274,7 +275,8 @@ impl Instance {
         let config = &interface.config;
         let area_type = self.config.area_type(config.area);
         let packet = DatabaseDescription {
-            interface_mtu: config.mtu,
+            // Section A.3.3: 0 on virtual links.
+            interface_mtu: if interface.is_virtual() { 0 } else { config.mtu },
             options: options_of(area_type),
             flags,
             sequence,

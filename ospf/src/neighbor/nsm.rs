@@ -97,6 +97,8 @@ impl Instance {
     pub(crate) fn set_neighbor_state(&mut self, now: Instant, key: NeighborKey, state: NeighborState) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
         let (area_id, is_broadcast) = (interface.config.area, interface.is_broadcast());
+        let transit_area =
+            interface.config.interface_type.virtual_link().map(|(transit_area, _)| transit_area);
         let Some(neighbor) = interface.neighbors.get_mut(&key.router) else { return };
         let before = std::mem::replace(&mut neighbor.state, state);
         neighbor.changed = now;
@@ -110,6 +112,8 @@ impl Instance {
                 self.timers.cancel(TimerId::FirstRouterLsa(area_id));
             }
             self.pending.router_lsas.insert(area_id);
+            // Section 12.4.1: the transit area of a virtual link is told with bit V.
+            self.pending.router_lsas.extend(transit_area);
             self.request_spf(now, None);
         }
         // Section 9.2: NeighborChange.

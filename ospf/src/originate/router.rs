@@ -55,6 +55,8 @@ impl Instance {
         let mut flags = RouterFlags::empty();
         flags.set(RouterFlags::B, self.is_area_border_router());
         flags.set(RouterFlags::E, self.is_as_boundary_router(area));
+        // Section 12.4.1: an end of a virtual link that leads through the area.
+        flags.set(RouterFlags::V, self.full_virtual_links().any(|link| link.transit_area == area));
         let interfaces = self.interfaces.iter().filter(|(_, i)| i.config.area == area && i.is_up());
         let mut links: Vec<_> = interfaces.flat_map(|(id, interface)| links(*id, interface)).collect();
         keep_cheapest_stubs(&mut links);
@@ -76,8 +78,9 @@ fn links(id: InterfaceId, interface: &Interface) -> Vec<RouterLink> {
     let to_neighbor = |neighbor: &Neighbor| RouterLink {
         id: neighbor.router_id.0,
         data,
-        link_type: LinkType::PointToPoint,
-        metric: config.cost,
+        // Section 12.4.1.3.
+        link_type: if interface.is_virtual() { LinkType::Virtual } else { LinkType::PointToPoint },
+        metric: interface.cost(),
     };
     let stub = |(prefix, metric): (Ipv4Net, u16)| RouterLink {
         id: prefix.network(),
@@ -127,6 +130,7 @@ fn network_prefix(interface: &Interface) -> Option<(Ipv4Net, u16)> {
     match config.interface_type {
         // RFC 6860 section 2: nobody needs to reach what only routers are on. A passive interface has hosts.
         _ if config.prefix_suppression && !config.passive => None,
+        InterfaceType::VirtualLink { .. } => None,
         InterfaceType::PointToPoint if config.unnumbered => None,
         // Section 12.4.1.4: the own address as a host.
         InterfaceType::PointToMultipoint if !config.passive => Some((Ipv4Net::from(interface.address()), 0)),

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use crate::route::{NextHop, PathType, Route, RouterRoute, limit};
 use crate::types::{AreaId, RouterId};
-use crate::wire::RouterFlags;
+use crate::wire::{LinkType, RouterFlags, RouterLink};
 
 use super::AreaInput;
 use super::graph::{Graph, Stub, Vertex};
@@ -38,6 +38,34 @@ enum Through {
     /// The network is on an interface of this router.
     Local(NextHop),
     Vertex(Vertex),
+}
+
+impl AreaTree {
+    /// Cost and first hops of the shortest paths to a router.
+    pub(super) fn path_to(&self, router: RouterId) -> Option<(u32, Vec<NextHop>)> {
+        let vertex = self.graph.router(router).filter(|vertex| *vertex != self.graph.root)?;
+        let cost = self.tree.distance(vertex)?;
+        Some((cost, next_hops(std::iter::once(Through::Vertex(vertex)), &self.tree, usize::MAX)))
+    }
+
+    /// Whether a router that is reached, or this one, is an end of a virtual link through the area.
+    pub(super) fn has_virtual_link_end(&self) -> bool {
+        let mut ends = self.graph.routers().filter(|(_, router)| router.flags.contains(RouterFlags::V));
+        ends.any(|(vertex, _)| self.tree.distance(vertex).is_some())
+    }
+
+    /// Whether a link of a router leads back over the last hop of a shortest path to it.
+    pub(super) fn is_last_hop(&self, router: RouterId, link: &RouterLink) -> bool {
+        let before = match link.link_type {
+            LinkType::PointToPoint => self.graph.router(RouterId(link.id)),
+            LinkType::Transit => self.graph.network(link.id),
+            LinkType::Virtual | LinkType::Stub => None,
+        };
+        let (Some(before), Some(vertex)) = (before, self.graph.router(router)) else { return false };
+        let mut edges = self.graph.edges(before).iter().filter(|edge| edge.to == vertex);
+        let distance = |vertex| self.tree.distance(vertex);
+        edges.any(|edge| distance(before).map(|cost| cost.saturating_add(edge.cost)) == distance(vertex))
+    }
 }
 
 /// The shortest path tree of an area and what it reaches.

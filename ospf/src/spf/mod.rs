@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!  AreaInput ──► graph ──► tree ──► intra ─┐      per area: sections 16.1, 16.1.1
-//!  AreaInput ──► graph ──► tree ──► intra ─┼─► inter ──► ranges ──► external ──► RouteTable
-//!                                          │   16.2      11.1       16.4
+//!  AreaInput ──► graph ──► tree ──► intra ─┼─► inter ──► transit ──► ranges ──► external ──► RouteTable
+//!                                          │   16.2      16.3        11.1       16.4
 //! ```
 //!
 //! What this router itself contributes to the graph does not come from its own router-LSA but from its
@@ -17,6 +17,7 @@
 //! | `tree` | Dijkstra's algorithm with the first hops of all shortest paths |
 //! | `intra` | routes to the networks and border routers of one area |
 //! | `inter` | routes to other areas from summary-LSAs |
+//! | `transit` | shorter paths through the areas of virtual links, and these links themselves |
 //! | `external` | routes to the outside from AS-external-LSAs |
 //! | `partial` | the routes to some networks again, where no path to a router has changed |
 
@@ -25,9 +26,11 @@ mod graph;
 mod inter;
 mod intra;
 mod partial;
+mod transit;
 mod tree;
 
 pub use partial::{Affected, Trees};
+pub use transit::VirtualPath;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -53,6 +56,8 @@ pub struct Input<'a> {
     pub rules: RouteRules,
     /// The areas that this router is attached to.
     pub areas: Vec<AreaInput<'a>>,
+    /// Virtual links whose neighbor is in state full.
+    pub virtual_links: Vec<VirtualLink>,
     /// AS-external-LSAs with an age below MaxAge.
     pub externals: Vec<&'a Lsa>,
 }
@@ -83,10 +88,21 @@ pub struct Adjacency {
     pub interface: InterfaceId,
     /// The neighbor.
     pub neighbor: RouterId,
+    /// The router that the way to it begins with: the neighbor itself, but on a virtual link.
+    pub via: RouterId,
     /// The next hop: the source of its packets.
     pub address: Ipv4Addr,
     /// The interface's output cost.
     pub cost: u16,
+}
+
+/// A virtual link with a neighbor in state full (section 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VirtualLink {
+    /// The area that it leads through.
+    pub transit_area: AreaId,
+    /// The neighbor.
+    pub neighbor: RouterId,
 }
 
 /// An interface on a transit network: a network with a designated router to which it is adjacent.
@@ -120,19 +136,31 @@ pub fn calculate(input: &Input<'_>) -> RouteTable {
 pub fn calculate_and_keep(input: &Input<'_>) -> (RouteTable, Trees) {
     let mut table = RouteTable::default();
     let mut trees = Trees::default();
-    for area in &input.areas {
-        let (tree, intra) = intra::calculate(input.router_id, area, input.maximum_paths);
-        for (prefix, route) in intra.networks {
-            merge_intra(&mut table.networks, prefix, route);
-        }
-        table.routers.insert(area.area, intra.routers);
-        trees.areas.insert(area.area, tree);
+    let is_transit = |area: &&AreaInput<'_>| input.virtual_links.iter().any(|v| v.transit_area == area.area);
+    for area in input.areas.iter().filter(is_transit) {
+        calculate_area(input, area, &mut table, &mut trees);
+    }
+    // Section 16.1: the cost of a virtual link, and where it begins, is that of the path through its transit area.
+    let joined = transit::join_backbone(input, &trees);
+    let input = joined.as_ref().unwrap_or(input);
+    for area in input.areas.iter().filter(|area| !is_transit(area)) {
+        calculate_area(input, area, &mut table, &mut trees);
     }
     let active = active_ranges(input, &table);
     inter::calculate(input, &active, &mut table);
+    transit::calculate(input, &trees, &mut table);
     insert_discard_routes(&active, &mut table);
     trees.forwarded = external::calculate(input, &mut table);
     (table, trees)
+}
+
+fn calculate_area(input: &Input<'_>, area: &AreaInput<'_>, table: &mut RouteTable, trees: &mut Trees) {
+    let (tree, intra) = intra::calculate(input.router_id, area, input.maximum_paths);
+    for (prefix, route) in intra.networks {
+        merge_intra(&mut table.networks, prefix, route);
+    }
+    table.routers.insert(area.area, intra.routers);
+    trees.areas.insert(area.area, tree);
 }
 
 /// A network that is in two areas belongs to the one with the cheaper path, then to the lower area.

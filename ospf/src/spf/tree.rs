@@ -130,7 +130,7 @@ impl FirstLinks {
         let mut links: Vec<(Vertex, u16, NextHop)> = Vec::new();
         for adjacency in &area.adjacencies {
             let address = Some(adjacency.address);
-            let next_hop = NextHop { interface: adjacency.interface, address, router: adjacency.neighbor };
+            let next_hop = NextHop { interface: adjacency.interface, address, router: adjacency.via };
             let to = graph.router(adjacency.neighbor).filter(|to| graph.has_edge(*to, graph.root));
             links.extend(to.map(|to| (to, adjacency.cost, next_hop)));
         }

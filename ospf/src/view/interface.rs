@@ -43,6 +43,8 @@ yang_enum! {
         PointToMultipoint = 5 "point-to-multipoint",
         /// Broadcast for flooding, point-to-multipoint for routes (RFC 6845).
         Hybrid = 6 "hybrid",
+        /// Another border router behind an area: the backbone is joined through it.
+        VirtualLink = 7 "virtual-link",
     }
 }
 
@@ -59,9 +61,15 @@ pub struct InterfaceView {
     pub area_id: AreaId,
     /// The type of its network.
     pub interface_type: InterfaceTypeView,
+    /// The area that a virtual link leads through; absent on other interfaces.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub transit_area_id: Option<AreaId>,
+    /// The router that a virtual link leads to; absent on other interfaces.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub virtual_router_id: Option<RouterId>,
     /// State of its state machine.
     pub state: InterfaceState,
-    /// Address and prefix length.
+    /// Address and prefix length. Of a virtual link: where its path begins, 0.0.0.0/0 without one.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub address: Ipv4Net,
     /// Whether the link is announced without a prefix.

@@ -22,3 +22,4 @@ mod replay;
 mod robust;
 mod ttl;
 mod two_links;
+mod virtual_links;

@@ -17,4 +17,5 @@ mod network;
 mod oracle;
 mod random;
 mod stub;
+mod virtual_links;
 mod what_if;

@@ -229,6 +229,16 @@ impl Network {
         }
     }
 
+    /// Joins two border routers by a virtual link through an area.
+    pub(crate) fn virtual_link(&mut self, a: NodeId, b: NodeId, transit_area: AreaId) {
+        for (node, other) in [(a, b), (b, a)] {
+            let router_id = self.router_id(other);
+            let kind = InterfaceType::VirtualLink { transit_area, router_id };
+            let segment = self.segment();
+            self.attach(segment, node, interface_config(BACKBONE, Ipv4Net::default(), 1, kind));
+        }
+    }
+
     /// A passive interface with a prefix of its own.
     pub(crate) fn stub(&mut self, node: NodeId, area: AreaId, prefix: &str, cost: u16) -> InterfaceId {
         let segment = self.segment();
@@ -372,6 +382,9 @@ impl Network {
     /// Hands a packet to its receivers on the segment, as its quality has it.
     fn transmit(&mut self, node: NodeId, packet: Transmit) {
         self.packets += 1;
+        if self.nodes[node].config.interfaces.get(&packet.interface).is_some_and(is_virtual) {
+            return self.transmit_routed(node, &packet);
+        }
         let sender = (node, packet.interface);
         let Some(segment) = self.segments.iter().find(|segment| segment.members.contains(&sender)) else {
             return;
@@ -400,6 +413,46 @@ impl Network {
         for (node, interface) in receivers {
             self.deliver(node, interface, &packet);
         }
+    }
+
+    /// Hands a packet to its receiver as the routes of the routers in between have it.
+    fn transmit_routed(&mut self, node: NodeId, packet: &Transmit) {
+        if let Some((receiver, arrival)) = self.way(node, packet.destination).last().copied() {
+            self.deliver(receiver, arrival, packet);
+        }
+    }
+
+    /// The routers that a datagram to an address passes after `node`, and where it comes in there; empty if it does not
+    /// arrive. An address is that of an interface, up or not.
+    pub(crate) fn way(&self, node: NodeId, destination: Ipv4Addr) -> Vec<(NodeId, InterfaceId)> {
+        let mut way = Vec::new();
+        let mut at = node;
+        while !self.has_address(at, destination) {
+            let next = self.next_hop(at, destination).filter(|_| way.len() < 64);
+            let Some((next, arrival)) = next else { return Vec::new() };
+            way.push((next, arrival));
+            at = next;
+        }
+        way
+    }
+
+    fn has_address(&self, node: NodeId, address: Ipv4Addr) -> bool {
+        self.nodes[node].config.interfaces.values().any(|config| config.address.addr() == address)
+    }
+
+    fn next_hop(&self, node: NodeId, destination: Ipv4Addr) -> Option<(NodeId, InterfaceId)> {
+        let routes = self.nodes[node].fib.iter().filter(|(prefix, _)| prefix.contains(&destination));
+        let (_, route) = routes.max_by_key(|(prefix, _)| prefix.prefix_len())?;
+        let hop = route.next_hops.first()?;
+        let mut segments = self.segments.iter().filter(|segment| segment.up && !segment.silent);
+        let segment = segments.find(|segment| segment.members.contains(&(node, hop.interface)))?;
+        let address = hop.address.unwrap_or(destination);
+        let mut members = segment.members.iter().copied();
+        members.find(|(member, id)| {
+            let is_there = self.nodes[*member].instance.is_some() && !self.is_cut(node, *member);
+            let config = self.nodes[*member].config.interfaces.get(id);
+            *member != node && is_there && config.is_some_and(|config| config.address.addr() == address)
+        })
     }
 
     fn deliver(&mut self, node: NodeId, interface: InterfaceId, packet: &Transmit) {
@@ -591,4 +644,8 @@ fn interface_config(
         dead_interval: seconds(4),
         ..InterfaceConfig::default()
     }
+}
+
+fn is_virtual(config: &InterfaceConfig) -> bool {
+    config.interface_type.virtual_link().is_some()
 }

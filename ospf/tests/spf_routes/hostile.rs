@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use isthmus_ospf::config::RouteRules;
 use isthmus_ospf::route::PathType;
-use isthmus_ospf::spf::{self, Adjacency, AreaInput, Input, LocalPrefix, TransitLink};
+use isthmus_ospf::spf::{self, Adjacency, AreaInput, Input, LocalPrefix, TransitLink, VirtualLink};
 use isthmus_ospf::types::{InterfaceId, RouterId};
 use isthmus_ospf::wire::{
     AsExternalLsa, LinkType, LsType, Lsa, LsaBody, NetworkLsa, RouterFlags, RouterLink, RouterLsa, SummaryLsa,
@@ -71,6 +71,7 @@ fn adjacency() -> impl Strategy<Value = Adjacency> {
     (0u32..3, address(), address(), metric()).prop_map(|(interface, neighbor, address, cost)| Adjacency {
         interface: InterfaceId(interface),
         neighbor: RouterId(neighbor),
+        via: RouterId(neighbor),
         address,
         cost,
     })
@@ -110,6 +111,7 @@ proptest! {
             area_border_router,
             maximum_paths,
             rules: RouteRules::default(),
+            virtual_links: vec![VirtualLink { transit_area: area(1), neighbor: rid(2) }],
             areas: vec![
                 AreaInput { lsas: first.iter().collect(), ..input(0, &first) },
                 AreaInput { lsas: second.iter().collect(), ..input(1, &second) },

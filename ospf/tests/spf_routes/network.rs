@@ -113,6 +113,7 @@ impl Network {
             area_border_router: self.is_border(number),
             maximum_paths: 16,
             rules: RouteRules::default(),
+            virtual_links: Vec::new(),
             areas: seen.iter().map(Seen::input).collect(),
             externals: Vec::new(),
         })

@@ -147,6 +147,7 @@ impl Topology {
                     seen.adjacencies.push(Adjacency {
                         interface,
                         neighbor: rid(neighbor),
+                        via: rid(neighbor),
                         address: peer_address(neighbor, interface),
                         cost: link.metric,
                     });
@@ -211,6 +212,7 @@ pub(crate) fn calculate_limited(
         area_border_router: areas.len() > 1,
         maximum_paths,
         rules: RouteRules::default(),
+        virtual_links: Vec::new(),
         areas: areas.iter().map(|seen| seen.input()).collect(),
         externals: externals.iter().collect(),
     })
@@ -223,6 +225,7 @@ pub(crate) fn calculate_by(root: u32, areas: &[&Seen], externals: &[Lsa], rules:
         area_border_router: areas.len() > 1,
         maximum_paths: 64,
         rules,
+        virtual_links: Vec::new(),
         areas: areas.iter().map(|seen| seen.input()).collect(),
         externals: externals.iter().collect(),
     })

@@ -308,6 +308,25 @@ pub struct AreaSettings {
     pub area_type: AreaType,
     /// Its ranges. Those of the cluster are added by the router itself.
     pub ranges: Vec<AreaRange>,
+    /// Virtual links that lead through it.
+    pub virtual_links: Vec<VirtualLinkConfig>,
+}
+
+/// A virtual link through an area.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualLinkConfig {
+    /// The router at the other end.
+    pub router_id: RouterId,
+    /// HelloInterval.
+    pub hello_interval: Duration,
+    /// RouterDeadInterval.
+    pub dead_interval: Duration,
+    /// RxmtInterval.
+    pub retransmit_interval: Duration,
+    /// InfTransDelay, in seconds.
+    pub transmit_delay: u16,
+    /// How packets prove where they come from.
+    pub authentication: Authentication,
 }
 
 /// Where the management plane listens, and whom it takes.

@@ -10,6 +10,7 @@ mod redistribution;
 mod reflected;
 mod secret;
 mod segment;
+mod virtual_link;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ pub use redistribution::{
 pub use reflected::{RawReflected, RawReflectedFacility};
 pub use secret::RawSecret;
 pub use segment::{RawCoherence, RawFacility, RawMemory, RawTiming};
+pub use virtual_link::RawVirtualLink;
 
 /// The configuration of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -440,6 +442,10 @@ pub struct RawArea {
     /// the router itself.
     #[serde(default)]
     pub ranges: Vec<RawRange>,
+    /// Virtual links of this router that lead through it. It is a normal area then, and none of them needs an interface in
+    /// the backbone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub virtual_links: Vec<RawVirtualLink>,
 }
 
 /// Whether an area takes external routes (RFC 2328 section 3.6).

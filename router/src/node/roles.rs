@@ -29,7 +29,10 @@ pub fn role(config: &Config, nic_is_up: &[bool]) -> Role {
             nic.ospf.as_ref().map(|ospf| (nic.name.as_str(), ospf.area, live(position)))
         })
         .collect();
-    let Some(fabric_area) = fabric_area else { return router_without_fabric(&nics) };
+    let Some(fabric_area) = fabric_area else {
+        let virtual_links = config.ospf.areas.iter().filter(|area| !area.virtual_links.is_empty());
+        return router_without_fabric(&nics, virtual_links.map(|area| area.area).collect());
+    };
     let on_backbone =
         !fabric_area.is_backbone() && nics.iter().any(|(_, area, up)| *up && area.is_backbone());
     // Areas meet in the backbone only (RFC 2328 section 3.1).
@@ -51,11 +54,13 @@ pub fn role(config: &Config, nic_is_up: &[bool]) -> Role {
     Role { area_border_router: border.is_some(), on_backbone, reason }
 }
 
-fn router_without_fabric(nics: &[(&str, AreaId, bool)]) -> Role {
+/// Virtual links lead through the `transit` areas, and join the backbone.
+fn router_without_fabric(nics: &[(&str, AreaId, bool)], transit: Vec<AreaId>) -> Role {
     let mut areas: Vec<AreaId> = nics.iter().filter(|(_, _, up)| *up).map(|(_, area, _)| *area).collect();
     areas.sort_unstable();
     areas.dedup();
-    let area_border_router = areas.len() > 1 && areas.iter().any(|area| area.is_backbone());
+    let area_border_router =
+        areas.len() > 1 && areas.iter().any(|area| area.is_backbone() || transit.contains(area));
     let reason = match areas.as_slice() {
         [] => "the router has no fabric, and none of its OSPF interfaces is up".to_owned(),
         [area] => format!("the router has no fabric, and all of its live interfaces are in area {area}"),

@@ -23,17 +23,21 @@ pub(super) struct Demultiplexer {
     map: InterfaceMap,
     fabric_area: Option<AreaId>,
     configured: BTreeSet<InterfaceId>,
+    /// A virtual link leads through the fabric's area.
+    transit: bool,
 }
 
 impl Demultiplexer {
     pub(super) fn new(map: InterfaceMap, fabric_area: Option<AreaId>, config: &InstanceConfig) -> Self {
-        let mut demultiplexer = Self { map, fabric_area, configured: BTreeSet::new() };
+        let mut demultiplexer = Self { map, fabric_area, configured: BTreeSet::new(), transit: false };
         demultiplexer.configure(config);
         demultiplexer
     }
 
     pub(super) fn configure(&mut self, config: &InstanceConfig) {
         self.configured = config.interfaces.keys().copied().collect();
+        let transit_areas = config.interfaces.values().filter_map(|i| i.interface_type.virtual_link());
+        self.transit = transit_areas.map(|(area, _)| Some(area)).any(|area| area == self.fabric_area);
     }
 
     pub(super) fn use_ports(&mut self, map: InterfaceMap) {
@@ -61,6 +65,8 @@ impl Demultiplexer {
         if on_fabric && is_backbone {
             let adjacency = fabric.node(packet.source).map(plan::backbone_interface);
             let adjacency = adjacency.filter(|id| self.configured.contains(id));
+            // What else is of the backbone may have taken a virtual link: the engine knows.
+            let adjacency = adjacency.or(self.transit.then_some(interface));
             return Ok((adjacency.ok_or(DropReason::NoAdjacency)?, packet));
         }
         if !self.configured.contains(&interface) {

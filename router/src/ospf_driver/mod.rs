@@ -195,7 +195,7 @@ impl OspfDriver {
             match self.demultiplexer.interface(buffer.interface, buffer.bytes(), fabric) {
                 Ok((interface, packet)) => {
                     let started = std::time::Instant::now();
-                    if engine.accepts_ttl(interface, packet.time_to_live) {
+                    if engine.accepts_ttl(interface, packet.time_to_live, packet.payload) {
                         engine.handle_packet(
                             now,
                             interface,
@@ -331,6 +331,9 @@ impl OspfDriver {
     fn transmit(&mut self, packet: &Transmit, fabric: &impl FabricAddresses) {
         let port =
             self.demultiplexer.map().port(packet.interface).or_else(|| fabric.port(packet.destination));
+        // The worker finds the way of what takes a virtual link.
+        let routed = plan::is_virtual_link(packet.interface).then_some(InterfaceIndex::NONE);
+        let port = routed.or(port);
         let Some(port) = port else { return self.drops.count(DropReason::NoPort) };
         self.link.reclaim(&mut self.pool);
         let Some(mut buffer) = self.pool.take() else { return self.drops.count(DropReason::NoBuffer) };

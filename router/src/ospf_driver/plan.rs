@@ -18,7 +18,9 @@ use isthmus_ospf::types::{AreaId, InterfaceId};
 use isthmus_shmnet::Network;
 
 use crate::config::Config;
-use crate::config::model::{FabricConfig, KernelStackConfig, NetworkConfig, NicConfig, OspfInterfaceConfig};
+use crate::config::model::{
+    FabricConfig, KernelStackConfig, NetworkConfig, NicConfig, OspfInterfaceConfig, VirtualLinkConfig,
+};
 
 /// The engine's interface on the local network.
 pub const LSM: InterfaceId = InterfaceId(1);
@@ -28,6 +30,8 @@ pub const GSM: InterfaceId = InterfaceId(2);
 const FIRST_NIC: u32 = 16;
 /// The engine's backbone adjacency to node 0, which does not exist; the others follow.
 const FIRST_BACKBONE_LINK: u32 = 0x1000;
+/// The engine's virtual links have this bit.
+const VIRTUAL_LINKS: u32 = 1 << 31;
 /// MinLSInterval where all neighbors are nodes of the cluster, which take new instances at once.
 const CLUSTER_MIN_LS_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -84,6 +88,50 @@ pub fn backbone_node(interface: InterfaceId) -> Option<u16> {
     interface.0.checked_sub(FIRST_BACKBONE_LINK).and_then(|node| u16::try_from(node).ok())
 }
 
+/// Whether an engine's interface is a virtual link, whose packets are routed.
+pub fn is_virtual_link(interface: InterfaceId) -> bool {
+    interface.0 & VIRTUAL_LINKS != 0
+}
+
+/// The name of a virtual link that is configured.
+pub fn virtual_link_name(config: &Config, interface: InterfaceId) -> Option<String> {
+    virtual_links(config).remove(&interface).map(|link| link.name)
+}
+
+/// The engine's interfaces on virtual links. The numbers follow from where the links lead, so that a link keeps its own
+/// whatever is added and removed beside it.
+fn virtual_links(config: &Config) -> BTreeMap<InterfaceId, InterfaceConfig> {
+    let mut interfaces = BTreeMap::new();
+    for settings in &config.ospf.areas {
+        for link in &settings.virtual_links {
+            let place = u64::from(u32::from(settings.area.0)) << 32 | u64::from(u32::from(link.router_id.0));
+            // The finalizer of a multiplicative hash: 31 bits of 64.
+            let mut number = (place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as u32;
+            while interfaces.contains_key(&InterfaceId(VIRTUAL_LINKS | number)) {
+                number = (number + 1) & !VIRTUAL_LINKS;
+            }
+            interfaces.insert(InterfaceId(VIRTUAL_LINKS | number), virtual_link(settings.area, link));
+        }
+    }
+    interfaces
+}
+
+fn virtual_link(transit_area: AreaId, link: &VirtualLinkConfig) -> InterfaceConfig {
+    let router_id = link.router_id;
+    InterfaceConfig {
+        name: format!("virtual-{transit_area}-{router_id}"),
+        area: AreaId::BACKBONE,
+        interface_type: InterfaceType::VirtualLink { transit_area, router_id },
+        hello_interval: link.hello_interval,
+        dead_interval: link.dead_interval,
+        retransmit_interval: link.retransmit_interval,
+        transmit_delay: link.transmit_delay,
+        mtu: 576,
+        authentication: link.authentication.clone(),
+        ..InterfaceConfig::default()
+    }
+}
+
 /// The configuration of the engine.
 pub fn instance_config(config: &Config, situation: &Situation) -> InstanceConfig {
     let mut interfaces = BTreeMap::new();
@@ -101,6 +149,7 @@ pub fn instance_config(config: &Config, situation: &Situation) -> InstanceConfig
             interfaces.insert(id.unwrap_or_else(|| nic_interface(position)), nic_config(nic, ospf, mtu));
         }
     }
+    interfaces.extend(virtual_links(config));
     InstanceConfig {
         router_id: config.ospf.router_id,
         areas: areas(config, &interfaces),

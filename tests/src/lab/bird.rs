@@ -146,7 +146,13 @@ fn text(config: &PeerConfig) -> String {
             let stub = if config.stub_areas.contains(&area) { "yes" } else { "no" };
             let interfaces = config.interfaces.iter().filter(|interface| interface.area == area);
             let interfaces: String = interfaces.map(interface).collect();
-            format!("  area {area} {{\n    stub {stub};\n{interfaces}  }};\n")
+            let links = config.virtual_links.iter().filter(|(transit, _)| *transit == area);
+            let links: String = links
+                .map(|(_, router)| {
+                    format!("    virtual link {router} {{ hello 1; dead 4; retransmit 2; }};\n")
+                })
+                .collect();
+            format!("  area {area} {{\n    stub {stub};\n{interfaces}{links}  }};\n")
         })
         .collect();
     format!(

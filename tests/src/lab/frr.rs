@@ -236,6 +236,9 @@ fn text(config: &PeerConfig) -> String {
         "router ospf\n ospf router-id {}\n log-adjacency-changes detail\n",
         config.router_id
     ));
+    text.extend(config.virtual_links.iter().map(|(area, router)| {
+        format!(" area {area} virtual-link {router} hello-interval 1 retransmit-interval 2 transmit-delay 1 dead-interval 4\n")
+    }));
     text.extend(config.stub_areas.iter().map(|area| format!(" area {area} stub\n")));
     text.push_str("exit\n");
     text

@@ -15,6 +15,8 @@ pub struct PeerConfig {
     pub interfaces: Vec<PeerInterface>,
     /// Those of its areas that are stub areas.
     pub stub_areas: Vec<&'static str>,
+    /// Its virtual links: through which area, to which router. Hellos every second, dead after four.
+    pub virtual_links: Vec<(&'static str, &'static str)>,
 }
 
 /// An interface of a router. Device and address exist already.
@@ -73,7 +75,7 @@ pub enum PeerAuthentication {
 impl PeerConfig {
     /// A router without stub areas.
     pub fn new(router_id: &'static str, interfaces: Vec<PeerInterface>) -> Self {
-        Self { router_id, interfaces, stub_areas: Vec::new() }
+        Self { router_id, interfaces, stub_areas: Vec::new(), virtual_links: Vec::new() }
     }
 }
 

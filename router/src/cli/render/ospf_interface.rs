@@ -110,6 +110,9 @@ impl Render for OspfInterface {
             ("Timers", timers(view)),
             ("MTU", format!("{}{}", view.mtu, if view.mtu_ignore { " (not checked)" } else { "" })),
         ];
+        if let (Some(area), Some(router)) = (view.transit_area_id, view.virtual_router_id) {
+            rows.push(("Virtual link", format!("to {router} through area {area}")));
+        }
         if view.interface_type == InterfaceTypeView::Broadcast {
             rows.push(("Designated router", designated(view.dr_router_id, view.dr_ip_addr)));
             rows.push(("Backup", designated(view.bdr_router_id, view.bdr_ip_addr)));

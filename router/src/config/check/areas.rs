@@ -6,12 +6,22 @@ use isthmus_ospf::types::AreaId;
 use super::super::Code;
 use super::super::model::{AreaSettings, FabricConfig};
 use super::super::raw::{RawArea, RawAreaType, RawConfig};
-use super::Entry;
 use super::findings::Findings;
+use super::key_chains::KeyChains;
+use super::{Entry, virtual_links};
 
 /// A NIC is in the backbone, or in the cluster's area, or in any area where the backbone is at hand, by the cluster or
 /// by another NIC: an area border router without an interface in the backbone cannot be one (RFC 2328 section 3.1).
-pub(super) fn roles(fabric: Option<&FabricConfig>, interfaces: &[Entry], findings: &mut Findings) {
+pub(super) fn roles(
+    raw: &RawConfig,
+    fabric: Option<&FabricConfig>,
+    interfaces: &[Entry],
+    findings: &mut Findings,
+) {
+    // A virtual link is an interface in the backbone.
+    if raw.ospf.areas.iter().any(|area| !area.virtual_links.is_empty()) {
+        return;
+    }
     let nic_areas = || interfaces.iter().filter_map(|entry| Some((entry, entry.nic.ospf.as_ref()?.area)));
     match fabric.map(|fabric| fabric.lsm.ospf.area) {
         Some(own) if own.is_backbone() || nic_areas().any(|(_, area)| area.is_backbone()) => {}
@@ -78,6 +88,7 @@ pub(super) fn settings(
     raw: &RawConfig,
     fabric: Option<&FabricConfig>,
     interfaces: &[Entry],
+    key_chains: &KeyChains,
     findings: &mut Findings,
 ) -> Vec<AreaSettings> {
     let mut settings: Vec<AreaSettings> = Vec::new();
@@ -105,7 +116,8 @@ pub(super) fn settings(
                 "correct the id, or remove the entry",
             );
         }
-        settings.push(AreaSettings { area, area_type, ranges });
+        let virtual_links = virtual_links::virtual_links(&path, raw, (area, area_type), key_chains, findings);
+        settings.push(AreaSettings { area, area_type, ranges, virtual_links });
     }
     settings
 }

@@ -17,6 +17,7 @@ mod room;
 mod routes;
 mod segment;
 mod values;
+mod virtual_links;
 
 use isthmus_ospf::config::{RouteRules, SpfDelay};
 use isthmus_ospf::types::RouterId;
@@ -51,10 +52,13 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
     let key_chains = key_chains::key_chains(&raw.key_chains, findings);
     let interfaces = interfaces::interfaces(raw, fabric.as_ref(), &key_chains, findings);
     networks::check(fabric.as_ref(), &interfaces, findings);
-    areas::roles(fabric.as_ref(), &interfaces, findings);
+    areas::roles(raw, fabric.as_ref(), &interfaces, findings);
     areas::transit(fabric.as_ref(), &interfaces, findings);
-    let area_settings = areas::settings(raw, fabric.as_ref(), &interfaces, findings);
+    let area_settings = areas::settings(raw, fabric.as_ref(), &interfaces, &key_chains, findings);
     let router_id = router_id(raw, fabric.as_ref(), &interfaces, findings);
+    if let Some(own) = router_id {
+        virtual_links::not_to_own(own, &area_settings, &raw.ospf.areas, findings);
+    }
     let maximum_paths = findings.number("ospf.maximum-paths", raw.ospf.maximum_paths, 1..=64, "");
     let spf_delay = spf_delay(&raw.ospf.ietf_spf_delay, findings);
     let stub_router = stub_router(&raw.ospf.stub_router, findings);

@@ -309,3 +309,56 @@ fn redistribution_that_cannot_be_is_refused_at_its_key() {
         assert_eq!(found, [(code, format!("ospf.{at}"))], "{text}");
     }
 }
+
+#[test]
+fn a_virtual_link_has_the_timers_of_an_interface_and_joins_the_backbone() {
+    let text = format!(
+        "{MINIMAL}    ospf: {{area-id: 0.0.0.1}}\n  - {{name: eth2, address: 198.51.100.1/30, ospf: {{area-id: 0.0.0.2}}}}\n"
+    );
+    assert_eq!(bad(&text).len(), 1, "two areas and no backbone");
+    let link = "ospf: {areas: [{area-id: 0.0.0.2, virtual-links: [{router-id: 10.9.9.9, authentication: {type: simple, key: x}}]}]}\n";
+    let config = good(&format!("{text}{link}")).config;
+    let link = &config.ospf.areas[0].virtual_links[0];
+    assert_eq!(link.router_id.to_string(), "10.9.9.9");
+    let seconds =
+        [link.hello_interval, link.dead_interval, link.retransmit_interval].map(|time| time.as_secs());
+    assert_eq!((seconds, link.transmit_delay), ([10, 40, 5], 1));
+    assert_eq!(link.authentication, Authentication::Simple(*b"x\0\0\0\0\0\0\0"));
+}
+
+#[test]
+fn a_virtual_link_that_cannot_be_is_refused_at_its_key() {
+    let text = |area: &str, links: &str| {
+        format!(
+            "{MINIMAL}ospf: {{router-id: 10.0.0.1, areas: [{{area-id: {area}, virtual-links: [{links}]}}]}}\n"
+        )
+    };
+    let key = |end: &str| format!("ospf.areas[0].virtual-links{end}");
+    for (text, code, at) in [
+        (text("0.0.0.0", "{router-id: 10.9.9.9}"), Code::ConflictingKeys, key("")),
+        (text("0.0.0.1, area-type: stub-area", "{router-id: 10.9.9.9}"), Code::ConflictingKeys, key("")),
+        (text("0.0.0.1", "{router-id: 0.0.0.0}"), Code::BadRouterId, key("[0].router-id")),
+        (text("0.0.0.1", "{router-id: nine}"), Code::BadRouterId, key("[0].router-id")),
+        (text("0.0.0.1", "{router-id: 10.0.0.1}"), Code::BadRouterId, key("[0].router-id")),
+        (
+            text("0.0.0.1", "{router-id: 10.9.9.9}, {router-id: 10.9.9.9}"),
+            Code::DuplicateName,
+            key("[1].router-id"),
+        ),
+        (
+            text("0.0.0.1", "{router-id: 10.9.9.9, dead-interval: 5}"),
+            Code::BadTimers,
+            key("[0].dead-interval"),
+        ),
+        (
+            text("0.0.0.1", "{router-id: 10.9.9.9, transmit-delay: 0}"),
+            Code::OutOfRange,
+            key("[0].transmit-delay"),
+        ),
+    ] {
+        let findings = bad(&text);
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let found: Vec<_> = errors.map(|finding| (finding.code, finding.path.clone())).collect();
+        assert_eq!(found, [(code, at)], "{text}");
+    }
+}

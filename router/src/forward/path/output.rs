@@ -16,13 +16,16 @@ use crate::forward::{DropReason, InterfaceIndex};
 use crate::packet::PacketBuffer;
 
 impl Path {
-    /// Sends a datagram of the OSPF engine, as it is, out of `buffer.interface`.
+    /// Sends a datagram of the OSPF engine, as it is, out of `buffer.interface`; without one where its route leads.
     pub(super) fn send_ospf(&mut self, state: &ForwardingState, buffer: PacketBuffer) {
         let egress = buffer.interface;
         let header = match Ipv4Header::parse(buffer.bytes()) {
             Ok(header) => header,
             Err(reason) => return self.discard(egress, reason, buffer),
         };
+        if egress == InterfaceIndex::NONE {
+            return self.route(state, Arrival::ROUTER, &header, buffer);
+        }
         let toward = match header.destination.is_multicast() {
             true => Toward::Group(header.destination),
             false => Toward::Address(header.destination),

@@ -258,3 +258,25 @@ fn numbers_of_interfaces_lead_back_to_what_they_are_of() {
         assert_eq!(backbone_node(network), None);
     }
 }
+
+#[test]
+fn a_virtual_link_keeps_its_number_when_another_goes() {
+    let text = |links: &str| {
+        format!(
+            "  - {{ name: eth2, address: 198.51.100.1/24, ospf: {{area-id: 0.0.0.1}} }}\nospf: {{areas: [{{area-id: 0.0.0.1, virtual-links: [{links}]}}]}}"
+        )
+    };
+    let of = |links: &str| {
+        let plan = instance_config(&config(&text(links)), &Situation::default());
+        let links = plan.interfaces.into_iter().filter(|(id, _)| is_virtual_link(*id));
+        links.map(|(id, link)| (link.name, id)).collect::<BTreeMap<_, _>>()
+    };
+    let both = of("{router-id: 10.0.0.8}, {router-id: 10.0.0.9, hello-interval: 3}");
+    let one = of("{router-id: 10.0.0.9}");
+    assert_eq!(both.len(), 2);
+    assert_eq!(
+        one,
+        BTreeMap::from([("virtual-0.0.0.1-10.0.0.9".to_owned(), both["virtual-0.0.0.1-10.0.0.9"])])
+    );
+    assert!(both.values().all(|id| backbone_node(*id).is_none()));
+}

@@ -6,10 +6,12 @@ use super::*;
 use crate::config::schema;
 
 /// The keys that name an element of a list: another name is another element.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "interfaces[].name",
     "ospf.areas[].area-id",
     "ospf.areas[].ranges[].prefix",
+    "ospf.areas[].virtual-links[].router-id",
+    "ospf.areas[].virtual-links[].authentication.keys[].key-id",
     "static-routes[].destination-prefix",
     "interfaces[].ospf.authentication.keys[].key-id",
     "key-chains[].name",
