@@ -159,8 +159,8 @@ impl Router {
             PacketBody::LinkStateUpdate(lsas) => Some(lsas),
             _ => None,
         });
-        let own = lsas.flatten().filter(|lsa| lsa.header.key == router_key(OWN));
-        match own.last().expect("a router-LSA").body() {
+        let mut own = lsas.flatten().filter(|lsa| lsa.header.key == router_key(OWN));
+        match own.next_back().expect("a router-LSA").body() {
             Ok(LsaBody::Router(body)) => body,
             other => panic!("{other:?}"),
         }

@@ -576,7 +576,7 @@ impl Control {
             (None, Some(node)) => format!("backbone-{node}"),
             (None, None) => {
                 let former = self.former_names.get(&interface);
-                let virtual_link = || plan::virtual_link_name(&self.config, interface);
+                let virtual_link = || plan::virtual_link_names(&self.config).remove(&interface);
                 former.cloned().or_else(virtual_link).unwrap_or_else(|| interface.0.to_string())
             }
         }

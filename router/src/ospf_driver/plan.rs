@@ -93,9 +93,9 @@ pub fn is_virtual_link(interface: InterfaceId) -> bool {
     interface.0 & VIRTUAL_LINKS != 0
 }
 
-/// The name of a virtual link that is configured.
-pub fn virtual_link_name(config: &Config, interface: InterfaceId) -> Option<String> {
-    virtual_links(config).remove(&interface).map(|link| link.name)
+/// The names of the virtual links that are configured.
+pub fn virtual_link_names(config: &Config) -> BTreeMap<InterfaceId, String> {
+    virtual_links(config).into_iter().map(|(interface, link)| (interface, link.name)).collect()
 }
 
 /// The engine's interfaces on virtual links. The numbers follow from where the links lead, so that a link keeps its own

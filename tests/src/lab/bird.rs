@@ -146,10 +146,14 @@ fn text(config: &PeerConfig) -> String {
             let stub = if config.stub_areas.contains(&area) { "yes" } else { "no" };
             let interfaces = config.interfaces.iter().filter(|interface| interface.area == area);
             let interfaces: String = interfaces.map(interface).collect();
-            let links = config.virtual_links.iter().filter(|(transit, _)| *transit == area);
+            let links = config.virtual_links.iter().filter(|link| link.transit_area == area);
             let links: String = links
-                .map(|(_, router)| {
-                    format!("    virtual link {router} {{ hello 1; dead 4; retransmit 2; }};\n")
+                .map(|link| {
+                    let authentication = authentication(link.authentication);
+                    format!(
+                        "    virtual link {} {{ hello 1; dead 4; retransmit 2; {authentication} }};\n",
+                        link.router_id
+                    )
                 })
                 .collect();
             format!("  area {area} {{\n    stub {stub};\n{interfaces}{links}  }};\n")
@@ -170,7 +174,16 @@ fn interface(interface: &PeerInterface) -> String {
         PeerNetwork::PointToPoint => "type ptp;".to_owned(),
         PeerNetwork::Broadcast { priority } => format!("type broadcast; priority {priority};"),
     };
-    let authentication = match interface.authentication {
+    let authentication = authentication(interface.authentication);
+    let ttl = if interface.ttl_security { "ttl security yes;" } else { "" };
+    format!(
+        "    interface \"{}\" {{ cost {}; hello {}; dead {}; retransmit 2; {kind} {authentication} {ttl} }};\n",
+        interface.name, interface.cost, interface.hello_interval, interface.dead_interval
+    )
+}
+
+fn authentication(authentication: PeerAuthentication) -> String {
+    match authentication {
         PeerAuthentication::None => String::new(),
         PeerAuthentication::Simple(password) => {
             format!("authentication simple; password \"{password}\";")
@@ -179,12 +192,7 @@ fn interface(interface: &PeerInterface) -> String {
         PeerAuthentication::Md5 { id, key } => {
             format!("authentication cryptographic; password \"{key}\" {{ id {id}; algorithm keyed md5; }};")
         }
-    };
-    let ttl = if interface.ttl_security { "ttl security yes;" } else { "" };
-    format!(
-        "    interface \"{}\" {{ cost {}; hello {}; dead {}; retransmit 2; {kind} {authentication} {ttl} }};\n",
-        interface.name, interface.cost, interface.hello_interval, interface.dead_interval
-    )
+    }
 }
 
 /// What `show ospf lsadb` lists of an area, without what has reached MaxAge.

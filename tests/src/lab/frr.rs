@@ -12,7 +12,7 @@ use super::Lab;
 use super::command::{Output, run, try_run};
 use super::namespace::Namespace;
 use super::node::DatabaseKey;
-use super::peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork};
+use super::peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork, PeerVirtualLink};
 use super::process::Process;
 use super::wait::wait;
 
@@ -236,12 +236,22 @@ fn text(config: &PeerConfig) -> String {
         "router ospf\n ospf router-id {}\n log-adjacency-changes detail\n",
         config.router_id
     ));
-    text.extend(config.virtual_links.iter().map(|(area, router)| {
-        format!(" area {area} virtual-link {router} hello-interval 1 retransmit-interval 2 transmit-delay 1 dead-interval 4\n")
-    }));
+    text.extend(config.virtual_links.iter().map(virtual_link));
     text.extend(config.stub_areas.iter().map(|area| format!(" area {area} stub\n")));
     text.push_str("exit\n");
     text
+}
+
+fn virtual_link(link: &PeerVirtualLink) -> String {
+    let command = format!(" area {} virtual-link {}", link.transit_area, link.router_id);
+    let timers = "hello-interval 1 retransmit-interval 2 transmit-delay 1 dead-interval 4";
+    let authentication = match link.authentication {
+        PeerAuthentication::Md5 { id, key } => {
+            format!("{command} authentication message-digest message-digest-key {id} md5 {key}\n")
+        }
+        _ => String::new(),
+    };
+    format!("{command} {timers}\n{authentication}")
 }
 
 fn interface(interface: &PeerInterface) -> String {

@@ -39,7 +39,7 @@ pub use lan::Lan;
 pub use mismatch::{await_mismatch, await_no_mismatch};
 pub use namespace::Namespace;
 pub use node::{DatabaseKey, Node, NodeConfig, binary};
-pub use peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork};
+pub use peer::{Peer, PeerAuthentication, PeerConfig, PeerInterface, PeerNetwork, PeerVirtualLink};
 pub use process::{Process, processor_time};
 pub use prometheus::{Prometheus, PrometheusConfig, Sample};
 pub use protection::{Protection, ROLES};

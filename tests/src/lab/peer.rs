@@ -15,8 +15,19 @@ pub struct PeerConfig {
     pub interfaces: Vec<PeerInterface>,
     /// Those of its areas that are stub areas.
     pub stub_areas: Vec<&'static str>,
-    /// Its virtual links: through which area, to which router. Hellos every second, dead after four.
-    pub virtual_links: Vec<(&'static str, &'static str)>,
+    /// Its virtual links. Hellos every second, dead after four.
+    pub virtual_links: Vec<PeerVirtualLink>,
+}
+
+/// A virtual link of a router.
+#[derive(Clone, Debug)]
+pub struct PeerVirtualLink {
+    /// The area that it leads through.
+    pub transit_area: &'static str,
+    /// The router that it leads to.
+    pub router_id: &'static str,
+    /// How its packets are authenticated: not at all, or with an MD5 digest.
+    pub authentication: PeerAuthentication,
 }
 
 /// An interface of a router. Device and address exist already.

@@ -58,10 +58,12 @@ impl Control {
         let next = self.shared.current().changed(loaded, layout, &opened);
         let before = Arc::clone(&self.config);
         let old_layout = std::mem::replace(&mut self.layout, next.layout.clone());
+        let former_links = plan::virtual_link_names(&self.config);
         self.config = Arc::clone(&next.config);
         let numbers = old_layout.map.nic_interfaces.iter().zip(&old_layout.map.nics);
         self.former_names =
             numbers.map(|(&number, &index)| (number, old_layout.name(index).to_owned())).collect();
+        self.former_names.extend(former_links);
         self.take_over_nics(&old_layout, &before);
         self.situation.nic_interfaces.clone_from(&self.layout.map.nic_interfaces);
         self.situation.nic_mtus = self.layout.map.nics.iter().map(|&index| self.mtu(index)).collect();
