@@ -197,6 +197,9 @@ pub struct InterfaceConfig {
     /// Over how many hops packets may come, 1 to 254 (RFC 5082): they leave with TTL 255, and below 256 less the hops they
     /// are refused. `None`: they leave with TTL 1, and any is taken.
     pub ttl_security: Option<u8>,
+    /// The caller watches neighbors by BFD at these intervals, and tells when one fails (RFC 5882): see
+    /// [`crate::Instance::bfd_neighbors`].
+    pub bfd: Option<crate::bfd::Parameters>,
     /// Further stub prefixes announced with this interface while it is up, with their cost:
     /// secondary addresses, the common address.
     pub stub_prefixes: Vec<(Ipv4Net, u16)>,
@@ -225,6 +228,7 @@ impl Default for InterfaceConfig {
             priority: 1,
             authentication: Authentication::Null,
             ttl_security: None,
+            bfd: None,
             stub_prefixes: Vec::new(),
         }
     }

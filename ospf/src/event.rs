@@ -62,6 +62,16 @@ pub enum Notification {
         /// Its state now.
         state: NeighborState,
     },
+    /// BFD has found that packets to and from a neighbor do not pass (RFC 5882 section 4.2): it is down. The change of its state
+    /// follows.
+    NeighborBfdDown {
+        /// Where it was heard.
+        interface: InterfaceId,
+        /// Its router id.
+        router_id: RouterId,
+        /// Its address on the link.
+        address: Ipv4Addr,
+    },
     /// `if-config-error`: a packet shows that two ends are configured differently. While that goes on it is told again
     /// every 10 s at most.
     InterfaceConfigError {

@@ -11,6 +11,7 @@
 //!  handle_link(now, ..)    ─┼─► areas ─► interfaces ───┼─ poll_timeout(): when to call handle_timeout
 //!  handle_config(now, ..)  ─┤   lsdb     neighbors     │
 //!  handle_redistribution(..)┤                          │
+//!  handle_bfd_down(..)     ─┤
 //!  handle_neighbor_dead(..)─┘   spf      flooding      └─ view(): snapshots shaped as RFC 9129
 //! ```
 //!
@@ -30,6 +31,7 @@
 //! | `lsdb` | the database of one flooding scope | sections 12, 13.2 |
 //! | `originate` | our own advertisements and when they may change | sections 12.4, 13.4 |
 //! | `area` | an area: its database and what we say in it | section 6 |
+//! | [`bfd`] | bidirectional forwarding detection of neighbors, driven by the caller beside the instance | RFC 5880, 5881 |
 //! | [`what_if`] | supposed changes, whose routes are calculated on a copy | |
 //! | [`event`] | what the instance says to its caller | |
 //! | [`record`] | all inputs and outputs as lines of JSON, and their replay | |
@@ -44,7 +46,8 @@
 //! network-, summary- and AS-external-LSAs; routes inside and between areas and to the
 //! outside, equal-cost paths; virtual links; stub and totally stubby areas; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
 //! reconfiguration under Full adjacencies; null, simple password, MD5 and HMAC-SHA authentication
-//! (RFC 5709) with keys that have lifetimes, extended sequence numbers (RFC 7474); TTL security (RFC 5082).
+//! (RFC 5709) with keys that have lifetimes, extended sequence numbers (RFC 7474); TTL security (RFC 5082);
+//! neighbors watched by BFD over a single hop (RFC 5880, 5881, 5882).
 //!
 //! # Omitted as yet
 //!
@@ -77,6 +80,7 @@
 #![forbid(unsafe_code)]
 
 pub mod abr;
+pub mod bfd;
 pub mod config;
 pub mod error;
 pub mod event;
@@ -100,4 +104,4 @@ mod originate;
 mod timer;
 
 pub use event::{Notification, Output, Transmit};
-pub use instance::Instance;
+pub use instance::{BfdNeighbor, Instance};

@@ -5,6 +5,7 @@
 //! summaries follow the routes, and what is to be flooded leaves in as few packets as possible.
 
 mod back_off;
+mod bfd;
 mod config;
 mod outputs;
 mod packet;
@@ -38,9 +39,10 @@ use crate::timer::{TimerId, Timers};
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::wire::LsaKey;
 use outputs::Outputs;
-use random::Random;
 
 pub(crate) use back_off::BackOff;
+pub use bfd::BfdNeighbor;
+pub(crate) use random::Random;
 pub(crate) use routing::{InstanceStatistics, SpfRequest};
 
 /// One OSPFv2 instance: a function of what its entry points are given.

@@ -21,6 +21,8 @@ pub(crate) enum Event {
     OneWayReceived,
     KillNbr,
     InactivityTimer,
+    /// BFD has found that packets do not pass (RFC 5882 section 4.2).
+    BfdDown,
     LinkLayerDown,
 }
 
@@ -57,7 +59,7 @@ impl Instance {
                 self.forget_exchange(key);
                 self.set_neighbor_state(now, key, State::Init);
             }
-            (_, Event::KillNbr | Event::InactivityTimer | Event::LinkLayerDown) => {
+            (_, Event::KillNbr | Event::InactivityTimer | Event::BfdDown | Event::LinkLayerDown) => {
                 self.forget_exchange(key);
                 self.timers.cancel(TimerId::Inactivity(key));
                 self.set_neighbor_state(now, key, State::Down);

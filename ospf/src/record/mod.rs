@@ -89,6 +89,13 @@ pub enum Input<'a> {
         /// Who.
         router: RouterId,
     },
+    /// [`Instance::handle_bfd_down`].
+    BfdDown {
+        /// Where.
+        interface: InterfaceId,
+        /// Who, by its address.
+        address: Ipv4Addr,
+    },
     /// [`Instance::handle_config`].
     Config(Cow<'a, InstanceConfig>),
     /// [`Instance::handle_redistribution`].
@@ -118,6 +125,7 @@ impl Input<'_> {
             Input::Timeout => engine.handle_timeout(now),
             Input::Link { interface, up } => engine.handle_link(now, interface, up),
             Input::NeighborDead { router } => engine.handle_neighbor_dead(now, router),
+            Input::BfdDown { interface, address } => engine.handle_bfd_down(now, interface, address),
             Input::Config(config) => engine.handle_config(now, config.into_owned()),
             Input::Redistribution(routes) => engine.handle_redistribution(now, routes.into_owned()),
             Input::Shutdown => engine.shutdown(now),

@@ -62,4 +62,4 @@ macro_rules! yang_enum {
         }
     };
 }
-use yang_enum;
+pub(crate) use yang_enum;

@@ -5,6 +5,7 @@
 mod authentication;
 mod back_off;
 mod bench;
+mod bfd;
 mod broadcast;
 mod exchange;
 mod externals;

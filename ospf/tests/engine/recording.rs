@@ -118,6 +118,7 @@ fn recording(limit: u64) -> String {
     let now = converse(now, Duration::from_secs(3), [&mut recorded, &mut peer]);
     let external = ("198.18.0.0/16".parse().expect("a prefix"), ExternalRoute::default());
     recorded.handle_redistribution(now, [external].into());
+    recorded.handle_bfd_down(now, HERE, [10, 0, 0, 2].into());
     recorded.handle_neighbor_dead(now, RouterId([2; 4].into()));
     let now = converse(now, Duration::from_secs(3), [&mut recorded, &mut peer]);
     recorded.handle_link(now, HERE, false);

@@ -92,6 +92,17 @@ impl EventLog {
                     }),
                 );
             }
+            Notification::NeighborBfdDown { interface, router_id, address } => {
+                let interface = name(*interface);
+                self.record(
+                    EventType::NbrStateChange,
+                    format!("BFD: packets to and from OSPF neighbor {router_id} on {interface} do not pass"),
+                    json!({
+                        "interface": interface, "neighbor-router-id": router_id, "address": address,
+                        "state": "down",
+                    }),
+                );
+            }
             // The engine tells a difference that goes on at most every ten seconds.
             Notification::InterfaceConfigError { interface, source, packet_type, error } => {
                 let interface = name(*interface);
