@@ -121,7 +121,13 @@ impl Instance {
         let Some(entry) = ours else {
             // Step 4.
             if header.age == MAX_AGE && !self.is_any_neighbor_exchanging() {
+                self.remember_flushed(now, scope, header);
                 return Ok(Verdict::AcknowledgeNow);
+            }
+            // A copy that its own flush has overtaken is not new, unless it was asked for.
+            let requested = self.neighbor(key).is_some_and(|neighbor| neighbor.requests.contains_key(&name));
+            if !requested && self.lsdb(scope).is_some_and(|lsdb| lsdb.gone.has_overtaken(now, &header)) {
+                return Err(Refusal::LsaOlder);
             }
             return Ok(self.accept(now, key, scope, lsa, body));
         };
@@ -382,6 +388,12 @@ impl Instance {
         !(is_summary && name.advertising_router == self.config.router_id)
     }
 
+    fn remember_flushed(&mut self, now: Instant, scope: Scope, header: LsaHeader) {
+        if let Some(lsdb) = self.lsdb_mut(scope) {
+            lsdb.gone.add(now, header);
+        }
+    }
+
     /// Section 14: what is flushed leaves the database when no neighbor has to acknowledge it any more and no
     /// exchange is under way. A sequence number at its end can then start again (section 12.1.6).
     pub(crate) fn remove_flushed(&mut self, now: Instant) {
@@ -396,8 +408,8 @@ impl Instance {
                 if self.is_awaiting_ack(scope, &name) {
                     continue;
                 }
-                if let Some(lsdb) = self.lsdb_mut(scope) {
-                    lsdb.remove(&name);
+                if let Some(entry) = self.lsdb_mut(scope).and_then(|lsdb| lsdb.remove(&name)) {
+                    self.remember_flushed(now, scope, entry.header(now));
                 }
                 self.advance_origination(now, scope, name);
             }

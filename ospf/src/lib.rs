@@ -68,6 +68,8 @@
 //! | 12.4 (1) | refresh up to a twentieth earlier than LSRefreshTime | what was originated together does not stay together |
 //! | 13, A.4 | an advertisement of a known type whose body ends early is stored and flooded, and is no input of routes; links of undefined types and bytes after the last field are passed over | a third router's oddity must not hold up an adjacency |
 //! | 13 (5a) | MinLSArrival does not bind what a link state request has brought | neighbors originate again as soon as they are Full |
+//! | 13 (4) | for 250 ms after a flush a copy that is not newer is dropped, unless it was asked for | on a network that reorders packets the flush overtakes it, and it would stay until MaxAge |
+//! | 13.5 | an instance that a newer one has replaced before its delayed acknowledgment left is not acknowledged | the acknowledgment would count for a second copy, which was dropped as older |
 //! | 13.4 | what an earlier life has left and this one does not want is flushed after the exchange, at most 10 s later | what it does want keeps its routes meanwhile |
 //! | 13.6 | an unacknowledged instance of ours is first sent again 50 ms after MinLSArrival, or after the longest delay of an acknowledgment if that is longer: 1.05 s by default | it may have fallen into the peer's MinLSArrival |
 //! | 10.7 | a neighbor that asks for an advertisement of its own gets it once more after MinLSArrival, unless it acknowledges or replaces it | a restarted router drops it as too young for its new one |
@@ -75,6 +77,7 @@
 //! | 13.5 | acknowledgments wait for RxmtInterval / 8, 100 ms at most | a windowed sender is not held up |
 //! | 12.4.3.1, 16.2 | a stub area's border router does not follow another one's default route, not even while it has no neighbor in the backbone | it announces one itself: packets would come back |
 //! | 16 | what advertisements change is calculated at most every 50 ms while a database exchange is under way | every packet of it would calculate everything |
+//! | 16.1 (2) | a stub network on an own interface is reached there, not also through a router that announces it at the same cost | what is connected needs no router |
 //! | 16.1 | a router that the caller has declared dead is left out at once | others' advertisements still list it |
 
 #![forbid(unsafe_code)]

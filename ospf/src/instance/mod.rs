@@ -302,7 +302,7 @@ impl Instance {
         match timer {
             TimerId::Hello(id) => self.hello_timer(now, id),
             TimerId::Wait(id) => self.wait_timer(now, id),
-            TimerId::DelayedAck(id) => self.send_delayed_acks(id),
+            TimerId::DelayedAck(id) => self.send_delayed_acks(now, id),
             TimerId::Inactivity(key) => self.neighbor_event(now, key, Event::InactivityTimer),
             TimerId::DdRetransmit(key) => self.description_timer(now, key),
             TimerId::RequestRetransmit(key) => self.send_request(now, key),

@@ -26,7 +26,7 @@ impl Instance {
         }
         self.send_flood_queues(now);
         for id in self.interfaces.keys().copied().collect::<Vec<_>>() {
-            self.send_delayed_acks(id);
+            self.send_delayed_acks(now, id);
             self.send_hello(id, Destination::AllRouters, true);
         }
     }

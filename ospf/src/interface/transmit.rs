@@ -140,10 +140,17 @@ impl Instance {
         }
     }
 
-    /// Delayed acknowledgments leave together (section 13.5).
-    pub(crate) fn send_delayed_acks(&mut self, id: InterfaceId) {
+    /// Delayed acknowledgments leave together (section 13.5), but for those of instances that a newer one has replaced
+    /// meanwhile: they could pass for acknowledgments of what was sent again since, which was dropped as older.
+    pub(crate) fn send_delayed_acks(&mut self, now: Instant, id: InterfaceId) {
         let Some(interface) = self.interfaces.get_mut(&id) else { return };
-        let headers: Vec<_> = std::mem::take(&mut interface.delayed_acks).into_values().collect();
+        let area = interface.config.area;
+        let mut headers: Vec<_> = std::mem::take(&mut interface.delayed_acks).into_values().collect();
+        headers.retain(|header| {
+            let lsdb = self.lsdb(Scope::of(header.key.ls_type, area));
+            let ours = lsdb.and_then(|lsdb| lsdb.get(&header.key)).map(|entry| entry.header(now));
+            ours.is_none_or(|ours| header.compare(&ours).is_ge())
+        });
         self.send_acks(id, Destination::Adjacent, &headers);
     }
 

@@ -4,6 +4,8 @@
 //! that was; the age of today is calculated when somebody asks (section 12.1.1). A database without traffic
 //! therefore costs nothing but one timer per advertisement.
 
+mod gone;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use crate::config::AreaType;
 use crate::types::{AreaId, Instant, MAX_AGE, RouterId};
 use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
+pub(crate) use gone::Gone;
 
 /// How far advertisements travel (section 13.3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -102,6 +105,8 @@ impl Entry {
 pub(crate) struct Lsdb {
     entries: BTreeMap<LsaKey, Entry>,
     max_age: BTreeSet<LsaKey>,
+    /// What was here, or was refused, at MaxAge a moment ago.
+    pub(crate) gone: Gone,
 }
 
 impl Lsdb {

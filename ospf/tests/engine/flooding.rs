@@ -244,6 +244,32 @@ fn max_age_of_a_copy_flushes_it() {
     assert_eq!(bench.take_acks().len(), 1);
 }
 
+/// On a network that reorders packets the flush of an advertisement may come before the advertisement itself.
+#[test]
+fn a_copy_that_its_flush_has_overtaken_is_not_new() {
+    let (copy, flushed) = (router_lsa(STRANGER, 5, 1), router_lsa(STRANGER, 5, MAX_AGE));
+    // The flush first, and nothing there before.
+    let mut bench = Bench::full(&[]);
+    bench.update(std::slice::from_ref(&flushed));
+    bench.advance(millis(5));
+    bench.update(std::slice::from_ref(&copy));
+    assert_eq!(bench.stored(router_key(STRANGER)), None);
+    // A duplicate of what was there.
+    let mut bench = Bench::full(std::slice::from_ref(&copy));
+    bench.update(std::slice::from_ref(&flushed));
+    bench.advance(millis(5));
+    bench.update(std::slice::from_ref(&copy));
+    assert_eq!(bench.stored(router_key(STRANGER)), None);
+    // What is newer is new, and so is what is not late but said again.
+    bench.update(&[router_lsa(STRANGER, 6, 1)]);
+    assert_eq!(bench.stored(router_key(STRANGER)), Some((0x8000_0006, 1)));
+    let mut bench = Bench::full(&[]);
+    bench.update(&[flushed]);
+    bench.advance(millis(300));
+    bench.update(&[copy]);
+    assert_eq!(bench.stored(router_key(STRANGER)), Some((0x8000_0005, 1)));
+}
+
 #[test]
 fn an_advertisement_that_reaches_max_age_is_flooded_and_leaves_when_acknowledged() {
     let mut bench = Bench::full(&[router_lsa(STRANGER, 5, MAX_AGE - 5)]);
@@ -278,6 +304,20 @@ fn updates_are_packed_up_to_the_mtu() {
     // 36 bytes each, 40 to a packet.
     assert_eq!((updates.len(), updates[0].1.len()), (3, 40));
     assert!(sizes.iter().all(|size| *size <= 1500), "{sizes:?}");
+}
+
+/// A second copy of the same instance, which is dropped as older, must not pass for acknowledged by that: its sender would
+/// keep it.
+#[test]
+fn what_was_replaced_since_is_not_acknowledged_any_more() {
+    let mut bench = Bench::full(&[]);
+    bench.advance(Duration::from_secs(5));
+    bench.take();
+    bench.update(&[stub_lsa(OWN, 40, 1, 77), router_lsa(STRANGER, 5, 1)]);
+    assert_eq!(bench.stored(router_key(OWN)).map(|(sequence, _)| sequence), Some(0x8000_0029));
+    bench.advance(millis(200));
+    let acks: Vec<_> = bench.take_acks().into_iter().flat_map(|(_, keys)| keys).collect();
+    assert_eq!(acks, [router_key(STRANGER)]);
 }
 
 #[test]

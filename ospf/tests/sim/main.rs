@@ -9,6 +9,7 @@ mod areas;
 mod authentication;
 mod broadcast;
 mod change;
+mod chaos;
 mod externals;
 mod grid;
 mod lives;

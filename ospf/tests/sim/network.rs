@@ -26,6 +26,8 @@ pub(crate) struct Node {
     pub(crate) externals: BTreeMap<Ipv4Net, ExternalRoute>,
     /// What the router would have in its forwarding table.
     pub(crate) fib: BTreeMap<Ipv4Net, Route>,
+    /// How far its clock is ahead of the network's.
+    pub(crate) ahead: Duration,
     /// Lives so far; packets to an earlier life are lost.
     life: u64,
     wake: Option<Instant>,
@@ -78,6 +80,10 @@ pub(crate) struct Network {
     /// A digest of everything that every router has said, if the test asks for one.
     pub(crate) transcript: Option<Transcript>,
     pub(crate) packets: u64,
+    /// Prefixes whose routes have changed somewhere, if the test asks for them.
+    pub(crate) changed: Option<BTreeSet<Ipv4Net>>,
+    /// Where each interface was attached last.
+    attached: BTreeMap<(NodeId, InterfaceId), SegmentId>,
     events: BTreeMap<(Instant, u64), Event>,
     event_number: u64,
     cuts: BTreeSet<(NodeId, NodeId)>,
@@ -108,6 +114,8 @@ impl Network {
             transcript: None,
             cuts: BTreeSet::new(),
             packets: 0,
+            changed: None,
+            attached: BTreeMap::new(),
             events: BTreeMap::new(),
             event_number: 0,
             random: Random::new(seed),
@@ -129,6 +137,7 @@ impl Network {
             instance: None,
             externals: BTreeMap::new(),
             fib: BTreeMap::new(),
+            ahead: Duration::ZERO,
             life: 0,
             wake: None,
         });
@@ -248,19 +257,45 @@ impl Network {
         self.attach(segment, node, config)
     }
 
-    fn segment(&mut self) -> SegmentId {
+    /// A segment without members.
+    pub(crate) fn segment(&mut self) -> SegmentId {
         self.segments.push(Segment { members: Vec::new(), up: true, silent: false });
         self.segments.len() - 1
     }
 
-    fn attach(&mut self, segment: SegmentId, node: NodeId, mut config: InterfaceConfig) -> InterfaceId {
+    /// Gives a router another interface, on a segment.
+    pub(crate) fn attach(
+        &mut self,
+        segment: SegmentId,
+        node: NodeId,
+        mut config: InterfaceConfig,
+    ) -> InterfaceId {
         let instance = &mut self.nodes[node].config;
         let id = InterfaceId(instance.interfaces.len() as u32 + 1);
         config.name = format!("if{}", id.0);
         instance.areas.entry(config.area).or_default();
         instance.interfaces.insert(id, config);
         self.segments[segment].members.push((node, id));
+        self.attached.insert((node, id), segment);
         id
+    }
+
+    /// The segment of an interface.
+    pub(crate) fn segment_of(&self, node: NodeId, interface: InterfaceId) -> Option<&Segment> {
+        // A test may have taken the interface away from where it was attached.
+        let segment = self.segments.get(*self.attached.get(&(node, interface))?)?;
+        segment.members.contains(&(node, interface)).then_some(segment)
+    }
+
+    /// The time by a router's own clock.
+    pub(crate) fn local(&self, node: NodeId) -> Instant {
+        self.now + self.nodes[node].ahead
+    }
+
+    /// A router's clock jumps ahead.
+    pub(crate) fn jump(&mut self, node: NodeId, by: Duration) {
+        self.nodes[node].ahead += by;
+        self.with(node, |instance, now| instance.handle_timeout(now));
     }
 
     pub(crate) fn start_all(&mut self) {
@@ -276,15 +311,9 @@ impl Network {
         state.life += 1;
         state.fib = BTreeMap::new();
         state.wake = None;
-        state.instance = Some(Instance::new(self.now, state.config.clone(), seed));
-        let links: Vec<_> = self
-            .segments
-            .iter()
-            .filter(|segment| segment.up)
-            .flat_map(|segment| segment.members.iter())
-            .filter(|(member, _)| *member == node)
-            .map(|(_, interface)| *interface)
-            .collect();
+        state.instance = Some(Instance::new(self.now + state.ahead, state.config.clone(), seed));
+        let mut links: Vec<_> = self.nodes[node].config.interfaces.keys().copied().collect();
+        links.retain(|id| self.segment_of(node, *id).is_some_and(|segment| segment.up));
         let externals = self.nodes[node].externals.clone();
         if !externals.is_empty() {
             self.with(node, |instance, now| instance.handle_redistribution(now, externals));
@@ -358,7 +387,7 @@ impl Network {
 
     /// Calls an entry point of a router, and does what the router says.
     pub(crate) fn with(&mut self, node: NodeId, call: impl FnOnce(&mut Instance, Instant)) {
-        let now = self.now;
+        let now = self.local(node);
         let state = &mut self.nodes[node];
         let Some(instance) = &mut state.instance else { return };
         call(instance, now);
@@ -369,7 +398,14 @@ impl Network {
             }
             match output {
                 Output::Transmit(packet) => transmits.push(packet),
-                Output::Routes(changes) => apply(&mut state.fib, changes),
+                Output::Routes(changes) => {
+                    if let Some(changed) = &mut self.changed {
+                        changed.extend(changes.iter().map(|change| match change {
+                            RouteChange::Install { prefix, .. } | RouteChange::Withdraw { prefix } => *prefix,
+                        }));
+                    }
+                    apply(&mut state.fib, changes);
+                }
                 Output::Notification(_) => {}
             }
         }
@@ -385,10 +421,7 @@ impl Network {
         if self.nodes[node].config.interfaces.get(&packet.interface).is_some_and(is_virtual) {
             return self.transmit_routed(node, &packet);
         }
-        let sender = (node, packet.interface);
-        let Some(segment) = self.segments.iter().find(|segment| segment.members.contains(&sender)) else {
-            return;
-        };
+        let Some(segment) = self.segment_of(node, packet.interface) else { return };
         if !segment.up || segment.silent {
             return;
         }
@@ -485,7 +518,9 @@ impl Network {
     }
 
     fn arm(&mut self, node: NodeId) {
+        let ahead = self.nodes[node].ahead.as_micros() as u64;
         let wake = self.nodes[node].instance.as_ref().and_then(Instance::poll_timeout);
+        let wake = wake.map(|at| Instant(at.0.saturating_sub(ahead)));
         if self.nodes[node].wake == wake {
             return;
         }
@@ -524,7 +559,12 @@ impl Network {
         self.now.since(start)
     }
 
-    fn step(&mut self) {
+    /// When the next event is.
+    pub(crate) fn next_event(&self) -> Option<Instant> {
+        self.events.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    pub(crate) fn step(&mut self) {
         let Some(((at, _), event)) = self.events.pop_first() else {
             panic!("nothing will ever happen again")
         };
@@ -563,7 +603,7 @@ impl Network {
         let instance = self.nodes[node].instance.as_ref();
         instance
             .into_iter()
-            .flat_map(|instance| instance.view_neighbors(self.now))
+            .flat_map(|instance| instance.view_neighbors(self.local(node)))
             .filter(|neighbor| neighbor.neighbor_router_id == other)
             .map(|neighbor| neighbor.state)
             .max()
@@ -573,9 +613,9 @@ impl Network {
     /// What went on, for messages of failed tests.
     pub(crate) fn describe(&self) -> String {
         let mut text = format!("at {:?}\n", self.now);
-        for (_, node, instance) in self.alive() {
+        for (id, node, instance) in self.alive() {
             text.push_str(&format!("{:?}:", node.config.router_id));
-            for neighbor in instance.view_neighbors(self.now) {
+            for neighbor in instance.view_neighbors(self.local(id)) {
                 text.push_str(&format!(
                     " {}@{}={}/{}r{}q",
                     neighbor.neighbor_router_id,
@@ -585,7 +625,7 @@ impl Network {
                     neighbor.statistics.nbr_request_qlen,
                 ));
             }
-            for view in instance.view_interfaces(self.now) {
+            for view in instance.view_interfaces(self.local(id)) {
                 if let Some(designated) = view.dr_router_id {
                     text.push_str(&format!(" {}:dr={designated},bdr={:?}", view.name, view.bdr_router_id));
                 }
@@ -628,7 +668,7 @@ fn apply(fib: &mut BTreeMap<Ipv4Net, Route>, changes: Vec<RouteChange>) {
     }
 }
 
-fn interface_config(
+pub(crate) fn interface_config(
     area: AreaId,
     address: Ipv4Net,
     cost: u16,

@@ -1,8 +1,10 @@
 //! What everybody should know when nothing changes any more, computed from the ground truth: the
 //! configurations, the processes that run and the segments that carry packets. No code of the engine takes part.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -10,7 +12,7 @@ use isthmus_ospf::config::{AreaType, InterfaceConfig, InterfaceType};
 use isthmus_ospf::route::PathType;
 use isthmus_ospf::types::{AreaId, InterfaceId, MAX_AGE};
 
-use crate::network::{BACKBONE, Network, NodeId, seconds};
+use crate::network::{BACKBONE, Network, NodeId, Segment, seconds};
 
 type Hop = (InterfaceId, Option<Ipv4Addr>);
 
@@ -49,8 +51,18 @@ struct Truth<'a> {
     edges: BTreeMap<AreaId, BTreeMap<NodeId, Vec<Edge>>>,
     /// By area and router: what it announces.
     prefixes: BTreeMap<AreaId, BTreeMap<NodeId, Vec<Announced>>>,
-    /// By area and router: ways to all routers.
-    ways: BTreeMap<AreaId, BTreeMap<NodeId, BTreeMap<NodeId, Way>>>,
+    /// What was computed once.
+    memory: RefCell<Memory>,
+}
+
+type Ways = BTreeMap<NodeId, Way>;
+
+/// What is asked for again and again.
+#[derive(Default)]
+struct Memory {
+    ways: BTreeMap<(AreaId, NodeId), Rc<Ways>>,
+    intra: BTreeMap<NodeId, Rc<BTreeMap<Ipv4Net, (AreaId, Way)>>>,
+    over_backbone: BTreeMap<NodeId, Rc<Routes>>,
 }
 
 impl Network {
@@ -90,7 +102,7 @@ impl Network {
 impl<'a> Truth<'a> {
     fn new(network: &'a Network) -> Self {
         let mut truth =
-            Self { network, edges: BTreeMap::new(), prefixes: BTreeMap::new(), ways: BTreeMap::new() };
+            Self { network, edges: BTreeMap::new(), prefixes: BTreeMap::new(), memory: RefCell::default() };
         for (node, _, _) in network.alive() {
             for area in truth.attached(node) {
                 let prefixes = truth.prefixes_of(node, area);
@@ -99,19 +111,27 @@ impl<'a> Truth<'a> {
                 truth.edges.entry(area).or_default().insert(node, edges);
             }
         }
-        for (area, edges) in &truth.edges {
-            let of_area = edges.keys().map(|node| (*node, shortest_ways(edges, *node))).collect();
-            truth.ways.insert(*area, of_area);
-        }
         truth
+    }
+
+    /// Ways of a router to all routers of an area.
+    fn ways(&self, area: AreaId, node: NodeId) -> Rc<Ways> {
+        let known = self.memory.borrow().ways.get(&(area, node)).cloned();
+        known.unwrap_or_else(|| {
+            let ways = Rc::new(shortest_ways(&self.edges[&area], node));
+            self.memory.borrow_mut().ways.insert((area, node), Rc::clone(&ways));
+            ways
+        })
     }
 
     fn interfaces(&self, node: NodeId) -> impl Iterator<Item = (InterfaceId, &'a InterfaceConfig)> {
         let network = self.network;
         let config = &network.nodes[node].config;
-        config.interfaces.iter().map(|(id, config)| (*id, config)).filter(move |(id, _)| {
-            network.segments.iter().any(|segment| segment.up && segment.members.contains(&(node, *id)))
-        })
+        config
+            .interfaces
+            .iter()
+            .map(|(id, config)| (*id, config))
+            .filter(move |(id, _)| network.segment_of(node, *id).is_some_and(|segment| segment.up))
     }
 
     fn attached(&self, node: NodeId) -> BTreeSet<AreaId> {
@@ -123,13 +143,21 @@ impl<'a> Truth<'a> {
         attached.contains(&BACKBONE) && attached.len() > 1
     }
 
+    /// Whether packets pass and lead to adjacencies: on a broadcast network somebody must be eligible to speak for it.
+    fn carries(&self, segment: &Segment) -> bool {
+        let is_eligible = |(node, id): &(NodeId, InterfaceId)| {
+            let config = &self.network.nodes[*node].config.interfaces[id];
+            let runs = self.network.nodes[*node].instance.is_some();
+            config.interface_type != InterfaceType::Broadcast || (runs && config.priority > 0)
+        };
+        !segment.silent && segment.members.iter().any(is_eligible)
+    }
+
     fn edges_of(&self, node: NodeId, area: AreaId) -> Vec<Edge> {
         let mut edges = Vec::new();
         for (id, config) in self.interfaces(node).filter(|(_, config)| config.area == area && !config.passive)
         {
-            for segment in
-                self.network.segments.iter().filter(|s| !s.silent && s.members.contains(&(node, id)))
-            {
+            if let Some(segment) = self.network.segment_of(node, id).filter(|segment| self.carries(segment)) {
                 for (other, other_id) in &segment.members {
                     let other_config = &self.network.nodes[*other].config.interfaces[other_id];
                     if *other == node || other_config.area != area {
@@ -178,17 +206,27 @@ impl<'a> Truth<'a> {
             let way = Way { cost: *cost, hops: BTreeSet::from([(*id, None)]) };
             Way::improve(routes.entry(*prefix).or_default(), way);
         }
-        for (other, way) in self.ways[&area][&node].iter().filter(|(other, _)| **other != node) {
+        let local = routes.clone();
+        for (other, way) in self.ways(area, node).iter().filter(|(other, _)| **other != node) {
             for (prefix, cost, _) in &self.prefixes[&area][other] {
                 let way = Way { cost: way.cost + cost, hops: way.hops.clone() };
                 Way::improve(routes.entry(*prefix).or_default(), way);
+            }
+        }
+        // What is on an own interface is reached there, and not through somebody who announces it at the same cost.
+        for (prefix, way) in local {
+            if way.as_ref().map(|way| way.cost) == routes[&prefix].as_ref().map(|way| way.cost) {
+                routes.insert(prefix, way);
             }
         }
         routes.into_iter().filter_map(|(prefix, way)| Some((prefix, way?))).collect()
     }
 
     /// Routes inside the attached areas, with the area that each belongs to.
-    fn all_intra(&self, node: NodeId) -> BTreeMap<Ipv4Net, (AreaId, Way)> {
+    fn all_intra(&self, node: NodeId) -> Rc<BTreeMap<Ipv4Net, (AreaId, Way)>> {
+        if let Some(known) = self.memory.borrow().intra.get(&node) {
+            return Rc::clone(known);
+        }
         let mut routes: BTreeMap<Ipv4Net, (AreaId, Way)> = BTreeMap::new();
         for area in self.attached(node) {
             for (prefix, way) in self.intra(node, area) {
@@ -200,6 +238,8 @@ impl<'a> Truth<'a> {
                 }
             }
         }
+        let routes = Rc::new(routes);
+        self.memory.borrow_mut().intra.insert(node, Rc::clone(&routes));
         routes
     }
 
@@ -226,10 +266,10 @@ impl<'a> Truth<'a> {
     fn summaries_of_intra(&self, node: NodeId, into: AreaId) -> BTreeMap<Ipv4Net, u32> {
         let mut summaries = BTreeMap::new();
         let ranges = self.ranges(node);
-        for (prefix, (area, way)) in self.all_intra(node) {
-            let condensed = ranges.iter().any(|(range, (of, _))| *of == area && range.contains(&prefix));
-            if area != into && !condensed {
-                summaries.insert(prefix, way.cost);
+        for (prefix, (area, way)) in self.all_intra(node).iter() {
+            let condensed = ranges.iter().any(|(range, (of, _))| of == area && range.contains(prefix));
+            if *area != into && !condensed {
+                summaries.insert(*prefix, way.cost);
             }
         }
         for (range, (area, cost)) in ranges {
@@ -243,14 +283,14 @@ impl<'a> Truth<'a> {
     /// Routes from the summaries of one area's border routers.
     fn inter(&self, node: NodeId, area: AreaId, routes: &mut BTreeMap<Ipv4Net, Option<Way>>) {
         let own_ranges = self.ranges(node);
-        for (border, way) in &self.ways[&area][&node] {
+        for (border, way) in self.ways(area, node).iter() {
             if *border == node || !self.is_border_router(*border) {
                 continue;
             }
             let mut summaries = self.summaries_of_intra(*border, area);
             if area != BACKBONE {
-                for (prefix, way) in self.over_backbone(*border) {
-                    summaries.entry(prefix).or_insert(way.cost);
+                for (prefix, way) in self.over_backbone(*border).iter() {
+                    summaries.entry(*prefix).or_insert(way.cost);
                 }
             }
             // A stub area takes a default route of each border router, which these do not follow themselves.
@@ -273,40 +313,56 @@ impl<'a> Truth<'a> {
     }
 
     /// Inter-area routes of a border router over the backbone.
-    fn over_backbone(&self, node: NodeId) -> Routes {
+    fn over_backbone(&self, node: NodeId) -> Rc<Routes> {
+        if let Some(known) = self.memory.borrow().over_backbone.get(&node) {
+            return Rc::clone(known);
+        }
         let mut routes = BTreeMap::new();
         self.inter(node, BACKBONE, &mut routes);
         let intra = self.all_intra(node);
+        let routes = routes.into_iter().filter(|(prefix, _)| !intra.contains_key(prefix));
+        let routes: Rc<Routes> = Rc::new(routes.filter_map(|(prefix, way)| Some((prefix, way?))).collect());
+        self.memory.borrow_mut().over_backbone.insert(node, Rc::clone(&routes));
         routes
-            .into_iter()
-            .filter(|(prefix, _)| !intra.contains_key(prefix))
-            .filter_map(|(prefix, way)| Some((prefix, way?)))
-            .collect()
     }
 
     fn routes(&self, node: NodeId) -> Routes {
-        let mut routes = BTreeMap::new();
+        let mut by_area: Vec<(AreaId, Routes)> = Vec::new();
         for area in self.attached(node) {
             // RFC 2328 section 16.2, and RFC 3509 for a border router without a neighbor in the backbone.
             let lonely = self.edges.get(&BACKBONE).and_then(|all| all.get(&node)).is_some_and(Vec::is_empty);
             if !self.is_border_router(node) || area == BACKBONE || lonely {
+                let mut routes = BTreeMap::new();
                 self.inter(node, area, &mut routes);
+                let found = routes.into_iter().filter_map(|(prefix, way)| Some((prefix, way?)));
+                by_area.push((area, found.collect()));
             }
         }
-        let mut routes: Routes =
-            routes.into_iter().filter_map(|(prefix, way)| Some((prefix, way?))).collect();
-        routes.extend(self.all_intra(node).into_iter().map(|(prefix, (_, way))| (prefix, way)));
-        for (prefix, way) in self.external(node, &routes) {
+        // Equal paths are of one area (section 16.8): the lower one for networks, the larger one for who announces routes from
+        // outside (section 16.4, step 3).
+        let (mut routes, mut to_announcers) = (Routes::new(), Routes::new());
+        for (prefix, way) in by_area.into_iter().flat_map(|(_, routes)| routes) {
+            if routes.get(&prefix).is_none_or(|present| way.cost < present.cost) {
+                routes.insert(prefix, way.clone());
+            }
+            if to_announcers.get(&prefix).is_none_or(|present| way.cost <= present.cost) {
+                to_announcers.insert(prefix, way);
+            }
+        }
+        for routes in [&mut routes, &mut to_announcers] {
+            routes.extend(self.all_intra(node).iter().map(|(prefix, (_, way))| (*prefix, way.clone())));
+        }
+        for (prefix, way) in self.external(node, &to_announcers) {
             routes.entry(prefix).or_insert(way);
         }
         routes
     }
 
     /// Routes to the outside: to whoever announces it, as far as the host prefix that a test gives every such router, and
-    /// with the metric added if it is of type 1. Of several routers type 1 wins, then the lower metric, then the nearer. The
-    /// preference of areas (section 16.4.1) is not modelled: tests see to it that it decides nothing.
+    /// with the metric added if it is of type 1. Of several routers type 1 wins, of type 2 the lower metric, then who is reached
+    /// inside another area than the backbone (section 16.4.1), then the nearer. Who announces is in one area only.
     fn external(&self, node: NodeId, routes: &Routes) -> Routes {
-        let mut best: BTreeMap<Ipv4Net, ((bool, u32, u32), Way)> = BTreeMap::new();
+        let mut best: BTreeMap<Ipv4Net, ((bool, u32, bool, u32), Way)> = BTreeMap::new();
         let takes = |area: &AreaId| {
             let areas = &self.network.nodes[node].config.areas;
             areas.get(area).is_none_or(|area| area.area_type == AreaType::Normal)
@@ -315,11 +371,16 @@ impl<'a> Truth<'a> {
             return Routes::new();
         }
         for (id, other, _) in self.network.alive().filter(|(id, _, _)| *id != node) {
-            let Some(way) = routes.get(&Ipv4Net::from(self.network.router_id(id).0)) else { continue };
+            let host = Ipv4Net::from(self.network.router_id(id).0);
+            let Some(way) = routes.get(&host) else { continue };
+            let intra = self.all_intra(node);
+            let is_less_preferred = intra.get(&host).is_none_or(|(area, _)| *area == BACKBONE);
             for (prefix, route) in &other.externals {
                 let (cost, rank) = match route.e2 {
-                    true => (way.cost, (true, route.metric, way.cost)),
-                    false => (way.cost + route.metric, (false, way.cost + route.metric, 0)),
+                    true => (way.cost, (true, route.metric, is_less_preferred, way.cost)),
+                    false => {
+                        (way.cost + route.metric, (false, 0, is_less_preferred, way.cost + route.metric))
+                    }
                 };
                 let candidate = Way { cost, hops: way.hops.clone() };
                 match best.get_mut(prefix) {
@@ -362,23 +423,31 @@ impl<'a> Truth<'a> {
     }
 
     fn check_databases(&self) -> Result<(), String> {
-        for (area, ways) in &self.ways {
-            let databases: BTreeMap<_, _> = ways
-                .keys()
-                .map(|node| Ok((*node, self.database(*node, *area)?)))
-                .collect::<Result<_, String>>()?;
-            for (node, reachable) in ways {
-                for other in reachable.keys() {
-                    let (own, others) = (&databases[node], &databases[other]);
-                    if own != others {
-                        let differs: Vec<_> = own.symmetric_difference(others).collect();
-                        return Err(format!("databases of {node} and {other} in {area} differ: {differs:?}"));
+        for (area, edges) in &self.edges {
+            let mut seen = BTreeSet::new();
+            for first in edges.keys() {
+                if seen.contains(first) {
+                    continue;
+                }
+                // All who can reach each other.
+                let database = self.database(*first, *area)?;
+                let mut waiting = vec![*first];
+                while let Some(node) = waiting.pop() {
+                    if !seen.insert(node) {
+                        continue;
                     }
+                    let other = self.database(node, *area)?;
+                    if database != other {
+                        let (more, less): (Vec<_>, Vec<_>) =
+                            (database.difference(&other).collect(), other.difference(&database).collect());
+                        return Err(format!("in {area} {first} alone has {more:?}, {node} alone {less:?}"));
+                    }
+                    waiting.extend(edges[&node].iter().map(|edge| edge.to));
                 }
             }
         }
         for (id, _, instance) in self.network.alive() {
-            for neighbor in instance.view_neighbors(self.network.now) {
+            for neighbor in instance.view_neighbors(self.network.local(id)) {
                 let statistics = neighbor.statistics;
                 if statistics.nbr_retrans_qlen + statistics.nbr_request_qlen > 0 {
                     return Err(format!("{id} is not done with {}", neighbor.neighbor_router_id));
@@ -391,7 +460,7 @@ impl<'a> Truth<'a> {
     fn database(&self, node: NodeId, area: AreaId) -> Result<BTreeSet<(String, u32, String)>, String> {
         let Some(instance) = &self.network.nodes[node].instance else { return Ok(BTreeSet::new()) };
         let mut database = BTreeSet::new();
-        for entry in instance.view_database(self.network.now, Some(area)) {
+        for entry in instance.view_database(self.network.local(node), Some(area)) {
             let header = entry.header;
             if header.age >= MAX_AGE {
                 return Err(format!("{node} still flushes {header:?}"));
@@ -403,26 +472,22 @@ impl<'a> Truth<'a> {
     }
 }
 
-/// Bellman and Ford, with the first hops of all shortest ways.
-fn shortest_ways(edges: &BTreeMap<NodeId, Vec<Edge>>, root: NodeId) -> BTreeMap<NodeId, Way> {
-    let mut ways = BTreeMap::from([(root, Way { cost: 0, hops: BTreeSet::new() })]);
-    loop {
-        let before = ways.clone();
-        for (from, edges) in edges {
-            let Some(way) = ways.get(from).cloned() else { continue };
-            for edge in edges {
-                let hops = if *from == root { BTreeSet::from([edge.hop]) } else { way.hops.clone() };
-                let mut slot = ways.remove(&edge.to);
-                if edge.to != root {
-                    Way::improve(&mut slot, Way { cost: way.cost + edge.cost, hops });
-                }
-                if let Some(way) = slot {
-                    ways.insert(edge.to, way);
-                }
-            }
+/// Dijkstra, with the first hops of all shortest ways. Costs are more than zero: whoever is nearest is settled.
+fn shortest_ways(edges: &BTreeMap<NodeId, Vec<Edge>>, root: NodeId) -> Ways {
+    let mut ways: BTreeMap<NodeId, Option<Way>> = BTreeMap::new();
+    ways.insert(root, Some(Way { cost: 0, hops: BTreeSet::new() }));
+    let mut waiting = BTreeSet::from([(0, root)]);
+    while let Some((cost, from)) = waiting.pop_first() {
+        let Some(Some(way)) = ways.get(&from).cloned() else { continue };
+        if way.cost < cost {
+            continue;
         }
-        if ways == before {
-            return ways;
+        for edge in edges.get(&from).into_iter().flatten().filter(|edge| edge.to != root) {
+            let hops = if from == root { BTreeSet::from([edge.hop]) } else { way.hops.clone() };
+            let cost = cost + edge.cost;
+            Way::improve(ways.entry(edge.to).or_default(), Way { cost, hops });
+            waiting.insert((cost, edge.to));
         }
     }
+    ways.into_iter().filter_map(|(node, way)| Some((node, way?))).collect()
 }
