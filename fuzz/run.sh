@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 
 seconds=${1:-20}
 targets=("${@:2}")
-if [ ${#targets[@]} -eq 0 ]; then targets=(ring group arena); fi
+if [ ${#targets[@]} -eq 0 ]; then targets=(ring group arena engine); fi
 
 triple=x86_64-unknown-linux-gnu
 flags=(--cfg fuzzing -Zsanitizer=address -Cpasses=sancov-module
@@ -23,11 +23,15 @@ for target in "${targets[@]}"; do bins+=(--bin "$target"); done
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="${flags[*]}" cargo build --quiet --release --target "$triple" "${bins[@]}"
 
 for target in "${targets[@]}"; do
+    # The longest input: what a conversation needs.
+    case $target in engine) longest=20000 ;; *) longest=4096 ;; esac
+    options=()
+    if [ -f "$target.dict" ]; then options+=(-dict="$target.dict"); fi
     mkdir -p "target/corpus/$target" "target/artifacts/$target"
     log="target/$target.log"
     printf 'fuzzing %s for %s s: ' "$target" "$seconds"
-    if ! "target/$triple/release/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 \
-        -print_final_stats=1 -artifact_prefix="target/artifacts/$target/" \
+    if ! "target/$triple/release/$target" -max_total_time="$seconds" -max_len="$longest" -timeout=10 -rss_limit_mb=2048 \
+        -print_final_stats=1 "${options[@]}" -artifact_prefix="target/artifacts/$target/" \
         "target/corpus/$target" "corpus/$target" >"$log" 2>&1; then
         echo failed
         tail -n 60 "$log" >&2

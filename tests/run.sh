@@ -99,7 +99,7 @@ unit_tests() {
     # Stable carries the sanitizer's runtime; only the flag wants leave.
     RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --target-dir target/asan \
         --target x86_64-unknown-linux-gnu -p isthmus-shmnet --lib
-    say "fuzzers of what is read from peers, 15 s each"
+    say "fuzzers of what is read from peers and of a whole OSPF engine, 15 s each"
     fuzz/run.sh 15
     cargo test -p isthmus-tests --lib --test arrows --test licences --test docs_links \
         --test observability

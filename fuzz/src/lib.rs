@@ -3,6 +3,8 @@
 //! A step is one byte and what that byte asks for. A script that ends in the midst of a step ends before it, so that every
 //! string of bytes is a script.
 
+pub mod engine;
+
 use isthmus_shmnet::memory::OwnSpan;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -30,6 +32,13 @@ impl Script<'_> {
     /// The next eight bytes.
     pub fn word(&mut self) -> Option<u64> {
         Some(u64::from(self.int()?) | u64::from(self.int()?) << 32)
+    }
+
+    /// So many bytes as they are, or the rest if there are not so many.
+    pub fn bytes(&mut self, length: usize) -> Option<&[u8]> {
+        let (bytes, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        Some(bytes)
     }
 }
 

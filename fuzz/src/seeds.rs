@@ -1,10 +1,11 @@
 //! Writes the corpus that the fuzzers begin with: honest traffic, as the words that it leaves in memory, and steps around it.
 //!
-//! `cargo run --bin seeds -- DIRECTORY` makes `DIRECTORY/{ring,group,arena}/`.
+//! `cargo run --bin seeds -- DIRECTORY` makes `DIRECTORY/{ring,group,arena,engine}/`.
 
 use std::path::{Path, PathBuf};
 
 use isthmus_fuzz::Steps;
+use isthmus_fuzz::engine::conversation::conversation;
 use isthmus_shmnet::group::{GroupEndpoint, GroupGeometry};
 use isthmus_shmnet::memory::Mapping;
 use isthmus_shmnet::ring::{Geometry, Metadata, RingKey, Transmitter};
@@ -23,6 +24,10 @@ fn main() -> Fallible {
         write(&directory, "group", &format!("traffic-{shape}"), &group(shape)?)?;
     }
     write(&directory, "arena", "words", &arena())?;
+    // Each type of network, password, normal area and both kinds of stub areas, a range that is hidden.
+    for (shape, routes) in [(0, 3), (1, 40), (2, 3), (6, 3), (9, 0), (24, 8), (34, 3)] {
+        write(&directory, "engine", &format!("conversation-{shape}"), &conversation(shape, routes))?;
+    }
     Ok(())
 }
 
