@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 const DATA: &str = "docs/rfc/compliance.txt";
 const PAGE: &str = "docs/rfc/compliance.md";
+const CHECKS: &str = "docs/rfc/conformance.txt";
+const CHECKS_PAGE: &str = "docs/rfc/conformance.md";
 
 /// A requirement of a standard.
 struct Row<'a> {
@@ -187,6 +189,60 @@ fn the_page_says_what_the_code_and_the_tests_are() {
     }
     let written = std::fs::read_to_string(root().join(PAGE)).unwrap_or_default();
     assert!(written == page, "{PAGE} is not what {DATA} says: run this test with UPDATE_DOCS=1");
+}
+
+/// The numbered checks: number, section, check, `done` or `open`, tests, why.
+#[test]
+fn every_numbered_check_names_tests_that_exist_or_says_what_is_open() {
+    let text = std::fs::read_to_string(root().join(CHECKS)).expect("the checks");
+    let mut sources = Sources::default();
+    let (mut wrong, mut rows, mut done) = (Vec::new(), String::new(), 0);
+    let mut expected = 1;
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(title) = line.strip_prefix("= ") {
+            let _ = writeln!(
+                rows,
+                "\n## {title}\n\n| | section | check | state | tests |\n|---|---|---|---|---|"
+            );
+            continue;
+        }
+        let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [number, section, check, state, tests, why] = columns[..] else {
+            panic!("not six columns: {line}")
+        };
+        let tests = list(tests).unwrap_or_else(|| panic!("not FILE:NAME: {line}"));
+        let is_right = number == expected.to_string()
+            && match state {
+                "done" => !tests.is_empty(),
+                "open" => !why.is_empty(),
+                _ => false,
+            };
+        if !is_right {
+            wrong.push(format!("{line}: number {expected}, done with tests, or open with what is open"));
+        }
+        let missing = tests.iter().filter(|(file, name)| !sources.has_test(&test_file(file), name));
+        wrong.extend(missing.map(|(file, name)| format!("{number}: {file} has no test {name}")));
+        expected += 1;
+        done += usize::from(state == "done");
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let tests: Vec<_> =
+            tests.iter().map(|(file, name)| format!("[`{name}`](../../{})", test_file(file))).collect();
+        let _ = writeln!(rows, "| {number} | {section} | {check} | {state}{why} | {} |", tests.join("; "));
+    }
+    assert!(wrong.is_empty(), "{CHECKS}:\n{}", wrong.join("\n"));
+    let page = format!(
+        "<!-- Made from conformance.txt by UPDATE_DOCS=1 cargo test -p isthmus-ospf --test compliance -->\n\n\
+         # Checks of conformance\n\n\
+         What implementations of OSPF most often miss, one by one, with the tests that show it; that these exist is tested. All\n\
+         requirements of the standards are in [compliance](compliance.md). {done} of {} checks are done; of the others the row\n\
+         says what is open, and the tests show the rest.\n{rows}",
+        expected - 1
+    );
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(root().join(CHECKS_PAGE), &page).expect("the page");
+    }
+    let written = std::fs::read_to_string(root().join(CHECKS_PAGE)).unwrap_or_default();
+    assert!(written == page, "{CHECKS_PAGE} is not what {CHECKS} says: run this test with UPDATE_DOCS=1");
 }
 
 #[test]

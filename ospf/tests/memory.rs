@@ -82,7 +82,13 @@ impl Pair {
                 while let Some(output) = self.routers[from].poll_output() {
                     if let Output::Transmit(packet) = output {
                         let (source, destination) = (packet.source, packet.destination);
-                        self.routers[1 - from].handle_packet(self.now, LAN, source, destination, &packet.payload);
+                        self.routers[1 - from].handle_packet(
+                            self.now,
+                            LAN,
+                            source,
+                            destination,
+                            &packet.payload,
+                        );
                         spoken = true;
                     }
                 }

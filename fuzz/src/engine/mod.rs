@@ -271,7 +271,7 @@ fn change(config: &mut InstanceConfig, what: u8, how: u8) {
     let id = InterfaceId(1 + u32::from(how & 1));
     match what % 12 {
         0 => config.maximum_paths = 1 + usize::from(how % 16),
-        1 => config.spf_delay = Duration::from_millis(u64::from(how)),
+        1 => config.spf_delay.initial = Duration::from_millis(u64::from(how)),
         2 => config.router_id = router_id(1 + how % 4),
         3 => {
             // An interface that leaves, or comes back as it was in the first shape.

@@ -56,12 +56,16 @@ struct Truth<'a> {
 }
 
 type Ways = BTreeMap<NodeId, Way>;
+/// Routes inside areas, with the area that each belongs to.
+type IntraRoutes = BTreeMap<Ipv4Net, (AreaId, Way)>;
+/// Which way to the outside is preferred, the least one first: type 2, its metric, not inside another area than the backbone, cost.
+type Rank = (bool, u32, bool, u32);
 
 /// What is asked for again and again.
 #[derive(Default)]
 struct Memory {
     ways: BTreeMap<(AreaId, NodeId), Rc<Ways>>,
-    intra: BTreeMap<NodeId, Rc<BTreeMap<Ipv4Net, (AreaId, Way)>>>,
+    intra: BTreeMap<NodeId, Rc<IntraRoutes>>,
     over_backbone: BTreeMap<NodeId, Rc<Routes>>,
 }
 
@@ -223,7 +227,7 @@ impl<'a> Truth<'a> {
     }
 
     /// Routes inside the attached areas, with the area that each belongs to.
-    fn all_intra(&self, node: NodeId) -> Rc<BTreeMap<Ipv4Net, (AreaId, Way)>> {
+    fn all_intra(&self, node: NodeId) -> Rc<IntraRoutes> {
         if let Some(known) = self.memory.borrow().intra.get(&node) {
             return Rc::clone(known);
         }
@@ -362,7 +366,7 @@ impl<'a> Truth<'a> {
     /// with the metric added if it is of type 1. Of several routers type 1 wins, of type 2 the lower metric, then who is reached
     /// inside another area than the backbone (section 16.4.1), then the nearer. Who announces is in one area only.
     fn external(&self, node: NodeId, routes: &Routes) -> Routes {
-        let mut best: BTreeMap<Ipv4Net, ((bool, u32, bool, u32), Way)> = BTreeMap::new();
+        let mut best: BTreeMap<Ipv4Net, (Rank, Way)> = BTreeMap::new();
         let takes = |area: &AreaId| {
             let areas = &self.network.nodes[node].config.areas;
             areas.get(area).is_none_or(|area| area.area_type == AreaType::Normal)

@@ -1,11 +1,9 @@
 //! A scenario that fails made smaller, as long as it still fails.
 
-use std::time::{Duration, Instant};
-
 use super::scenario::Scenario;
 
-/// What a failure is made smaller for, at most.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How many candidates are played, at most.
+const PATIENCE: u32 = 1_000;
 
 /// The smallest scenario found that fails, and how it fails.
 pub(super) fn minimise(
@@ -15,7 +13,7 @@ pub(super) fn minimise(
     let mut smallest = Smallest {
         scenario: scenario.clone(),
         failure: fails(scenario).unwrap_or_else(|| "it does not fail again".to_owned()),
-        since: Instant::now(),
+        played: 0,
         fails,
     };
     loop {
@@ -33,7 +31,7 @@ pub(super) fn minimise(
 struct Smallest<F> {
     scenario: Scenario,
     failure: String,
-    since: Instant,
+    played: u32,
     fails: F,
 }
 
@@ -45,7 +43,7 @@ impl<F: Fn(&Scenario) -> Option<String>> Smallest<F> {
     }
 
     fn is_out_of_patience(&self) -> bool {
-        self.since.elapsed() > PATIENCE
+        self.played >= PATIENCE
     }
 
     /// Keeps a candidate that fails as well.
@@ -53,6 +51,7 @@ impl<F: Fn(&Scenario) -> Option<String>> Smallest<F> {
         if self.is_out_of_patience() {
             return false;
         }
+        self.played += 1;
         let Some(failure) = (self.fails)(&candidate) else { return false };
         (self.scenario, self.failure) = (candidate, failure);
         true

@@ -100,7 +100,8 @@ impl Scenario {
                 network.with(*router, |instance, now| instance.handle_redistribution(now, routes));
             }
             Event::SpfDelay(router, delay) => {
-                network.reconfigure(*router, |config| config.spf_delay = Duration::from_millis(*delay));
+                network
+                    .reconfigure(*router, |config| config.spf_delay.initial = Duration::from_millis(*delay));
             }
             Event::Partition(cut) => {
                 let parts = |segment: &&super::scenario::Segment| {

@@ -1,5 +1,11 @@
 //! Large networks: cold start in virtual time, and what it costs.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "what it costs is wall time, which decides nothing"
+)]
+
 use std::time::{Duration, Instant};
 
 use super::scenario::Scenario;

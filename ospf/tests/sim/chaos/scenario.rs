@@ -96,7 +96,7 @@ impl Scenario {
     pub(super) fn draw(seed: u64, routers: usize, events: usize) -> Self {
         let mut random = Random::new(seed ^ 0x5eed);
         let mut scenario = Self::topology(seed, routers, &mut random);
-        scenario.bad = seed % 3 == 0;
+        scenario.bad = seed.is_multiple_of(3);
         for _ in 0..events {
             let pause = [50, 400, 1_500, 6_000][random.below(4) as usize];
             let event = scenario.event(&mut random);
