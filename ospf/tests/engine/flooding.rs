@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use isthmus_ospf::config::AreaConfig;
-use isthmus_ospf::types::MAX_AGE;
-use isthmus_ospf::wire::{Lsa, LsaBody, Options, PacketBody};
+use isthmus_ospf::types::{MAX_AGE, SeqNum};
+use isthmus_ospf::wire::{Lsa, LsaBody, Options, PacketBody, RouterFlags, RouterLsa};
 
 use crate::bench::{
     Bench, OWN, PEER, STRANGER, link_config, many, millis, router_key, router_lsa, seq, stub_lsa,
@@ -223,6 +223,26 @@ fn an_older_instance_is_answered_with_ours_but_not_in_a_storm() {
     bench.update(&[router_lsa(STRANGER, 4, 1)]);
     assert_eq!(bench.take_updates().len(), 1);
     assert!(bench.take_acks().is_empty());
+}
+
+/// Section 13 step 8: what is flushed is said again to whoever has an older instance, unless its number is about to wrap.
+#[test]
+fn what_is_flushed_answers_an_older_instance_but_not_at_the_last_number() {
+    let at = |sequence: SeqNum, age: u16| {
+        let Lsa { header, .. } = router_lsa(STRANGER, 5, age);
+        let body = LsaBody::Router(RouterLsa { flags: RouterFlags::empty(), links: Vec::new() });
+        Lsa::build(age, header.options, header.key, sequence, &body)
+    };
+    for (sequence, answers) in [(SeqNum(77), 1), (SeqNum::MAX, 0)] {
+        let mut bench = Bench::full(&[at(sequence, MAX_AGE - 10)]);
+        // Nobody acknowledges the flush, so that it stays.
+        bench.advance(Duration::from_secs(10));
+        assert_eq!(bench.stored(router_key(STRANGER)).map(|(_, age)| age), Some(MAX_AGE));
+        bench.advance(millis(1_500));
+        bench.take();
+        bench.update(&[at(SeqNum(70), 1)]);
+        assert_eq!(bench.take_updates().len(), answers, "{sequence:?}");
+    }
 }
 
 #[test]
