@@ -172,7 +172,11 @@ fn add_boundary_routers(
 ) {
     for router in table.boundary_routers() {
         // Only the preferred path to the router is announced.
-        let Some((area, route)) = table.boundary_router(router, config.route_rules) else { continue };
+        // RFC 3101 section 2.5: who announces type 7 advertisements only is unknown outside of its area.
+        let takes = |area| config.area_type(area).takes_externals();
+        let Some((area, route)) = table.boundary_router_through(router, config.route_rules, takes) else {
+            continue;
+        };
         let announced = match route.path_type {
             PathType::IntraArea => area != into,
             _ => area.is_backbone() && !into.is_backbone(),
@@ -188,14 +192,21 @@ fn leads_into(config: &InstanceConfig, area: AreaId, next_hops: &[NextHop]) -> b
     next_hops.iter().any(|hop| config.interfaces.get(&hop.interface).is_some_and(|at| at.area == area))
 }
 
-/// What a stub area takes (section 12.4.3.1): a default route, no AS boundary routers, and the networks of other areas
+/// What a stub or not-so-stubby area takes (section 12.4.3.1): a default route, no AS boundary routers, and the networks of other areas
 /// only if it is configured so.
 fn fit_into(area_type: AreaType, summaries: &mut Summaries) {
-    let AreaType::Stub { default_cost, summary } = area_type else { return };
+    let (summary, default_cost) = match area_type {
+        AreaType::Normal => return,
+        AreaType::Stub { default_cost, summary } => (summary, Some(default_cost)),
+        // RFC 3101 section 2.7: with summaries the default route is in a type 7 advertisement.
+        AreaType::Nssa(nssa) => (nssa.summary, (!nssa.summary).then_some(nssa.default_cost)),
+    };
     let default = SummaryTarget::Network(Ipv4Net::default());
     summaries.retain(|target, _| summary && matches!(target, SummaryTarget::Network(_)));
     summaries.remove(&default);
-    add(summaries, default, default_cost);
+    if let Some(cost) = default_cost {
+        add(summaries, default, cost);
+    }
 }
 
 /// Paths that cost LSInfinity are not announced; of two that describe one destination the cheaper is.

@@ -3,12 +3,14 @@
 
 mod authentication;
 mod external;
+mod nssa;
 mod rules;
 mod spf_delay;
 
 pub use authentication::{Authentication, Key, Lifetime};
 pub(crate) use authentication::{expired_key, is_accepted, sending_key};
 pub use external::ExternalRoute;
+pub use nssa::{NssaConfig, NssaRange, TranslatorRole};
 pub use rules::RouteRules;
 pub use spf_delay::SpfDelay;
 
@@ -62,7 +64,15 @@ impl AreaType {
     pub fn takes_externals(self) -> bool {
         match self {
             Self::Normal => true,
-            Self::Stub { .. } => false,
+            Self::Stub { .. } | Self::Nssa(_) => false,
+        }
+    }
+
+    /// What is configured for a not-so-stubby area; `None` for others.
+    pub fn nssa(self) -> Option<NssaConfig> {
+        match self {
+            Self::Nssa(nssa) => Some(nssa),
+            Self::Normal | Self::Stub { .. } => None,
         }
     }
 }
@@ -93,16 +103,21 @@ pub enum AreaType {
         /// area is totally stubby.
         summary: bool,
     },
+    /// Not so stubby (RFC 3101): takes no AS-external advertisements, but its routers may announce routes from outside in
+    /// advertisements of its own, which its border routers translate. Never the backbone.
+    Nssa(NssaConfig),
 }
 
 /// An area (RFC 2328 appendix C.2).
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct AreaConfig {
-    /// Normal or stub.
+    /// Normal, stub or not so stubby.
     pub area_type: AreaType,
     /// Address ranges that an area border router condenses toward the other areas.
     pub ranges: Vec<AreaRange>,
+    /// Ranges of a not-so-stubby area's external routes, which a translator condenses (RFC 3101 section 2.2).
+    pub nssa_ranges: Vec<NssaRange>,
     /// MinLSInterval of the area's advertisements: the least time between two originations of one of them.
     /// `None`: the first at once, the next not before 1.05 s (just past the peers' MinLSArrival).
     pub min_ls_interval: Option<Duration>,

@@ -181,6 +181,9 @@ pub enum Refusal {
     /// An AS-external advertisement in a stub area (sections 10.6 and 13 step 3).
     #[error("AS-external advertisement in a stub area")]
     LsaExternalInStub,
+    /// A type 7 advertisement in an area that is not a not-so-stubby one (RFC 3101 section 2.3).
+    #[error("type 7 advertisement outside of a not-so-stubby area")]
+    LsaNssaElsewhere,
     /// An advertisement whose body cannot be read: it is stored and flooded, but is no input of routes.
     #[error("the advertisement's body cannot be read")]
     LsaMalformed,
@@ -231,6 +234,7 @@ impl Refusal {
             Self::LsaChecksum => "lsa_checksum",
             Self::LsaUnknownType => "lsa_unknown_type",
             Self::LsaExternalInStub => "lsa_external_in_stub",
+            Self::LsaNssaElsewhere => "lsa_nssa_elsewhere",
             Self::LsaMalformed => "lsa_malformed",
             Self::LsaTooSoon => "lsa_too_soon",
             Self::LsaOlder => "lsa_older",

@@ -111,6 +111,10 @@ impl Instance {
         if name.ls_type == LsType::AS_EXTERNAL && !self.config.area_type(area).takes_externals() {
             return Err(Refusal::LsaExternalInStub);
         }
+        // RFC 3101 section 2.3.
+        if name.ls_type == LsType::NSSA_EXTERNAL && self.config.area_type(area).nssa().is_none() {
+            return Err(Refusal::LsaNssaElsewhere);
+        }
         // An age beyond MaxAge, or with the DoNotAge bit that nobody has been told we
         // understand, counts as MaxAge (section 12.1.1).
         lsa.header.age = lsa.header.age.min(MAX_AGE);

@@ -22,6 +22,7 @@
 //! | [`spf`] | the route calculation | section 16 |
 //! | [`route`] | the routing table and its changes | section 11 |
 //! | [`abr`] | what an area border router announces | sections 3.5, 12.4.3 |
+//! | `nssa` | who translates for a not-so-stubby area, and into what | RFC 3101 section 3 |
 //! | [`view`] | snapshots for management, named as in RFC 9129 | |
 //! | [`config`] | what the instance is told: areas, interfaces, ranges, timers | appendix C |
 //! | `instance` | entry points, the checks of every packet, reconfiguration, shutdown, views | sections 5, 8.2 |
@@ -44,14 +45,14 @@
 //! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks, broadcast networks with a
 //! designated router and its backup; database exchange, flooding, aging, refresh, the wrap of sequence numbers; router-,
 //! network-, summary- and AS-external-LSAs; routes inside and between areas and to the
-//! outside, equal-cost paths; virtual links; stub and totally stubby areas; area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
+//! outside, equal-cost paths; virtual links; stub, totally stubby and not-so-stubby areas (RFC 3101); area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
 //! reconfiguration under Full adjacencies; null, simple password, MD5 and HMAC-SHA authentication
 //! (RFC 5709) with keys that have lifetimes, extended sequence numbers (RFC 7474); TTL security (RFC 5082);
 //! neighbors watched by BFD over a single hop (RFC 5880, 5881, 5882).
 //!
 //! # Omitted as yet
 //!
-//! NBMA networks, not-so-stubby areas, opaque LSAs, graceful restart.
+//! NBMA networks, opaque LSAs, graceful restart.
 //!
 //! # Deviations from RFC 2328
 //!
@@ -103,6 +104,7 @@ mod interface;
 mod log;
 mod lsdb;
 mod neighbor;
+mod nssa;
 mod originate;
 mod timer;
 

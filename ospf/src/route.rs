@@ -47,7 +47,7 @@ pub struct NextHop {
 pub struct Route {
     /// How the network is reached.
     pub path_type: PathType,
-    /// The area that the path was learnt through; `None` for external paths.
+    /// The area that the path was learnt through; `None` for external paths, unless they are of a not-so-stubby area.
     pub area: Option<AreaId>,
     /// Cost of the path. On type 2 external paths: the cost to the boundary router or forwarding address.
     pub cost: u32,
@@ -88,6 +88,8 @@ pub struct RouterRoute {
     pub abr: bool,
     /// Whether it is an AS boundary router.
     pub asbr: bool,
+    /// Whether it always translates type 7 advertisements (bit Nt).
+    pub translator: bool,
     /// Cost of the path.
     pub cost: u32,
     /// Equal ways, sorted.
@@ -144,8 +146,19 @@ impl RouteTable {
     /// The preferred path to an AS boundary router and the area that it leads through (section 16.4 step 3):
     /// among those that section 16.4.1 leaves, the cheapest, then that of the largest area.
     pub fn boundary_router(&self, router: RouterId, rules: RouteRules) -> Option<(AreaId, &RouterRoute)> {
+        self.boundary_router_through(router, rules, |_| true)
+    }
+
+    /// The preferred path among those through some areas.
+    pub(crate) fn boundary_router_through(
+        &self,
+        router: RouterId,
+        rules: RouteRules,
+        areas: impl Fn(AreaId) -> bool,
+    ) -> Option<(AreaId, &RouterRoute)> {
         self.routers
             .iter()
+            .filter(|(area, _)| areas(**area))
             .filter_map(|(area, routers)| Some((*area, routers.get(&router).filter(|route| route.asbr)?)))
             .min_by_key(|(area, route)| {
                 (internal_preference(route.path_type, *area, rules), route.cost, std::cmp::Reverse(*area))

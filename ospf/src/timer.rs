@@ -35,6 +35,8 @@ pub(crate) enum TimerId {
     FirstRouterLsa(AreaId),
     /// Advertisements of an earlier life that nobody has claimed again are flushed (section 13.4).
     Stale(Scope),
+    /// A translator of a not-so-stubby area that is not elected any more stops (RFC 3101 section 3.1).
+    Translator(AreaId),
     /// The routing table is calculated.
     Spf,
 }

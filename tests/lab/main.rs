@@ -26,6 +26,7 @@ mod memory;
 mod multicast;
 mod neighbors;
 mod networks;
+mod nssa;
 mod prometheus;
 mod reconfigure;
 mod recording;

@@ -9,7 +9,8 @@ logging.getLogger("scapy").setLevel(logging.ERROR)
 
 from scapy.contrib.ospf import (  # noqa: E402
     OSPF_DBDesc, OSPF_External_LSA, OSPF_Hdr, OSPF_Hello, OSPF_Link, OSPF_LSA_Hdr, OSPF_LSAck, OSPF_LSReq,
-    OSPF_LSReq_Item, OSPF_LSUpd, OSPF_Network_LSA, OSPF_Router_LSA, OSPF_SummaryASBR_LSA, OSPF_SummaryIP_LSA,
+    OSPF_LSReq_Item, OSPF_LSUpd, OSPF_NSSA_External_LSA, OSPF_Network_LSA, OSPF_Router_LSA, OSPF_SummaryASBR_LSA,
+    OSPF_SummaryIP_LSA,
 )
 
 COMMON = {"age": 7, "options": 0x02, "adrouter": "10.0.0.1", "seq": 0x80000005}
@@ -25,7 +26,9 @@ SUMMARY = OSPF_SummaryIP_LSA(id="198.51.100.0", mask="255.255.255.0", metric=0x1
 ASBR = OSPF_SummaryASBR_LSA(id="10.0.0.9", mask="0.0.0.0", metric=3, **COMMON)
 EXTERNAL = OSPF_External_LSA(
     id="203.0.113.0", mask="255.255.255.0", ebit=1, metric=20, fwdaddr="192.0.2.7", tag=0xdeadbeef, **COMMON)
-LSAS = {"router": ROUTER, "network": NETWORK, "summary": SUMMARY, "asbr": ASBR, "external": EXTERNAL}
+NSSA = OSPF_NSSA_External_LSA(
+    id="203.0.113.0", mask="255.255.255.0", ebit=1, metric=20, fwdaddr="192.0.2.7", tag=0xdeadbeef, **COMMON)
+LSAS = {"router": ROUTER, "network": NETWORK, "summary": SUMMARY, "asbr": ASBR, "external": EXTERNAL, "nssa": NSSA}
 
 HEADERS = [
     OSPF_LSA_Hdr(age=1, options=0x02, type=1, id="10.0.0.1", adrouter="10.0.0.1", seq=0x80000001, chksum=0x1234, len=48),

@@ -375,6 +375,7 @@ impl Backend for FakeNode {
                     area_type: "normal-area".to_owned(),
                     summary: None,
                     default_cost: None,
+                    nssa_translator: None,
                     interface_count: 1,
                     active_interface_count: 1,
                     adjacency_count: 1,

@@ -8,7 +8,7 @@
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
 //! | stub router, prefix suppression | advertisements |
 //! | rules of the calculation of routes | routes |
-//! | ranges, default cost and summaries of a stub area | summaries |
+//! | ranges, default cost, default route and summaries of a stub or not-so-stubby area, its translator | summaries, type 5 and type 7 advertisements |
 //! | MTU or its check | exchanges that are not Full yet start again |
 //! | area, type of network, ends of a virtual link, passive, address of an interface that is not point-to-point | the interface goes down and up |
 //! | type of an area | the interfaces of that area go down and up |
@@ -17,7 +17,7 @@
 use std::borrow::Cow;
 
 use crate::Instance;
-use crate::area::Area;
+use crate::area::{Area, options_of};
 use crate::config::{InstanceConfig, InterfaceConfig, InterfaceType};
 use crate::interface::{Destination, Interface};
 use crate::lsdb::Scope;
@@ -86,6 +86,7 @@ impl Instance {
         }
         let retyped = self.leave_retyped_areas(now, &config);
         let previous = std::mem::replace(&mut self.config, config);
+        self.forget_former_nssas(&previous);
         for (id, config) in self.config.interfaces.clone() {
             match previous.interfaces.get(&id) {
                 Some(old) if *old == config => {}
@@ -110,11 +111,11 @@ impl Instance {
         }
     }
 
-    /// All routers of an area agree whether it takes AS-external advertisements (section 10.5): where that changes,
+    /// All routers of an area agree whether it takes AS-external advertisements or is not so stubby (section 10.5): where that changes,
     /// adjacencies start again. Takes leave while hellos still say what the neighbors expect. Returns the interfaces.
     fn leave_retyped_areas(&mut self, now: Instant, config: &InstanceConfig) -> Vec<InterfaceId> {
-        let takes = |config: &InstanceConfig, area| config.area_type(area).takes_externals();
-        let is_retyped = |area: AreaId| takes(&self.config, area) != takes(config, area);
+        let options = |config: &InstanceConfig, area| options_of(config.area_type(area));
+        let is_retyped = |area: AreaId| options(&self.config, area) != options(config, area);
         let interfaces = self.interfaces.iter().filter(|(_, interface)| is_retyped(interface.config.area));
         let ids: Vec<_> = interfaces.map(|(id, _)| *id).collect();
         for id in &ids {
@@ -129,6 +130,7 @@ impl Instance {
             self.forget_timers(Scope::Area(id), &area);
         }
         self.timers.cancel(TimerId::FirstRouterLsa(id));
+        self.timers.cancel(TimerId::Translator(id));
     }
 
     /// Forgets what was due for the advertisements of a scope that is no more.

@@ -74,6 +74,8 @@ pub struct Instance {
     pub(crate) trees: Option<Trees>,
     pub(crate) spf_log: SpfLog,
     pub(crate) statistics: InstanceStatistics,
+    /// Whether router-LSAs said last that this is a border router of a not-so-stubby area.
+    pub(crate) was_nssa_border: bool,
     /// The role that was announced last.
     pub(crate) was_border_router: bool,
     pub(crate) stopped: bool,
@@ -129,6 +131,7 @@ impl Instance {
             trees: None,
             spf_log: SpfLog::default(),
             statistics: InstanceStatistics::default(),
+            was_nssa_border: false,
             was_border_router: false,
             stopped: false,
         }
@@ -311,6 +314,7 @@ impl Instance {
             TimerId::Originate(scope, name) => self.advance_origination(now, scope, name),
             TimerId::FirstRouterLsa(area) => self.first_router_lsa_timer(area),
             TimerId::Stale(scope) => self.flush_stale(now, scope, true),
+            TimerId::Translator(area) => self.translator_timer(now, area),
             // What it waits for is looked at when the call settles.
             TimerId::Spf => {}
         }

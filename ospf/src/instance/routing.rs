@@ -170,6 +170,7 @@ impl Instance {
         }
         self.follow_virtual_links(now);
         self.originate_summaries(now);
+        self.follow_nssas(now);
     }
 
     fn calculate_all(&mut self, now: Instant) -> Vec<RouteChange> {
@@ -225,7 +226,10 @@ impl Instance {
             });
             let summaries =
                 lsdb.into_iter().flat_map(|lsdb| about(now, lsdb, LsType::SUMMARY_NETWORK, prefixes));
-            AreaInput { lsas: routers.chain(summaries).collect(), ..self.area_frame(area) }
+            let externals =
+                lsdb.into_iter().flat_map(|lsdb| about(now, lsdb, LsType::NSSA_EXTERNAL, prefixes));
+            let lsas = routers.chain(summaries).chain(externals).collect();
+            AreaInput { lsas, ..self.area_frame(area) }
         });
         let takes_externals = self.takes_externals();
         let externals =
@@ -291,6 +295,8 @@ impl Instance {
             local: interfaces().flat_map(|(id, i)| local_prefixes(*id, i)).collect(),
             excluded: &self.dead,
             ranges: self.config.areas.get(&area).map_or(&[], |area| &area.ranges),
+            area_type: self.config.area_type(area),
+            nssa_ranges: self.translated_ranges(area),
         }
     }
 

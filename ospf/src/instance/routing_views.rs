@@ -31,7 +31,11 @@ impl Instance {
             prefix,
             next_hops: self.next_hop_views(&route.next_hops),
             metric: route.metric(),
-            route_type: route_type(route.path_type),
+            route_type: match (route_type(route.path_type), route.area) {
+                (RouteType::External1, Some(_)) => RouteType::Nssa1,
+                (RouteType::External2, Some(_)) => RouteType::Nssa2,
+                (route_type, _) => route_type,
+            },
             area_id: route.area,
             route_tag: route.tag,
         }
@@ -56,12 +60,17 @@ impl Instance {
         let (area_type, summary, default_cost) = match self.config.area_type(id) {
             AreaType::Normal => ("normal-area", None, None),
             AreaType::Stub { default_cost, summary } => ("stub-area", Some(summary), Some(default_cost)),
+            AreaType::Nssa(nssa) => {
+                let has_default = nssa.default_route || !nssa.summary;
+                ("nssa-area", Some(nssa.summary), has_default.then_some(nssa.default_cost))
+            }
         };
         Some(AreaView {
             area_id: id,
             area_type: area_type.to_owned(),
             summary,
             default_cost,
+            nssa_translator: self.config.area_type(id).nssa().map(|_| area.is_translated),
             interface_count: count(interfaces().count()),
             active_interface_count: count(interfaces().filter(|interface| interface.is_up()).count()),
             adjacency_count: count(interfaces().map(|interface| interface.full_neighbors().count()).sum()),

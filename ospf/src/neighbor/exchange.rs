@@ -188,6 +188,11 @@ impl Instance {
             self.neighbor_event(now, key, Event::SeqNumberMismatch);
             return Err(Refusal::LsaExternalInStub);
         }
+        let describes = |ls_type| packet.headers.iter().any(|header| header.key.ls_type == ls_type);
+        if self.config.area_type(area).nssa().is_none() && describes(LsType::NSSA_EXTERNAL) {
+            self.neighbor_event(now, key, Event::SeqNumberMismatch);
+            return Err(Refusal::LsaNssaElsewhere);
+        }
         let wanted: Vec<_> = packet
             .headers
             .iter()
@@ -310,5 +315,5 @@ impl Instance {
 
 /// Whether this engine stores and floods advertisements of that type (section 13 step 2).
 pub(crate) fn is_known_type(ls_type: LsType) -> bool {
-    (LsType::ROUTER..=LsType::AS_EXTERNAL).contains(&ls_type)
+    (LsType::ROUTER..=LsType::AS_EXTERNAL).contains(&ls_type) || ls_type == LsType::NSSA_EXTERNAL
 }

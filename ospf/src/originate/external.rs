@@ -1,4 +1,5 @@
-//! AS-external-LSAs (RFC 2328 section 12.4.4): what the caller brings from outside OSPF.
+//! AS-external-LSAs (RFC 2328 section 12.4.4): what the caller brings from outside OSPF, and what this router translates for
+//! not-so-stubby areas.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use crate::area::options_of;
 use crate::config::{AreaType, ExternalRoute};
 use crate::lsdb::Scope;
 use crate::record::Input;
-use crate::types::{AreaId, Instant, LS_INFINITY};
+use crate::types::{AreaId, Instant, LS_INFINITY, RouterId};
 use crate::wire::{AsExternalLsa, LsType, LsaBody, LsaKey};
 
 impl Instance {
@@ -28,7 +29,7 @@ impl Instance {
         self.settle(now);
     }
 
-    /// Brings our AS-external advertisements in line with what is to be announced.
+    /// Brings our AS-external and type 7 advertisements in line with what is to be announced.
     pub(crate) fn originate_externals(&mut self, now: Instant) {
         let advertisements = self.external_advertisements();
         for name in self.own_advertisements(now, Scope::As, &[LsType::AS_EXTERNAL]) {
@@ -41,29 +42,41 @@ impl Instance {
             let options = options_of(AreaType::Normal);
             self.originate(now, Scope::As, name, options, LsaBody::AsExternal(body));
         }
+        self.originate_nssa_externals(now);
     }
 
-    /// Whether this is an AS boundary router as an area sees it. A stub area has none (section 12.4.1).
+    /// Whether this is an AS boundary router as an area sees it. A stub area has none (section 12.4.1). Every border router of a
+    /// not-so-stubby area is one, whether it translates or not (RFC 3101 section 3.1).
     pub(crate) fn is_as_boundary_router(&self, area: AreaId) -> bool {
-        !self.externals.is_empty() && self.config.area_type(area).takes_externals()
+        let is_stub = matches!(self.config.area_type(area), AreaType::Stub { .. });
+        !is_stub && (!self.externals.is_empty() || self.is_nssa_border_router())
     }
 
-    /// The advertisements by name. Networks that differ only in their masks share no link state id (appendix E). Where no
-    /// area takes any there are none: nobody would hear them.
+    /// The advertisements by name. Where no area takes any there are none: nobody would hear them.
     fn external_advertisements(&self) -> BTreeMap<LsaKey, AsExternalLsa> {
         if !self.config.areas.keys().any(|id| self.config.area_type(*id).takes_externals()) {
             return BTreeMap::new();
         }
-        let ids = link_state_ids(self.externals.keys().copied());
-        let advertisement = |(prefix, id): (Ipv4Net, _)| {
-            let name = LsaKey { ls_type: LsType::AS_EXTERNAL, id, advertising_router: self.config.router_id };
-            Some((name, body_of(prefix, self.externals.get(&prefix)?)))
-        };
-        ids.into_iter().filter_map(advertisement).collect()
+        let mut bodies = self.translations();
+        // What we know of outside ourselves comes before what we have heard.
+        bodies.extend(self.externals.iter().map(|(prefix, route)| (*prefix, body_of(*prefix, route))));
+        named(LsType::AS_EXTERNAL, self.config.router_id, &bodies)
     }
 }
 
-fn body_of(prefix: Ipv4Net, route: &ExternalRoute) -> AsExternalLsa {
+/// Advertisements of networks by name. Networks that differ only in their masks share no link state id (appendix E).
+pub(super) fn named(
+    ls_type: LsType,
+    advertising_router: RouterId,
+    bodies: &BTreeMap<Ipv4Net, AsExternalLsa>,
+) -> BTreeMap<LsaKey, AsExternalLsa> {
+    let ids = link_state_ids(bodies.keys().copied());
+    let advertisement =
+        |(prefix, id)| Some((LsaKey { ls_type, id, advertising_router }, *bodies.get(&prefix)?));
+    ids.into_iter().filter_map(advertisement).collect()
+}
+
+pub(super) fn body_of(prefix: Ipv4Net, route: &ExternalRoute) -> AsExternalLsa {
     AsExternalLsa {
         network_mask: prefix.netmask(),
         e2: route.e2,

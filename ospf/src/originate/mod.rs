@@ -7,6 +7,7 @@
 
 mod external;
 mod network;
+mod nssa;
 mod router;
 mod summary;
 

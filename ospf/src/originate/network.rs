@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::Instance;
-use crate::area::options_of;
+use crate::area::advertisement_options_of;
 use crate::interface::Interface;
 use crate::lsdb::Scope;
 use crate::types::{AreaId, Instant, RouterId};
@@ -27,7 +27,7 @@ impl Instance {
                 self.withdraw(now, scope, name);
             }
         }
-        let options = options_of(self.config.area_type(area));
+        let options = advertisement_options_of(self.config.area_type(area));
         for (name, network) in desired {
             self.originate(now, scope, name, options, LsaBody::Network(network));
         }

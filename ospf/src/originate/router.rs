@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::Instance;
-use crate::area::options_of;
+use crate::area::advertisement_options_of;
 use crate::config::InterfaceType;
 use crate::interface::Interface;
 use crate::lsdb::Scope;
@@ -26,7 +26,13 @@ impl Instance {
         }
         let area_type = self.config.area_type(id);
         let body = LsaBody::Router(self.router_lsa(id));
-        self.originate(now, Scope::Area(id), self.router_lsa_key(), options_of(area_type), body);
+        self.originate(
+            now,
+            Scope::Area(id),
+            self.router_lsa_key(),
+            advertisement_options_of(area_type),
+            body,
+        );
     }
 
     /// No neighbor has become Full in time.
@@ -57,6 +63,7 @@ impl Instance {
         flags.set(RouterFlags::E, self.is_as_boundary_router(area));
         // Section 12.4.1: an end of a virtual link that leads through the area.
         flags.set(RouterFlags::V, self.full_virtual_links().any(|link| link.transit_area == area));
+        flags.set(RouterFlags::NT, self.always_translates(area));
         let interfaces = self.interfaces.iter().filter(|(_, i)| i.config.area == area && i.is_up());
         let mut links: Vec<_> = interfaces.flat_map(|(id, interface)| links(*id, interface)).collect();
         keep_cheapest_stubs(&mut links);

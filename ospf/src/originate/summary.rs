@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use crate::Instance;
 use crate::abr::{Summaries, SummaryTarget, desired_summaries, link_state_ids};
-use crate::area::options_of;
+use crate::area::advertisement_options_of;
 use crate::lsdb::Scope;
 use crate::types::{AreaId, Instant, RouterId};
 use crate::wire::{LsType, LsaBody, LsaKey, SummaryLsa};
@@ -39,7 +39,7 @@ impl Instance {
         }
         let area_type = self.config.area_type(area);
         for (name, summary) in advertisements {
-            self.originate(now, scope, name, options_of(area_type), LsaBody::Summary(summary));
+            self.originate(now, scope, name, advertisement_options_of(area_type), LsaBody::Summary(summary));
         }
     }
 }

@@ -57,7 +57,14 @@ fn examine(input: &Input<'_>, area: AreaId, active: &ActiveRanges, lsa: &Lsa, ta
     let cost = border.cost.saturating_add(summary.metric);
     let next_hops = border.next_hops.clone();
     if ls_type == LsType::SUMMARY_ASBR {
-        let route = RouterRoute { path_type: PathType::InterArea, abr: false, asbr: true, cost, next_hops };
+        let route = RouterRoute {
+            path_type: PathType::InterArea,
+            abr: false,
+            asbr: true,
+            translator: false,
+            cost,
+            next_hops,
+        };
         return add_boundary_router(input, area, RouterId(id), route, table);
     }
     // RFC 4576 section 4.

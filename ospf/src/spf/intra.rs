@@ -163,12 +163,16 @@ fn border_routers(graph: &Graph, tree: &Tree, maximum_paths: usize) -> BTreeMap<
     let reachable = graph.routers().filter_map(|(vertex, router)| {
         let abr = router.flags.contains(RouterFlags::B);
         let asbr = router.flags.contains(RouterFlags::E);
+        let translator = router.flags.contains(RouterFlags::NT);
         if vertex == graph.root || !(abr || asbr) {
             return None;
         }
         let cost = tree.distance(vertex)?;
         let next_hops = next_hops(std::iter::once(Through::Vertex(vertex)), tree, maximum_paths);
-        Some((router.id, RouterRoute { path_type: PathType::IntraArea, abr, asbr, cost, next_hops }))
+        Some((
+            router.id,
+            RouterRoute { path_type: PathType::IntraArea, abr, asbr, translator, cost, next_hops },
+        ))
     });
     reachable.collect()
 }

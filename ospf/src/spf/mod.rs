@@ -29,6 +29,7 @@ mod partial;
 mod transit;
 mod tree;
 
+pub use external::Translatable;
 pub use partial::{Affected, Trees};
 pub use transit::VirtualPath;
 
@@ -38,7 +39,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::abr;
-use crate::config::{AreaRange, RouteRules};
+use crate::config::{AreaRange, AreaType, NssaRange, RouteRules};
+use crate::nssa;
 use crate::route::{PathType, Route, RouteTable};
 use crate::types::{AreaId, InterfaceId, RouterId};
 use crate::wire::Lsa;
@@ -67,7 +69,7 @@ pub struct Input<'a> {
 pub struct AreaInput<'a> {
     /// The area.
     pub area: AreaId,
-    /// Its router-, network- and summary-LSAs with an age below MaxAge.
+    /// Its router-, network-, summary-LSAs and those of type 7 with an age below MaxAge.
     pub lsas: Vec<&'a Lsa>,
     /// Neighbors in state full on point-to-point and point-to-multipoint interfaces.
     pub adjacencies: Vec<Adjacency>,
@@ -79,6 +81,10 @@ pub struct AreaInput<'a> {
     pub excluded: &'a BTreeSet<RouterId>,
     /// The area's address ranges.
     pub ranges: &'a [AreaRange],
+    /// The area's type.
+    pub area_type: AreaType,
+    /// What this router condenses external routes of a not-so-stubby area into, as long as it translates them.
+    pub nssa_ranges: &'a [NssaRange],
 }
 
 /// A neighbor in state full.
@@ -150,7 +156,10 @@ pub fn calculate_and_keep(input: &Input<'_>) -> (RouteTable, Trees) {
     inter::calculate(input, &active, &mut table);
     transit::calculate(input, &trees, &mut table);
     insert_discard_routes(&active, &mut table);
-    trees.forwarded = external::calculate(input, &mut table);
+    let outside = external::calculate(input, &mut table);
+    insert_nssa_discard_routes(input, &outside.translatable, &mut table);
+    trees.forwarded = outside.forwarded;
+    trees.translatable = outside.translatable;
     (table, trees)
 }
 
@@ -202,5 +211,27 @@ fn insert_discard_routes(active: &BTreeMap<Ipv4Net, (AreaId, u32)>, table: &mut 
             next_hops: Vec::new(),
             tag: 0,
         });
+    }
+}
+
+/// What this router announces for a range of a not-so-stubby area leads here: what none of its networks holds does not
+/// follow a default route back.
+fn insert_nssa_discard_routes(
+    input: &Input<'_>,
+    translatable: &BTreeMap<Ipv4Net, Translatable>,
+    table: &mut RouteTable,
+) {
+    for area in &input.areas {
+        let routes = translatable.iter().filter(|(_, route)| route.area == area.area);
+        for range in nssa::condensed_ranges(area.nssa_ranges, routes.map(|(prefix, _)| *prefix)) {
+            table.networks.entry(range).or_insert(Route {
+                path_type: PathType::Discard,
+                area: Some(area.area),
+                cost: 0,
+                cost2: 0,
+                next_hops: Vec::new(),
+                tag: 0,
+            });
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::wire::{LsType, LsaBody, RouterLsa};
 
 use super::graph::stub_prefix;
 use super::intra::{self, AreaTree};
-use super::{Input, external, inter, merge_intra};
+use super::{Input, Translatable, external, inter, merge_intra};
 
 /// What a calculation of all routes leaves behind.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub struct Trees {
     pub(super) areas: BTreeMap<AreaId, AreaTree>,
     /// Networks outside that are reached by a forwarding address.
     pub(super) forwarded: BTreeSet<Ipv4Net>,
+    /// External routes of not-so-stubby areas that border routers may translate.
+    pub(crate) translatable: BTreeMap<Ipv4Net, Translatable>,
 }
 
 /// What has changed since the last calculation, if that is the routes to some networks only.
@@ -44,9 +46,9 @@ impl Affected {
         id: std::net::Ipv4Addr,
         contents: [Option<&LsaBody>; 2],
     ) -> Option<Self> {
-        let mut affected = Self { inside: ls_type != LsType::AS_EXTERNAL, ..Self::default() };
+        let mut affected = Self { inside: !is_external(ls_type), ..Self::default() };
         match (ls_type, contents) {
-            (LsType::AS_EXTERNAL | LsType::SUMMARY_NETWORK, contents) => {
+            (LsType::AS_EXTERNAL | LsType::NSSA_EXTERNAL | LsType::SUMMARY_NETWORK, contents) => {
                 for body in contents.into_iter().flatten() {
                     affected.prefixes.extend(match body {
                         LsaBody::AsExternal(external) => external.prefix(id),
@@ -71,6 +73,10 @@ impl Affected {
         self.routers.extend(other.routers);
         self.inside |= other.inside;
     }
+}
+
+fn is_external(ls_type: LsType) -> bool {
+    matches!(ls_type, LsType::AS_EXTERNAL | LsType::NSSA_EXTERNAL)
 }
 
 /// The stub networks that differ; `None` if anything else does.
@@ -100,8 +106,8 @@ impl Trees {
     /// Calculates the routes to the networks that [`Trees::networks`] has named, and puts them into the table. Returns
     /// what has changed, in the order of networks.
     ///
-    /// Of the input only this has to be there: the router-LSAs of the affected routers, the summary-LSAs and
-    /// AS-external-LSAs about the networks, and all local prefixes. Not for an area border router with address ranges:
+    /// Of the input only this has to be there: the router-LSAs of the affected routers, the summary-LSAs,
+    /// AS-external-LSAs and type 7 LSAs about the networks, and all local prefixes. Not for an area border router with address ranges:
     /// what its ranges hold depends on all routes.
     pub fn recalculate(
         &mut self,
@@ -122,7 +128,7 @@ impl Trees {
             }
         }
         inter::calculate(input, &BTreeMap::new(), table);
-        self.forwarded.extend(external::calculate(input, table));
+        self.forwarded.extend(external::calculate(input, table).forwarded);
         before.into_iter().filter_map(|(prefix, old)| change(prefix, old.as_ref(), table)).collect()
     }
 

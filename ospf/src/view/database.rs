@@ -83,7 +83,7 @@ pub enum LsaBodyView {
     Network(NetworkBodyView),
     /// Types 3 and 4.
     Summary(SummaryBodyView),
-    /// Type 5.
+    /// Types 5 and 7.
     External(AsExternalBodyView),
 }
 
@@ -92,7 +92,7 @@ pub enum LsaBodyView {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct RouterBodyView {
-    /// Which of `abr-bit`, `asbr-bit`, `vlink-end-bit` are set.
+    /// Which of `abr-bit`, `asbr-bit`, `vlink-end-bit`, `nssa-bit` are set.
     pub rtr_lsa_bits: Vec<String>,
     /// Number of links.
     pub num_of_links: u32,
@@ -200,7 +200,7 @@ impl LsaHeaderView {
 }
 
 impl LsaBodyView {
-    /// The view of a body; `None` for types beyond 5.
+    /// The view of a body; `None` for types that the engine does not know.
     pub fn new(body: &LsaBody) -> Option<Self> {
         Some(match body {
             LsaBody::Router(router) => Self::Router(RouterBodyView::new(router)),
@@ -278,11 +278,13 @@ fn link_type_name(link_type: LinkType) -> &'static str {
 }
 
 fn router_bits(flags: RouterFlags) -> Vec<String> {
-    [(RouterFlags::B, "abr-bit"), (RouterFlags::E, "asbr-bit"), (RouterFlags::V, "vlink-end-bit")]
-        .into_iter()
-        .filter(|(flag, _)| flags.contains(*flag))
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    let names = [
+        (RouterFlags::B, "abr-bit"),
+        (RouterFlags::E, "asbr-bit"),
+        (RouterFlags::V, "vlink-end-bit"),
+        (RouterFlags::NT, "nssa-bit"),
+    ];
+    names.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| name.to_owned()).collect()
 }
 
 /// The YANG type `hex-string`.

@@ -95,12 +95,15 @@ pub struct AreaView {
     pub area_id: AreaId,
     /// `normal-area`, `stub-area` or `nssa-area`.
     pub area_type: String,
-    /// Whether its border routers announce the networks of other areas into it; absent unless it is a stub area.
+    /// Whether its border routers announce the networks of other areas into it; absent for a normal area.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub summary: Option<bool>,
-    /// What a border router announces the default route into it with; absent unless it is a stub area.
+    /// What a border router announces the default route into it with; absent where it announces none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub default_cost: Option<u32>,
+    /// Whether this router translates the type 7 advertisements of a not-so-stubby area; absent for other areas.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub nssa_translator: Option<bool>,
     /// Interfaces in the area.
     pub interface_count: u32,
     /// Interfaces in the area that are up.

@@ -22,6 +22,10 @@ yang_enum! {
         External2 = 4 "external-2",
         /// Nowhere: what an announced address range does not reach is discarded (RFC 2328 section 12.4.3).
         Discard = 5 "discard",
+        /// Outside through a not-so-stubby area, with a metric that adds up with the cost of the way.
+        Nssa1 = 6 "nssa-1",
+        /// Outside through a not-so-stubby area, with a metric that outweighs the cost of the way.
+        Nssa2 = 7 "nssa-2",
     }
 }
 
@@ -39,7 +43,7 @@ pub struct RouteView {
     pub metric: u32,
     /// How it is reached.
     pub route_type: RouteType,
-    /// The area that it was learnt through; absent for external routes.
+    /// The area that it was learnt through; absent for external routes, unless they are of a not-so-stubby area.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub area_id: Option<AreaId>,
     /// Tag of an external route, else 0.

@@ -69,7 +69,7 @@ bitflags::bitflags! {
         const E = 0x02;
         /// Multicast forwarding (unused today).
         const MC = 0x04;
-        /// NSSA (RFC 3101).
+        /// In hellos: the area is not so stubby (N). In a type 7 advertisement: it is to be translated (P). RFC 3101 appendix A.
         const NP = 0x08;
         /// Link-local signalling (RFC 5613).
         const L = 0x10;

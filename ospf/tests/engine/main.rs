@@ -15,6 +15,7 @@ mod keys;
 mod mismatches;
 mod networks;
 mod notifications;
+mod nssa;
 mod origination;
 mod partial;
 mod recording;

@@ -17,39 +17,43 @@ use isthmus_ospf::{Instance, Output};
 
 use crate::bench::{LINK, OWN, PEER, PEER_ADDRESS, STRANGER, description, hello, link_config, millis, seq};
 
-const INNER: InterfaceId = InterfaceId(8);
+pub(crate) const INNER: InterfaceId = InterfaceId(8);
 const INNER_PEER_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 17, 0, 2);
-const AREA: AreaId = AreaId(Ipv4Addr::new(0, 0, 0, 9));
-const STUB: AreaType = AreaType::Stub { default_cost: 5, summary: true };
+pub(crate) const AREA: AreaId = AreaId(Ipv4Addr::new(0, 0, 0, 9));
+pub(crate) const STUB: AreaType = AreaType::Stub { default_cost: 5, summary: true };
 
 /// A link and the neighbor on it.
 #[derive(Clone, Copy)]
-struct Side {
-    link: InterfaceId,
-    area: AreaId,
-    router: RouterId,
-    source: Ipv4Addr,
-    options: Options,
+pub(crate) struct Side {
+    pub(crate) link: InterfaceId,
+    pub(crate) area: AreaId,
+    pub(crate) router: RouterId,
+    pub(crate) source: Ipv4Addr,
+    pub(crate) options: Options,
 }
 
-const OUTER_SIDE: Side =
+pub(crate) const OUTER_SIDE: Side =
     Side { link: LINK, area: AreaId::BACKBONE, router: PEER, source: PEER_ADDRESS, options: Options::E };
 
-fn inner_side(area_type: AreaType) -> Side {
-    let options = if area_type.takes_externals() { Options::E } else { Options::empty() };
+pub(crate) fn inner_side(area_type: AreaType) -> Side {
+    let options = match area_type {
+        AreaType::Normal => Options::E,
+        AreaType::Stub { .. } => Options::empty(),
+        AreaType::Nssa(_) => Options::NP,
+    };
     Side { link: INNER, area: AREA, router: STRANGER, source: INNER_PEER_ADDRESS, options }
 }
 
-struct Router {
-    engine: Instance,
-    config: InstanceConfig,
-    now: isthmus_ospf::types::Instant,
-    sent: Vec<(InterfaceId, PacketBody)>,
-    sequence: u32,
+pub(crate) struct Router {
+    pub(crate) engine: Instance,
+    pub(crate) config: InstanceConfig,
+    pub(crate) now: isthmus_ospf::types::Instant,
+    pub(crate) sent: Vec<(InterfaceId, PacketBody)>,
+    pub(crate) sequence: u32,
 }
 
 impl Router {
-    fn new(area_type: AreaType) -> Self {
+    pub(crate) fn new(area_type: AreaType) -> Self {
         let inner = InterfaceConfig {
             name: "inner".to_owned(),
             area: AREA,
@@ -83,7 +87,7 @@ impl Router {
     }
 
     /// Full with both.
-    fn full(area_type: AreaType) -> Self {
+    pub(crate) fn full(area_type: AreaType) -> Self {
         let mut router = Self::new(area_type);
         for side in [OUTER_SIDE, inner_side(area_type)] {
             router.exchange(side, &[]);
@@ -97,7 +101,7 @@ impl Router {
         router
     }
 
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             if let Output::Transmit(transmit) = output {
                 let (packet, _) = Packet::decode(&transmit.payload).expect("what we send can be decoded");
@@ -106,19 +110,19 @@ impl Router {
         }
     }
 
-    fn receive(&mut self, side: Side, body: PacketBody) {
+    pub(crate) fn receive(&mut self, side: Side, body: PacketBody) {
         let payload = Packet { header: Header { router_id: side.router, area_id: side.area }, body }.encode();
         self.engine.handle_packet(self.now, side.link, side.source, ALL_SPF_ROUTERS, &payload);
         self.collect();
     }
 
-    fn hello(&mut self, side: Side) {
+    pub(crate) fn hello(&mut self, side: Side) {
         let mut hello = hello(vec![OWN]);
         hello.options = side.options;
         self.receive(side, PacketBody::Hello(hello));
     }
 
-    fn exchange(&mut self, side: Side, lsas: &[Lsa]) {
+    pub(crate) fn exchange(&mut self, side: Side, lsas: &[Lsa]) {
         self.hello(side);
         for (flags, lsas) in [(DdFlags::all(), &[][..]), (DdFlags::MS, lsas)] {
             self.sequence += 1;
@@ -128,7 +132,7 @@ impl Router {
         }
     }
 
-    fn advance(&mut self, duration: Duration) {
+    pub(crate) fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= end) {
             self.now = at.max(self.now);
@@ -138,7 +142,7 @@ impl Router {
         self.now = end;
     }
 
-    fn acknowledge_all(&mut self, area_type: AreaType) {
+    pub(crate) fn acknowledge_all(&mut self, area_type: AreaType) {
         for (link, body) in std::mem::take(&mut self.sent) {
             if let PacketBody::LinkStateUpdate(lsas) = body {
                 let side = if link == LINK { OUTER_SIDE } else { inner_side(area_type) };
@@ -147,18 +151,18 @@ impl Router {
         }
     }
 
-    fn state(&self, side: Side) -> NeighborState {
+    pub(crate) fn state(&self, side: Side) -> NeighborState {
         let mut neighbors = self.engine.view_neighbors(self.now).into_iter();
         let found = neighbors.find(|neighbor| neighbor.neighbor_router_id == side.router);
         found.map_or(NeighborState::Down, |neighbor| neighbor.state)
     }
 
-    fn states(&self) -> (NeighborState, NeighborState) {
+    pub(crate) fn states(&self) -> (NeighborState, NeighborState) {
         (self.state(OUTER_SIDE), self.state(inner_side(STUB)))
     }
 
     /// The advertisements that left through a link in updates or descriptions.
-    fn said_to(&self, link: InterfaceId) -> Vec<LsaKey> {
+    pub(crate) fn said_to(&self, link: InterfaceId) -> Vec<LsaKey> {
         let of_link = self.sent.iter().filter(|(to, _)| *to == link);
         of_link
             .flat_map(|(_, body)| match body {
@@ -169,20 +173,20 @@ impl Router {
             .collect()
     }
 
-    fn bad(&self, side: Side, reason: &str) -> u64 {
+    pub(crate) fn bad(&self, side: Side, reason: &str) -> u64 {
         let mut views = self.engine.view_interfaces(self.now).into_iter();
         let view = views.find(|view| view.interface_id == side.link).expect("an interface");
         view.statistics.bad_packets.get(reason).copied().unwrap_or_default()
     }
 
-    fn reconfigure(&mut self, change: impl FnOnce(&mut InstanceConfig)) {
+    pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut InstanceConfig)) {
         change(&mut self.config);
         self.engine.handle_config(self.now, self.config.clone());
         self.collect();
     }
 }
 
-fn external() -> Lsa {
+pub(crate) fn external() -> Lsa {
     let key =
         LsaKey { ls_type: LsType::AS_EXTERNAL, id: Ipv4Addr::new(203, 0, 113, 0), advertising_router: PEER };
     let body = LsaBody::AsExternal(AsExternalLsa {

@@ -15,6 +15,7 @@ mod grid;
 mod lives;
 mod mesh;
 mod network;
+mod nssa;
 mod oracle;
 mod random;
 mod stub;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::{AreaType, InterfaceConfig, InterfaceType};
+use isthmus_ospf::config::{AreaType, InterfaceConfig, InterfaceType, NssaConfig};
 use isthmus_ospf::route::PathType;
 use isthmus_ospf::types::{AreaId, InterfaceId, MAX_AGE};
 
@@ -307,6 +307,13 @@ impl<'a> Truth<'a> {
                     summaries.insert(Ipv4Net::default(), default_cost);
                 }
             }
+            // Of a not-so-stubby area the same holds without summaries (RFC 3101 section 2.7).
+            if let Some(nssa) = settings.area_type.nssa().filter(|nssa| !nssa.summary) {
+                summaries.clear();
+                if !self.is_border_router(node) {
+                    summaries.insert(Ipv4Net::default(), nssa.default_cost);
+                }
+            }
             for (prefix, cost) in summaries {
                 if !own_ranges.contains_key(&prefix) {
                     let way = Way { cost: way.cost + cost, hops: way.hops.clone() };
@@ -371,10 +378,14 @@ impl<'a> Truth<'a> {
             let areas = &self.network.nodes[node].config.areas;
             areas.get(area).is_none_or(|area| area.area_type == AreaType::Normal)
         };
-        if !self.attached(node).iter().any(takes) {
-            return Routes::new();
-        }
+        let has_type_5 = self.attached(node).iter().any(takes);
+        let nssas: Vec<AreaId> =
+            self.attached(node).into_iter().filter(|area| self.nssa(node, *area).is_some()).collect();
         for (id, other, _) in self.network.alive().filter(|(id, _, _)| *id != node) {
+            let meets = |area: &AreaId| self.attached(id).contains(area);
+            if !has_type_5 && !nssas.iter().any(meets) {
+                continue;
+            }
             let host = Ipv4Net::from(self.network.router_id(id).0);
             let Some(way) = routes.get(&host) else { continue };
             let intra = self.all_intra(node);
@@ -394,7 +405,33 @@ impl<'a> Truth<'a> {
                 }
             }
         }
-        best.into_iter().map(|(prefix, (_, way))| (prefix, way)).collect()
+        let mut routes: Routes = best.into_iter().map(|(prefix, (_, way))| (prefix, way)).collect();
+        if let Some(way) = self.nssa_default(node, &nssas) {
+            routes.insert(Ipv4Net::default(), way);
+        }
+        routes
+    }
+
+    fn nssa(&self, node: NodeId, area: AreaId) -> Option<NssaConfig> {
+        self.network.nodes[node].config.area_type(area).nssa()
+    }
+
+    /// The default routes in type 7 advertisements of not-so-stubby areas' border routers, which they do not follow themselves.
+    fn nssa_default(&self, node: NodeId, nssas: &[AreaId]) -> Option<Way> {
+        let mut best = None;
+        if self.is_border_router(node) {
+            return None;
+        }
+        for area in nssas {
+            for (border, way) in self.ways(*area, node).iter() {
+                let nssa = self.nssa(*border, *area).filter(|nssa| nssa.summary && nssa.default_route);
+                if let Some(nssa) = nssa.filter(|_| self.is_border_router(*border)) {
+                    let way = Way { cost: way.cost + nssa.default_cost, hops: way.hops.clone() };
+                    Way::improve(&mut best, way);
+                }
+            }
+        }
+        best
     }
 
     fn check_routes(&self) -> Result<(), String> {

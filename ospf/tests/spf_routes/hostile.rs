@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use isthmus_ospf::config::RouteRules;
+use isthmus_ospf::config::{AreaType, RouteRules};
 use isthmus_ospf::route::PathType;
 use isthmus_ospf::spf::{self, Adjacency, AreaInput, Input, LocalPrefix, TransitLink, VirtualLink};
 use isthmus_ospf::types::{InterfaceId, RouterId};
@@ -105,6 +105,8 @@ proptest! {
             local: vec![local],
             excluded: &excluded,
             ranges: &[],
+            area_type: AreaType::Normal,
+            nssa_ranges: &[],
         };
         let table = spf::calculate(&Input {
             router_id: rid(1),

@@ -6,6 +6,7 @@ mod areas;
 mod external;
 mod hostile;
 mod network;
+mod nssa;
 mod oracle;
 mod summaries;
 mod topologies;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::AreaRange;
-use isthmus_ospf::config::RouteRules;
+use isthmus_ospf::config::{AreaRange, AreaType, NssaRange, RouteRules};
 use isthmus_ospf::route::{NextHop, Route, RouteTable};
 use isthmus_ospf::spf::{self, Adjacency, AreaInput, Input, LocalPrefix, TransitLink};
 use isthmus_ospf::types::{AreaId, InterfaceId, RouterId, SeqNum};
@@ -44,6 +43,8 @@ pub(crate) struct Topology {
     pub(crate) others: Vec<Lsa>,
     pub(crate) excluded: BTreeSet<RouterId>,
     pub(crate) ranges: Vec<AreaRange>,
+    pub(crate) area_type: AreaType,
+    pub(crate) nssa_ranges: Vec<NssaRange>,
 }
 
 impl Topology {
@@ -54,6 +55,8 @@ impl Topology {
             others: Vec::new(),
             excluded: BTreeSet::new(),
             ranges: Vec::new(),
+            area_type: AreaType::Normal,
+            nssa_ranges: Vec::new(),
         }
     }
 
@@ -192,6 +195,8 @@ impl Seen {
             local: self.local.clone(),
             excluded: &self.topology.excluded,
             ranges: &self.topology.ranges,
+            area_type: self.topology.area_type,
+            nssa_ranges: &self.topology.nssa_ranges,
         }
     }
 }

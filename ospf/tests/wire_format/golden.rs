@@ -275,6 +275,23 @@ fn external_lsa() {
 }
 
 #[test]
+fn nssa_external_lsa() {
+    // With bit P.
+    let text = "
+        00 03 08 07 94 79 ab 00 c0 a8 aa 02 80 00 00 01 31 65 00 24
+        ff ff ff 00 80 00 00 14 c0 a8 aa 01 de ad be ef";
+    let body = LsaBody::AsExternal(AsExternalLsa {
+        network_mask: ip("255.255.255.0"),
+        e2: true,
+        metric: 20,
+        forwarding_address: ip("192.168.170.1"),
+        tag: 0xdead_beef,
+    });
+    let key = key(LsType::NSSA_EXTERNAL, "148.121.171.0", "192.168.170.2");
+    built(text, 3, Options::NP, key, 0x8000_0001, &body);
+}
+
+#[test]
 fn unknown_types_keep_their_bytes() {
     let key = key(LsType(10), "1.0.0.0", "4.4.4.4");
     let body = LsaBody::Unknown(hex("00 01 00 04 0a 00 00 01"));

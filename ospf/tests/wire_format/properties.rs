@@ -56,13 +56,14 @@ fn body() -> impl Strategy<Value = (u8, LsaBody)> {
         (3u8..=4, address(), metric.clone()).prop_map(|(ls_type, network_mask, metric)| {
             (ls_type, LsaBody::Summary(SummaryLsa { network_mask, metric }))
         }),
-        (address(), any::<bool>(), metric, address(), any::<u32>()).prop_map(
-            |(network_mask, e2, metric, forwarding_address, tag)| {
+        (prop_oneof![Just(5), Just(7)], address(), any::<bool>(), metric, address(), any::<u32>()).prop_map(
+            |(ls_type, network_mask, e2, metric, forwarding_address, tag)| {
                 let external = AsExternalLsa { network_mask, e2, metric, forwarding_address, tag };
-                (5, LsaBody::AsExternal(external))
+                (ls_type, LsaBody::AsExternal(external))
             }
         ),
-        (6u8.., vec(any::<u8>(), 0..200)).prop_map(|(ls_type, bytes)| (ls_type, LsaBody::Unknown(bytes))),
+        (prop_oneof![Just(6), 8u8..], vec(any::<u8>(), 0..200))
+            .prop_map(|(ls_type, bytes)| (ls_type, LsaBody::Unknown(bytes))),
     ]
 }
 

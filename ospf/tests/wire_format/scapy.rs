@@ -56,6 +56,7 @@ fn lsas() -> Vec<(&'static str, Lsa)> {
         ),
         ("asbr", key(LsType::SUMMARY_ASBR, [10, 0, 0, 9], 1), LsaBody::Summary(summary([0; 4], 3))),
         ("external", key(LsType::AS_EXTERNAL, [203, 0, 113, 0], 1), LsaBody::AsExternal(external)),
+        ("nssa", key(LsType::NSSA_EXTERNAL, [203, 0, 113, 0], 1), LsaBody::AsExternal(external)),
     ];
     let sequence = SeqNum(0x8000_0005_u32 as i32);
     all.map(|(name, key, body)| (name, Lsa::build(7, Options::E, key, sequence, &body))).into()
@@ -191,7 +192,7 @@ fn tshark_reads_the_same_values() {
     expect(1, &named, headers);
     expect(4, &named, headers);
     expect(2, &["ospf.link_state_id", "ospf.advrouter"], "10.0.0.1;203.0.113.0,10.0.0.1;10.0.0.2");
-    expect(3, &["ospf.lsa", "ospf.lsa.length"], "1;2;3;4;5,72;32;28;28;36");
+    expect(3, &["ospf.lsa", "ospf.lsa.length"], "1;2;3;4;5;7,72;32;28;28;36;36");
     let links = ["linktype", "linkid", "linkdata", "metric0"].map(|name| format!("ospf.lsa.router.{name}"));
     expect(
         3,
@@ -208,6 +209,6 @@ fn tshark_reads_the_same_values() {
             "ospf.lsa.asext.fwdaddr",
             "ospf.lsa.asext.extrttag",
         ],
-        "255.255.255.0,1,192.0.2.7,3735928559",
+        "255.255.255.0;255.255.255.0,1;1,192.0.2.7;192.0.2.7,3735928559;3735928559",
     );
 }

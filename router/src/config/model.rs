@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use isthmus_mgmt_api::access::Token;
 use isthmus_ospf::config::{
-    AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, RouteRules, SpfDelay,
+    AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, NssaRange, RouteRules, SpfDelay,
 };
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_shmnet::{BackOff, CoherenceMode, Region, Timing};
@@ -308,6 +308,8 @@ pub struct AreaSettings {
     pub area_type: AreaType,
     /// Its ranges. Those of the cluster are added by the router itself.
     pub ranges: Vec<AreaRange>,
+    /// Ranges of the external routes of a not-so-stubby area.
+    pub nssa_ranges: Vec<NssaRange>,
     /// Virtual links that lead through it.
     pub virtual_links: Vec<VirtualLinkConfig>,
 }

@@ -430,14 +430,25 @@ pub struct RawArea {
     /// Whether it takes external routes. The same on all routers of the area.
     #[serde(default)]
     pub area_type: RawAreaType,
-    /// Whether this router, as a border router of a `stub-area`, announces the networks of other areas in it; with
-    /// `false` only the default route. Default: `true`.
+    /// Whether this router, as a border router of a `stub-area` or `nssa-area`, announces the networks of other areas in
+    /// it; with `false` only the default route. Default: `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<bool>,
-    /// Cost of the default route that this router, as a border router, announces in a `stub-area`. Default: 1.
+    /// Cost of the default route that this router, as a border router, announces in a `stub-area` or `nssa-area`. Default: 1.
     #[schemars(range(min = 0, max = 16777214))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_cost: Option<i64>,
+    /// Whether this router, as a border router of an `nssa-area` with summaries, announces a default route in it all the
+    /// same. Default: `true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_route: Option<bool>,
+    /// When this router, as a border router of an `nssa-area`, translates its external routes for the other areas.
+    /// Default: `candidate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translator_role: Option<RawTranslatorRole>,
+    /// Ranges of the external routes of an `nssa-area`, which its translator condenses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nssa_ranges: Vec<RawNssaRange>,
     /// Its ranges, which an area border router condenses toward the other areas. Those of the cluster are added by
     /// the router itself.
     #[serde(default)]
@@ -457,6 +468,34 @@ pub enum RawAreaType {
     NormalArea,
     /// It takes no external routes: its border routers announce a default route instead.
     StubArea,
+    /// As a stub area; but its routers may announce routes from outside in it, which its border routers translate for the
+    /// other areas (RFC 3101).
+    NssaArea,
+}
+
+/// When a border router translates the external routes of an `nssa-area` (RFC 3101 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RawTranslatorRole {
+    /// If no other border router of the area has a larger router id, or translates always.
+    Candidate,
+    /// Whoever else does.
+    Always,
+}
+
+/// A range of the external routes of an `nssa-area` (RFC 3101 section 2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RawNssaRange {
+    /// Routes inside this prefix are translated into one to it.
+    pub prefix: String,
+    /// `false`: they are not translated at all.
+    #[serde(default = "yes")]
+    pub advertise: bool,
+    /// Tag of the route to the range.
+    #[schemars(range(min = 0, max = 4294967295_i64))]
+    #[serde(default)]
+    pub tag: i64,
 }
 
 /// A range of an area (RFC 2328 section 12.4.3).

@@ -171,6 +171,7 @@ fn areas(
         let area = areas.entry(settings.area).or_default();
         area.area_type = settings.area_type;
         area.ranges.extend(settings.ranges.iter().cloned());
+        area.nssa_ranges.clone_from(&settings.nssa_ranges);
     }
     if let Some(fabric) = &config.fabric {
         let id = fabric.lsm.ospf.area;

@@ -144,6 +144,11 @@ fn text(config: &PeerConfig) -> String {
         .into_iter()
         .map(|area| {
             let stub = if config.stub_areas.contains(&area) { "yes" } else { "no" };
+            let nssa = config.nssas.iter().find(|(id, _)| *id == area);
+            let kind = match nssa {
+                Some((_, options)) => format!("nssa; {options}"),
+                None => format!("stub {stub};"),
+            };
             let interfaces = config.interfaces.iter().filter(|interface| interface.area == area);
             let interfaces: String = interfaces.map(interface).collect();
             let links = config.virtual_links.iter().filter(|link| link.transit_area == area);
@@ -156,15 +161,17 @@ fn text(config: &PeerConfig) -> String {
                     )
                 })
                 .collect();
-            format!("  area {area} {{\n    stub {stub};\n{interfaces}{links}  }};\n")
+            format!("  area {area} {{\n    {kind}\n{interfaces}{links}  }};\n")
         })
         .collect();
     format!(
         "log stderr all;\ndebug protocols {{ states, events }};\nrouter id {};\n\
          protocol device {{ scan time 1; }}\n\
          protocol kernel {{ merge paths yes; ipv4 {{ import none; export where proto = \"core\"; }}; }}\n\
-         protocol ospf v2 core {{\n  ecmp yes;\n  ipv4 {{ import all; export none; }};\n{areas}}}\n",
-        config.router_id
+         protocol ospf v2 core {{\n  ecmp yes;\n  ipv4 {{ import all; export {}; }};\n{areas}}}\n{}",
+        config.router_id,
+        if config.bird.is_empty() { "none" } else { "where source = RTS_STATIC" },
+        config.bird,
     )
 }
 

@@ -238,6 +238,7 @@ fn text(config: &PeerConfig) -> String {
     ));
     text.extend(config.virtual_links.iter().map(virtual_link));
     text.extend(config.stub_areas.iter().map(|area| format!(" area {area} stub\n")));
+    text.extend(config.nssas.iter().map(|(area, options)| format!(" area {area} nssa {options}\n")));
     text.push_str("exit\n");
     text
 }

@@ -15,6 +15,10 @@ pub struct PeerConfig {
     pub interfaces: Vec<PeerInterface>,
     /// Those of its areas that are stub areas.
     pub stub_areas: Vec<&'static str>,
+    /// Those that are not-so-stubby areas, with what each is told about them.
+    pub nssas: Vec<(&'static str, &'static str)>,
+    /// Further statements of BIRD's configuration.
+    pub bird: &'static str,
     /// Its virtual links. Hellos every second, dead after four.
     pub virtual_links: Vec<PeerVirtualLink>,
 }
@@ -84,9 +88,16 @@ pub enum PeerAuthentication {
 }
 
 impl PeerConfig {
-    /// A router without stub areas.
+    /// A router without stub areas and not-so-stubby areas.
     pub fn new(router_id: &'static str, interfaces: Vec<PeerInterface>) -> Self {
-        Self { router_id, interfaces, stub_areas: Vec::new(), virtual_links: Vec::new() }
+        Self {
+            router_id,
+            interfaces,
+            stub_areas: Vec::new(),
+            nssas: Vec::new(),
+            bird: "",
+            virtual_links: Vec::new(),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! AS-external-LSAs (RFC 2328 section A.4.5): a destination outside the autonomous system.
+//! AS-external-LSAs (RFC 2328 section A.4.5) and those of not-so-stubby areas (RFC 3101 appendix C), which have the same
+//! format: a destination outside the autonomous system.
 
 use std::net::Ipv4Addr;
 

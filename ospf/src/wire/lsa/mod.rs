@@ -40,6 +40,8 @@ impl LsType {
     pub const SUMMARY_ASBR: Self = Self(4);
     /// AS-external-LSA.
     pub const AS_EXTERNAL: Self = Self(5);
+    /// External LSA of a not-so-stubby area (RFC 3101).
+    pub const NSSA_EXTERNAL: Self = Self(7);
 }
 
 /// What names an advertisement (section 12.1): type, link state id, advertising router.
@@ -140,7 +142,7 @@ pub enum LsaBody {
     Network(NetworkLsa),
     /// Types 3 and 4.
     Summary(SummaryLsa),
-    /// Type 5.
+    /// Types 5 and 7: they have the same format (RFC 3101 appendix C).
     AsExternal(AsExternalLsa),
     /// Any other type, with the bytes after the header.
     Unknown(Vec<u8>),
@@ -241,7 +243,7 @@ impl LsaBody {
             LsType::ROUTER => Self::Router(RouterLsa::decode(bytes)?),
             LsType::NETWORK => Self::Network(NetworkLsa::decode(bytes)?),
             LsType::SUMMARY_NETWORK | LsType::SUMMARY_ASBR => Self::Summary(SummaryLsa::decode(bytes)?),
-            LsType::AS_EXTERNAL => Self::AsExternal(AsExternalLsa::decode(bytes)?),
+            LsType::AS_EXTERNAL | LsType::NSSA_EXTERNAL => Self::AsExternal(AsExternalLsa::decode(bytes)?),
             _ => Self::Unknown(bytes.to_vec()),
         })
     }

@@ -17,6 +17,8 @@ bitflags::bitflags! {
         const E = 0x02;
         /// Endpoint of a virtual link.
         const V = 0x04;
+        /// Always translates type 7 advertisements into type 5 (RFC 3101 appendix B).
+        const NT = 0x10;
         const _ = !0;
     }
 }
@@ -24,7 +26,7 @@ bitflags::bitflags! {
 /// Router-LSA (section A.4.2).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RouterLsa {
-    /// B, E, V.
+    /// B, E, V, Nt.
     pub flags: RouterFlags,
     /// The router's links into the area.
     pub links: Vec<RouterLink>,

@@ -83,12 +83,13 @@ fn areas(areas: &[AreaView], style: Style) -> String {
     text
 }
 
-/// The type of an area, and what a stub area is told in place of the outside.
+/// The type of an area, what a stub area is told in place of the outside, and who translates for a not-so-stubby one.
 fn area_type(area: &AreaView) -> String {
     let summaries = if area.summary == Some(false) { ", no summaries" } else { "" };
+    let translator = if area.nssa_translator == Some(true) { ", translator" } else { "" };
     match area.default_cost {
-        Some(cost) => format!("{}, default cost {cost}{summaries}", area.area_type),
-        None => area.area_type.clone(),
+        Some(cost) => format!("{}, default cost {cost}{summaries}{translator}", area.area_type),
+        None => format!("{}{translator}", area.area_type),
     }
 }
 

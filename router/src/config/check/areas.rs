@@ -1,11 +1,11 @@
 //! Areas: in which a NIC may be, and what is set for them.
 
-use isthmus_ospf::config::{AreaRange, AreaType};
+use isthmus_ospf::config::{AreaRange, AreaType, NssaConfig, NssaRange, TranslatorRole};
 use isthmus_ospf::types::AreaId;
 
 use super::super::Code;
 use super::super::model::{AreaSettings, FabricConfig};
-use super::super::raw::{RawArea, RawAreaType, RawConfig};
+use super::super::raw::{RawArea, RawAreaType, RawConfig, RawTranslatorRole};
 use super::findings::Findings;
 use super::key_chains::KeyChains;
 use super::{Entry, virtual_links};
@@ -96,6 +96,7 @@ pub(super) fn settings(
         let path = format!("ospf.areas[{index}]");
         let area = findings.area(&format!("{path}.area-id"), &raw.area_id);
         let ranges = ranges(&path, raw, findings);
+        let nssa_ranges = nssa_ranges(&path, raw, findings);
         let area_type = area.and_then(|area| area_type(&path, area, raw, findings));
         let (Some(area), Some(area_type)) = (area, area_type) else { continue };
         if settings.iter().any(|other| other.area == area) {
@@ -117,7 +118,7 @@ pub(super) fn settings(
             );
         }
         let virtual_links = virtual_links::virtual_links(&path, raw, (area, area_type), key_chains, findings);
-        settings.push(AreaSettings { area, area_type, ranges, virtual_links });
+        settings.push(AreaSettings { area, area_type, ranges, nssa_ranges, virtual_links });
     }
     settings
 }
@@ -128,12 +129,15 @@ fn area_type(path: &str, area: AreaId, raw: &RawArea, findings: &mut Findings) -
         None => Some(1),
         Some(cost) => findings.number(format!("{path}.default-cost"), cost, 0..=16_777_214_u32, ""),
     };
+    if raw.area_type != RawAreaType::NssaArea && !is_without_nssa_keys(path, area, raw, findings) {
+        return None;
+    }
     match raw.area_type {
-        RawAreaType::StubArea if area.is_backbone() => {
+        RawAreaType::StubArea | RawAreaType::NssaArea if area.is_backbone() => {
             findings.error(
                 Code::ConflictingKeys,
                 format!("{path}.area-type"),
-                "the backbone carries what the areas tell each other, and cannot be a stub area",
+                "the backbone carries what the areas tell each other, and cannot be a stub or not-so-stubby area",
                 "leave `area-type` out, or name another area",
             );
             None
@@ -141,14 +145,23 @@ fn area_type(path: &str, area: AreaId, raw: &RawArea, findings: &mut Findings) -
         RawAreaType::StubArea => {
             Some(AreaType::Stub { default_cost: default_cost?, summary: raw.summary.unwrap_or(true) })
         }
+        RawAreaType::NssaArea => Some(AreaType::Nssa(NssaConfig {
+            summary: raw.summary.unwrap_or(true),
+            default_route: raw.default_route.unwrap_or(true),
+            default_cost: default_cost?,
+            translator_role: match raw.translator_role {
+                None | Some(RawTranslatorRole::Candidate) => TranslatorRole::Candidate,
+                Some(RawTranslatorRole::Always) => TranslatorRole::Always,
+            },
+        })),
         RawAreaType::NormalArea => {
             let given = [("summary", raw.summary.is_some()), ("default-cost", raw.default_cost.is_some())];
             for (key, _) in given.into_iter().filter(|(_, given)| *given) {
                 findings.error(
                     Code::ConflictingKeys,
                     format!("{path}.{key}"),
-                    format!("area {area} is a normal area: `{key}` is for stub areas"),
-                    format!("set `area-type: stub-area`, or leave `{key}` out"),
+                    format!("area {area} is a normal area: `{key}` is for stub and not-so-stubby areas"),
+                    format!("set `area-type: stub-area` or `nssa-area`, or leave `{key}` out"),
                 );
             }
             given.iter().all(|(_, given)| !given).then_some(AreaType::Normal)
@@ -156,10 +169,45 @@ fn area_type(path: &str, area: AreaId, raw: &RawArea, findings: &mut Findings) -
     }
 }
 
+/// Keys that mean nothing but in a not-so-stubby area.
+fn is_without_nssa_keys(path: &str, area: AreaId, raw: &RawArea, findings: &mut Findings) -> bool {
+    let given = [
+        ("default-route", raw.default_route.is_some()),
+        ("translator-role", raw.translator_role.is_some()),
+        ("nssa-ranges", !raw.nssa_ranges.is_empty()),
+    ];
+    for (key, _) in given.into_iter().filter(|(_, given)| *given) {
+        findings.error(
+            Code::ConflictingKeys,
+            format!("{path}.{key}"),
+            format!("area {area} is no not-so-stubby area: `{key}` is for those"),
+            format!("set `area-type: nssa-area`, or leave `{key}` out"),
+        );
+    }
+    given.iter().all(|(_, given)| !given)
+}
+
 fn is_used(area: AreaId, fabric: Option<&FabricConfig>, interfaces: &[Entry]) -> bool {
     // With a fabric the backbone is there too: area border routers meet in it over the shared memory.
     fabric.is_some_and(|fabric| fabric.lsm.ospf.area == area || area.is_backbone())
         || interfaces.iter().any(|entry| entry.nic.ospf.as_ref().is_some_and(|ospf| ospf.area == area))
+}
+
+fn nssa_ranges(path: &str, raw: &RawArea, findings: &mut Findings) -> Vec<NssaRange> {
+    let mut ranges: Vec<NssaRange> = Vec::new();
+    for (index, raw) in raw.nssa_ranges.iter().enumerate() {
+        let path = format!("{path}.nssa-ranges[{index}]");
+        let prefix = findings.prefix(&format!("{path}.prefix"), &raw.prefix);
+        let tag = findings.number(format!("{path}.tag"), raw.tag, 0..=u32::MAX, "");
+        let (Some(prefix), Some(tag)) = (prefix, tag) else { continue };
+        if ranges.iter().any(|other| other.prefix == prefix) {
+            let reason = format!("the range {prefix} stands twice");
+            findings.error(Code::DuplicateRange, format!("{path}.prefix"), reason, "remove one of them");
+            continue;
+        }
+        ranges.push(NssaRange { prefix, advertise: raw.advertise, tag });
+    }
+    ranges
 }
 
 fn ranges(path: &str, raw: &RawArea, findings: &mut Findings) -> Vec<AreaRange> {

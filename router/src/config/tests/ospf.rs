@@ -1,6 +1,8 @@
 //! What an interface and an area are told about OSPF: network types, authentication, stub areas.
 
-use isthmus_ospf::config::{AreaType, Authentication, InterfaceType, Key, Lifetime};
+use isthmus_ospf::config::{
+    AreaType, Authentication, InterfaceType, Key, Lifetime, NssaConfig, TranslatorRole,
+};
 use isthmus_ospf::wire::Algorithm;
 
 use super::super::model::OspfInterfaceConfig;
@@ -170,6 +172,30 @@ fn a_stub_area_has_a_default_cost_and_summaries() {
     assert_eq!(
         area("area-type: stub-area, summary: false, default-cost: 7"),
         AreaType::Stub { default_cost: 7, summary: false }
+    );
+}
+
+#[test]
+fn a_not_so_stubby_area_has_a_translator_and_ranges() {
+    assert_eq!(area("area-type: nssa-area"), AreaType::Nssa(NssaConfig::default()));
+    let expected = NssaConfig {
+        summary: false,
+        default_route: false,
+        default_cost: 7,
+        translator_role: TranslatorRole::Always,
+    };
+    let keys = "area-type: nssa-area, summary: false, default-route: false, default-cost: 7, translator-role: always";
+    assert_eq!(area(keys), AreaType::Nssa(expected));
+    let areas = |keys: &str| format!("{MINIMAL}ospf: {{ areas: [{{ area-id: 0.0.0.7, {keys} }}] }}\n");
+    let ranges =
+        "nssa-ranges: [{ prefix: 198.18.0.0/15, tag: 4294967295 }, { prefix: 10.0.0.0/8, advertise: false }]";
+    let config = good(&areas(&format!("area-type: nssa-area, {ranges}"))).config;
+    let found: Vec<_> = config.ospf.areas[0].nssa_ranges.iter().map(|r| (r.advertise, r.tag)).collect();
+    assert_eq!(found, [(true, u32::MAX), (false, 0)]);
+    let findings = bad(&areas(&format!("area-type: stub-area, {ranges}")));
+    assert_eq!(
+        (findings[0].code, findings[0].path.as_str()),
+        (Code::ConflictingKeys, "ospf.areas[0].nssa-ranges")
     );
 }
 

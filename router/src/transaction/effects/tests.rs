@@ -6,12 +6,13 @@ use super::*;
 use crate::config::schema;
 
 /// The keys that name an element of a list: another name is another element.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "interfaces[].name",
     "ospf.areas[].area-id",
     "ospf.areas[].ranges[].prefix",
     "ospf.areas[].virtual-links[].router-id",
     "ospf.areas[].virtual-links[].authentication.keys[].key-id",
+    "ospf.areas[].nssa-ranges[].prefix",
     "static-routes[].destination-prefix",
     "interfaces[].ospf.authentication.keys[].key-id",
     "key-chains[].name",
