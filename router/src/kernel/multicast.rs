@@ -4,16 +4,20 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 
 /// An Ethernet address.
-type Mac = [u8; 6];
+pub type Mac = [u8; 6];
 
-/// The multicast addresses of each device of this network namespace.
+/// Where the kernel lists those of this network namespace.
+pub const LIST: &str = "/proc/net/dev_mcast";
+
+/// The multicast addresses of each device in a list such as [`LIST`].
 ///
 /// # Errors
-/// `/proc` is not there.
-pub fn joined() -> io::Result<HashMap<String, Vec<Mac>>> {
-    std::fs::read_to_string("/proc/net/dev_mcast").map(|text| parse(&text))
+/// It is not there, or cannot be read.
+pub fn joined(list: &Path) -> io::Result<HashMap<String, Vec<Mac>>> {
+    std::fs::read_to_string(list).map(|text| parse(&text))
 }
 
 /// Lines of: index, device, users, global users, address in hexadecimal digits.
@@ -62,6 +66,6 @@ short
 
     #[test]
     fn this_kernel_has_such_a_list() {
-        joined().unwrap();
+        joined(Path::new(LIST)).unwrap();
     }
 }

@@ -1,22 +1,20 @@
 //! The kernel's side of a node while it runs: adapters configured once, routes kept in step.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use isthmus_shmnet::{Fabric, MulticastFilter, Network};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::NodeError;
-use super::fabric::take_groups;
+use super::groups;
 use super::ports::{self, Watching};
 use super::shared::Shared;
 use crate::config::model::{FabricConfig, StackConfig};
 use crate::kernel::adapter::Adapter;
 use crate::kernel::monitor::{LinkEvent, Watch};
 use crate::kernel::routes::{KernelRoutes, RoutePath};
-use crate::kernel::{Kernel, KernelError, multicast};
+use crate::kernel::{Kernel, KernelError};
 
 /// What the kernel's routing table shall be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,7 +75,7 @@ impl KernelSide {
         let (sender, wanted) = watch::channel(KernelRouting::default());
         let task = tokio::spawn(keep_routes(kernel, routes, wanted));
         let devices = [stack.lsm_device.clone(), stack.gsm_device.clone()];
-        let groups = shared.fabric.clone().map(|fabric| tokio::spawn(follow_groups(fabric, devices)));
+        let groups = shared.fabric.clone().map(|fabric| tokio::spawn(groups::follow(fabric, devices)));
         Ok(Some((Self { _watch: watch, routes: task, groups }, sender)))
     }
 
@@ -95,33 +93,6 @@ impl KernelSide {
 pub fn gsm_addresses(fabric: &FabricConfig, common: &[Ipv4Addr]) -> Vec<Ipv4Net> {
     std::iter::once(fabric.gsm.address).chain(common.iter().map(|&address| address.into())).collect()
 }
-
-/// Takes from the fabric what the kernel's programs have joined on its two devices, until it is ended.
-async fn follow_groups(fabric: Fabric, devices: [String; 2]) {
-    let mut taken = [Vec::new(), Vec::new()];
-    let mut look = tokio::time::interval(LOOK_AT_GROUPS);
-    loop {
-        look.tick().await;
-        let mut joined = match multicast::joined() {
-            Ok(joined) => joined,
-            Err(error) => {
-                tracing::warn!(%error, "the kernel's multicast groups are not known: the node takes all");
-                for network in Network::ALL {
-                    fabric.subscribe(network, MulticastFilter::all());
-                }
-                return;
-            }
-        };
-        let groups = devices.each_ref().map(|device| joined.remove(device).unwrap_or_default());
-        if groups != taken {
-            take_groups(&fabric, [&groups[0], &groups[1]]);
-            taken = groups;
-        }
-    }
-}
-
-/// A program that joins a group waits for so long at most until the fabric brings it.
-const LOOK_AT_GROUPS: Duration = Duration::from_millis(250);
 
 async fn keep_routes(kernel: Kernel, mut routes: KernelRoutes, mut wanted: watch::Receiver<KernelRouting>) {
     let mut device_ups = 0;

@@ -33,6 +33,7 @@ pub mod current;
 pub mod events;
 pub mod fabric;
 pub mod fabric_record;
+mod groups;
 pub mod interfaces;
 pub mod kernel_side;
 pub mod layout;
