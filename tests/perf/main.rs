@@ -93,6 +93,9 @@ fn main() {
     if let Some(("ospf-injector", words)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return end_on(ospf::injector(words));
     }
+    if let [shm::KEEPER, process] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return shm::keep(process);
+    }
     let arguments = Arguments::parse();
     let runs = |default: usize| arguments.runs.unwrap_or(default);
     let machine = machine();

@@ -15,6 +15,7 @@ pub mod far;
 pub mod frame;
 pub mod member;
 pub mod near;
+mod place;
 pub mod report;
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! This process: it starts the other one, and measures.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::frame::{HEADER, Header, Kind};
 use super::member::Member;
+use super::place::Place;
 use super::report::{Report, Row};
 use super::{BenchError, ShmBench};
 
@@ -35,8 +36,8 @@ pub fn measure(bench: &ShmBench, mut progress: impl FnMut(&str)) -> Result<Repor
         None => first_two()?,
     };
     let (near, far) = (node(1), node(2));
-    let mut other = FarEnd::start(&place.path, processors[1])?;
-    let mut member = Member::join(&place.path, near, far)?;
+    let mut other = FarEnd::start(place.path(), processors[1])?;
+    let mut member = Member::join(place.path(), near, far)?;
     pin(processors[0])?;
     meet(&mut member, &mut other)?;
     let mut rows = Vec::new();
@@ -161,35 +162,6 @@ fn first_two() -> Result<[usize; 2], BenchError> {
 
 fn node(id: u16) -> NodeId {
     NodeId::new(id).unwrap_or_else(|| unreachable!("ids from 1 on are valid"))
-}
-
-/// The segment's directory.
-struct Place {
-    path: PathBuf,
-    made: bool,
-}
-
-impl Place {
-    fn make(given: Option<&Path>) -> Result<Self, BenchError> {
-        let path = given.map_or_else(
-            || PathBuf::from(format!("/dev/shm/isthmus-bench-{}", std::process::id())),
-            Path::to_path_buf,
-        );
-        let made = !path.is_dir();
-        if made {
-            std::fs::create_dir(&path).map_err(|cause| BenchError::Place { place: path.clone(), cause })?;
-        }
-        Ok(Self { path, made })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.made {
-            // Locks and sockets are all that is left; the directory is ours.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
 }
 
 /// The other process; it ends with this value.

@@ -37,9 +37,13 @@ mod worker;
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, id};
+use std::process::{Child, Command, Stdio, id};
+use std::thread;
+use std::time::Duration;
 
 use isthmus_tests::lab::{Iperf, Lab, Namespace, Ping};
 use serde_json::{Value, json};
@@ -110,6 +114,7 @@ pub(crate) fn measure(
     directory: Option<&Path>,
 ) -> Result<Value, Failure> {
     sweep();
+    let _keeper = Keeper::start()?;
     let wanted = |part| only.is_none_or(|only| only == part);
     let mut outcome = Outcome { versions: versions(), ..Outcome::default() };
     if [Part::Oneway64, Part::Oneway1500, Part::Rtt, Part::Flush, Part::Wake].into_iter().any(wanted) {
@@ -502,11 +507,53 @@ impl Drop for Segment {
     }
 }
 
+/// A process that sweeps when this one is over, however it ends: asked to by a signal it has no chance to.
+struct Keeper {
+    process: Child,
+}
+
+/// The word by which this program is started as a keeper.
+pub(crate) const KEEPER: &str = "shm-keeper";
+
+impl Keeper {
+    fn start() -> Result<Self, Failure> {
+        // A group of its own: a signal to ours does not end it.
+        let process = Command::new(env::current_exe()?)
+            .args([KEEPER, &id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { process })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The body of the keeper of a process, which holds the other end of the standard input.
+pub(crate) fn keep(process: &str) {
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    // The end of its input is early in the end of a process.
+    while Path::new("/proc").join(process).exists() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    sweep();
+}
+
+/// What the names of segments begin with, before the process that made them: ours, and those of the examples that are run.
+const PREFIXES: [&str; 4] = [PREFIX, "isthmus-death-", "isthmus-queues-", "isthmus-adaptive-"];
+
 /// Removes the segments of runs that were killed.
 fn sweep() {
     for entry in fs::read_dir(MEMORY).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        let rest = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
+        let process = rest.and_then(|rest| rest.split('-').next());
         if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
             let _ = fs::remove_dir_all(entry.path());
         }
