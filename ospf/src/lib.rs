@@ -52,7 +52,10 @@
 //!
 //! # Omitted as yet
 //!
-//! NBMA networks, opaque LSAs, graceful restart.
+//! NBMA and hybrid networks (RFC 6845), opaque LSAs (RFC 5250) and what stands on them (RFC 7770, 5642, 7684, 8770), graceful
+//! restart, link-local signalling and reverse metrics (RFC 5613, 9339), loop-free alternates (RFC 5286), two-part metrics
+//! (RFC 8042), demand circuits (RFC 4136), paced and shortened exchanges (RFC 4222, 5243), hellos more often than once a second,
+//! a limit on the number of advertisements. docs/rfc/compliance.md has a row for each requirement.
 //!
 //! # Deviations from RFC 2328
 //!
