@@ -37,8 +37,8 @@ struct Pages {
 
 impl Pages {
     fn add(count: u64) -> Option<Self> {
-        let lock =
-            File::options().create(true).truncate(false).write(true).open(format!("{NOTE}.lock")).ok()?;
+        // The directory, since a file for it would stay behind.
+        let lock = File::open("/run").ok()?;
         flock(&lock, FlockOperation::LockExclusive).ok()?;
         if let Some(left) = std::fs::read_to_string(NOTE).ok().and_then(|text| text.parse().ok()) {
             Self::take(left);
