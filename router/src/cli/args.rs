@@ -3,16 +3,17 @@
 mod config;
 mod memory;
 mod ospf;
+mod token;
 
 pub use config::{ApplyArgs, ConfigAction};
 pub use memory::{BenchAction, BenchShmArgs, DumpArgs, FormatArgs, ShmAction, ShowShm};
 pub use ospf::{OspfAction, Switch, WhatIfArgs};
+pub use token::TokenAction;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use isthmus_mgmt_api::access::Role;
 
 /// A software router for clusters whose nodes share memory.
 #[derive(Debug, Parser)]
@@ -310,33 +311,6 @@ pub struct ReplayArgs {
 pub struct CheckArgs {
     /// The configuration file.
     pub file: PathBuf,
-}
-
-/// What to do about tokens.
-#[derive(Debug, Subcommand)]
-pub enum TokenAction {
-    /// Make a token: print its secret, once, and the lines for the configuration.
-    #[command(after_help = "\
-Examples:
-  isthmus token create --name grafana --role viewer
-  isthmus token create --name ci --role admin -o json")]
-    Create {
-        /// Whose it is, or what for.
-        #[arg(long)]
-        name: String,
-        /// What its holder may do: viewer reads, operator also uses tools, admin also changes the configuration.
-        #[arg(long, value_parser = role)]
-        role: Role,
-    },
-    /// Print the hash of the secret that comes on standard input.
-    #[command(after_help = "\
-Example:
-  isthmus token hash < token-file")]
-    Hash,
-}
-
-fn role(text: &str) -> Result<Role, String> {
-    text.parse().map_err(|error: isthmus_mgmt_api::access::caller::UnknownRole| error.to_string())
 }
 
 /// Options of `monitor`.
