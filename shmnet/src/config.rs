@@ -17,8 +17,13 @@ pub enum Backing {
     /// A directory, best on a memory-backed file system; one arena file per node.
     Directory(PathBuf),
     /// Memory files without names, which each node makes, seals and passes to the others itself: nobody can write or cut them but
-    /// their owner. The directory, on any file system, holds only locks and sockets.
-    SealedMemory(PathBuf),
+    /// their owner.
+    SealedMemory {
+        /// Where the nodes meet: on any file system, for it holds only locks and sockets.
+        directory: PathBuf,
+        /// The huge pages that this node's memory is made of; `None` for ordinary ones. Each node may choose for itself.
+        huge_pages: Option<HugePageSize>,
+    },
     /// Files passed by a parent process, one per node id that may join.
     Inherited {
         /// One file per node, usually a memfd; each is read and written by its node and read by all.
@@ -30,6 +35,25 @@ pub enum Backing {
     Reflected(ReflectedMemory),
     /// One stretch of memory that is divided among all nodes.
     Region(Region, BackOff),
+}
+
+/// The size of huge pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HugePageSize(u64);
+
+impl HugePageSize {
+    /// Of so many bytes; `None` for what no kernel has: they are powers of two from 64 KiB to 16 GiB.
+    #[must_use]
+    pub const fn new(bytes: u64) -> Option<Self> {
+        let is_one = bytes.is_power_of_two() && bytes >= 64 << 10 && bytes <= 16 << 30;
+        if is_one { Some(Self(bytes)) } else { None }
+    }
+
+    /// Bytes of one page.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
 }
 
 /// One stretch of memory with the arenas of all nodes. Whoever may map it may write all of it.

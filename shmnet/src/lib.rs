@@ -65,8 +65,8 @@ mod sigbus;
 
 #[cfg(not(loom))]
 pub use crate::config::{
-    BackOff, Backing, CoherenceMode, DEFAULT_GEOMETRY, DEFAULT_WINDOW, FabricConfig, MAX_QUEUES,
-    MAX_RING_SLOTS, MappingCost, NetworkParameters, ReflectedMemory, Region, Timing,
+    BackOff, Backing, CoherenceMode, DEFAULT_GEOMETRY, DEFAULT_WINDOW, FabricConfig, HugePageSize,
+    MAX_QUEUES, MAX_RING_SLOTS, MappingCost, NetworkParameters, ReflectedMemory, Region, Timing,
 };
 #[cfg(not(loom))]
 pub use crate::error::{JoinError, TransmitError};

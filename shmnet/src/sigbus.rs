@@ -1,17 +1,21 @@
-//! Surviving a peer that takes its memory away.
+//! Surviving memory that goes away: a peer takes it, or it fails.
 //!
 //! Touching a mapped page that its file no longer has raises SIGBUS, which ends a process. A peer that cuts its arena
-//! short, or a memory file system that cannot give the page, must not end ours. So a process-wide handler
-//! looks whether the page belongs to a guarded mapping; if so it puts an empty page in its place (as much empty memory, for a
-//! huge page) and marks the mapping, whose
-//! content is then not used any more. Any other SIGBUS goes to whoever handled it before.
+//! short, a memory file system that cannot give the page, or memory that has failed, must not end ours. So a process-wide
+//! handler looks whether the page belongs to a guarded mapping; if so it puts an empty page in its place (as much empty
+//! memory, for a huge page or a DAX device) and marks the mapping, whose content is then not used any more. Any other SIGBUS
+//! goes to whoever handled it before.
+//!
+//! The kernel also tells of memory that has failed before anybody touches it (`BUS_MCEERR_AO`, to any thread that does not
+//! block it). No access is under way then that would keep the mapping alive, so nothing is done to it: its place is marked,
+//! and [`is_lost`] finds that when the mapping's user next looks.
 
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::memory::Mapping;
@@ -27,10 +31,20 @@ pub(crate) fn guard(mapping: &Arc<Mapping>) -> io::Result<()> {
     // Only ever set here, under the lock.
     let _ = mapping.guarded().set(place);
     let entry = &PLACES[place];
+    entry.has_failed.store(false, Ordering::SeqCst);
     entry.mapping.store(Arc::as_ptr(mapping).cast_mut(), Ordering::SeqCst);
     entry.len.store(mapping.len(), Ordering::SeqCst);
     entry.base.store(mapping.base().addr(), Ordering::SeqCst);
     Ok(())
+}
+
+/// Whether the content of a mapping is not to be used any more, by a fault or by what the kernel has told of its memory.
+pub(crate) fn is_lost(mapping: &Mapping) -> bool {
+    let failed = |place: &usize| PLACES[*place].has_failed.load(Ordering::SeqCst);
+    if mapping.guarded().get().is_some_and(failed) {
+        mapping.quarantine();
+    }
+    mapping.is_quarantined()
 }
 
 /// Gives a place back, of a mapping that nobody can reach any more, before it is unmapped: no access to it can be under way.
@@ -65,11 +79,18 @@ struct Place {
     base: AtomicUsize,
     len: AtomicUsize,
     mapping: AtomicPtr<Mapping>,
+    /// The kernel has told that some of the memory has failed.
+    has_failed: AtomicBool,
 }
 
 /// As many as 128 nodes of one process have of each other and of their own.
 static PLACES: [Place; 16_384] = [const {
-    Place { base: AtomicUsize::new(0), len: AtomicUsize::new(0), mapping: AtomicPtr::new(ptr::null_mut()) }
+    Place {
+        base: AtomicUsize::new(0),
+        len: AtomicUsize::new(0),
+        mapping: AtomicPtr::new(ptr::null_mut()),
+        has_failed: AtomicBool::new(false),
+    }
 }; 16_384];
 
 /// The action that was set before ours.
@@ -111,10 +132,16 @@ fn install() -> io::Result<()> {
 /// Runs at the fault. Only loads atomics and makes one system call.
 extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes a valid description of the signal.
-    let address = unsafe { (*info).si_addr() }.addr();
+    let (code, address) = unsafe { ((*info).si_code, (*info).si_addr().addr()) };
     // SAFETY: the thread's error number, which the interrupted code may be about to read.
     let errno = unsafe { *libc::__errno_location() };
-    if !mend(address) {
+    let is_mended = match code {
+        libc::BUS_ADRERR | libc::BUS_MCEERR_AR => mend(address),
+        libc::BUS_MCEERR_AO => note_failure(address),
+        // A process has sent it, or an access was misaligned: the address says nothing about mappings.
+        _ => false,
+    };
+    if !is_mended {
         pass_on(signal, info, context);
     }
     // SAFETY: as above.
@@ -150,13 +177,32 @@ fn mend(address: usize) -> bool {
     false
 }
 
+/// Marks the place of the guarded mapping around an address, which may be about to be unmapped.
+fn note_failure(address: usize) -> bool {
+    let around = PLACES.iter().find(|place| {
+        let base = place.base.load(Ordering::SeqCst);
+        base != 0 && address >= base && address - base < place.len.load(Ordering::SeqCst)
+    });
+    if let Some(place) = around {
+        place.has_failed.store(true, Ordering::SeqCst);
+    }
+    around.is_some()
+}
+
 /// Does what would have been done without us.
 fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let action = FORMER.get().map_or(libc::SIG_DFL, |former| former.0.sa_sigaction);
     let with_info = FORMER.get().is_some_and(|former| former.0.sa_flags & libc::SA_SIGINFO != 0);
-    if action == libc::SIG_DFL || action == libc::SIG_IGN {
-        // SAFETY: restores the default; the access is repeated after the return and ends the process.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: the kernel passes a valid description of the signal.
+    let is_sent = unsafe { (*info).si_code } <= 0;
+    if action == libc::SIG_IGN && is_sent {
+        // It can be ignored, unlike a fault.
+    } else if action == libc::SIG_DFL || action == libc::SIG_IGN {
+        // SAFETY: restores the default, which ends the process: now, or when the access is repeated after the return.
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
     } else if with_info {
         type WithInfo = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
         // SAFETY: SA_SIGINFO says that the address is that of such a function.
@@ -192,6 +238,53 @@ mod tests {
         let mut across = [1; 8192];
         peer.peer().copy_out(6000, &mut across);
         assert!(across[..].iter().all(|byte| *byte == 0));
+    }
+
+    /// The signal as the kernel sends it, to this thread: only to itself may a process claim to be the kernel.
+    fn tell(code: libc::c_int, address: *const u8) {
+        // SAFETY: all bytes zero is a valid value of this plain C structure.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        info.si_signo = libc::SIGBUS;
+        info.si_code = code;
+        // The address is the first of the fields that differ, which begin at 16 bytes.
+        // SAFETY: the structure has 128 bytes, and is aligned for a pointer.
+        unsafe { (&raw mut info).cast::<*const u8>().add(2).write(address) };
+        // SAFETY: sends a signal that is handled to the calling thread.
+        let sent = unsafe {
+            libc::syscall(
+                libc::SYS_rt_tgsigqueueinfo,
+                libc::getpid(),
+                libc::gettid(),
+                libc::SIGBUS,
+                &raw const info,
+            )
+        };
+        assert_eq!(sent, 0, "{}", io::Error::last_os_error());
+    }
+
+    #[test]
+    fn memory_that_the_kernel_tells_to_have_failed_is_lost_but_not_replaced() {
+        let (own, peer) = Mapping::anonymous(16384).unwrap();
+        guard(&own).unwrap();
+        guard(&peer).unwrap();
+        own.own().unwrap().store_u64(8192, 7, Ordering::SeqCst);
+        tell(libc::BUS_MCEERR_AO, peer.base().wrapping_add(12_000));
+        assert!(!is_lost(&own) && !peer.is_quarantined());
+        assert!(is_lost(&peer) && peer.is_quarantined());
+        assert_eq!(peer.peer().load_u64(8192, Ordering::SeqCst), 7, "it is still what was mapped");
+
+        // At an access the page is replaced; what follows it is not.
+        tell(libc::BUS_MCEERR_AR, own.base().wrapping_add(8200));
+        assert!(own.is_quarantined());
+        assert_eq!(own.own().unwrap().as_peer().load_u64(8192, Ordering::SeqCst), 0);
+
+        // The place that a lost mapping had is as good as any.
+        drop((own, peer));
+        let others: Vec<_> = (0..4).map(|_| Mapping::anonymous(4096).unwrap().1).collect();
+        for other in &others {
+            guard(other).unwrap();
+            assert!(!is_lost(other));
+        }
     }
 
     #[test]

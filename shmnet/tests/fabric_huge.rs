@@ -1,4 +1,4 @@
-//! Memory in huge pages: a directory on hugetlbfs, with a mount of its own for each test.
+//! Memory in huge pages: a directory on hugetlbfs, with a mount of its own for each test, and sealed memory.
 //!
 //! A test puts pages into the kernel's pool, starts itself once more in a mount namespace of its own, and takes the pages out
 //! again. It needs root, and as much memory; else it says so.
@@ -66,17 +66,23 @@ impl Drop for Pages {
     }
 }
 
-/// Runs the test `name` of this program where `directory` is a hugetlbfs of 2 MiB pages, with these options more.
-fn on_huge_pages(name: &str, pages: u64, options: &str) {
+/// What a test needs that is about huge pages; `None`, and a word about it, where it is not there.
+fn pages(count: u64) -> Option<Pages> {
     let page_size = "/sys/kernel/mm/hugepages/hugepages-2048kB";
     if !rustix::process::geteuid().is_root() || !Path::new(page_size).exists() {
         eprintln!("SKIPPED: it takes root, and huge pages of 2 MiB");
-        return;
+        return None;
     }
-    let Some(_pages) = Pages::add(pages) else {
-        eprintln!("SKIPPED: there is no memory for {pages} huge pages");
-        return;
-    };
+    let pages = Pages::add(count);
+    if pages.is_none() {
+        eprintln!("SKIPPED: there is no memory for {count} huge pages");
+    }
+    pages
+}
+
+/// Runs the test `name` of this program where `directory` is a hugetlbfs of 2 MiB pages, with these options more.
+fn on_huge_pages(name: &str, pages: u64, options: &str) {
+    let Some(_pages) = self::pages(pages) else { return };
     let segment = Segment::new();
     let mount = format!(
         "mount -t hugetlbfs -o pagesize=2M{options} none {} && exec \"$0\" \"$@\"",
@@ -267,4 +273,58 @@ fn taken() {
         node.await_members(&[1, 2, 3]);
     }
     exchange(&mut first, &mut second, "punched");
+}
+
+/// The page size of a process's own arena, and whether its pages are all in memory.
+fn page_size_of_sealed(node: &Node) -> String {
+    let maps = std::fs::read_to_string(format!("/proc/{}/smaps", node.pid())).unwrap();
+    let own = maps.split_once("/memfd:isthmus-arena").unwrap().1;
+    own.lines().find(|line| line.starts_with("KernelPageSize:")).unwrap().replace(' ', "")
+}
+
+#[test]
+fn sealed_memory_in_huge_pages_is_met_grows_and_returns() {
+    let Some(_pages) = pages(48) else { return };
+    let segment = Segment::new();
+    let options = format!("memfd=2097152 {GROWING}");
+    let mut first = Node::join_with(&segment, 1, &options);
+    // Nodes of a segment need not agree about it.
+    let mut second = Node::join_with(&segment, 2, &format!("memfd {GROWING}"));
+    for node in [&first, &second] {
+        node.await_members(&[1, 2]);
+    }
+    assert_eq!(page_size_of_sealed(&first), "KernelPageSize:2048kB");
+    assert_eq!(page_size_of_sealed(&second), "KernelPageSize:4kB");
+    exchange(&mut first, &mut second, "hello");
+    second.signal(Signal::STOP);
+    first.say("flood lsm 2 3000");
+    first.await_snapshot("have a larger ring", |line| {
+        line.starts_with("ring lsm 1>2") && line.contains(" slots 1024 ")
+    });
+    second.signal(Signal::CONT);
+    second.await_lines("receive all", |_| second.received("lsm", "unicast").len() >= 3001);
+
+    first.kill();
+    second.await_line("notice", |line| line.contains(" 1/1 Failed { reason: ProcessDeath }"));
+    let mut first = Node::join_with(&segment, 1, &options);
+    for node in [&first, &second] {
+        node.await_members(&[1, 2]);
+    }
+    exchange(&mut first, &mut second, "again");
+}
+
+#[test]
+fn sealed_memory_says_which_huge_pages_are_lacking() {
+    let Some(_pages) = pages(0) else { return };
+    let segment = Segment::new();
+    // A kernel has one size or another of 64 KiB and 1 GiB, and here no page of it; or has not even the size.
+    for (bytes, shown) in [(64 << 10, "64 KiB"), (16_u64 << 30, "16 GiB")] {
+        let refused = Node::start(&segment, 1, &format!("memfd={bytes} budget=16000000"));
+        let line = refused.await_line("be refused", |line| line.starts_with("refused"));
+        let place = format!("sealed memory, met in {}", segment.path().display());
+        assert!(
+            line.starts_with(&format!("refused {place} has 0 huge pages of {shown} free and ")),
+            "{line}"
+        );
+    }
 }

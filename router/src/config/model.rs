@@ -12,7 +12,7 @@ use isthmus_ospf::config::{
     AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, NssaRange, RouteRules, SpfDelay,
 };
 use isthmus_ospf::types::{AreaId, RouterId};
-use isthmus_shmnet::{BackOff, CoherenceMode, Region, Timing};
+use isthmus_shmnet::{BackOff, CoherenceMode, HugePageSize, Region, Timing};
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +73,13 @@ pub struct FabricConfig {
 pub enum SegmentConfig {
     /// One file per arena in a directory.
     Directory(PathBuf),
-    /// A sealed memory file for each arena, and a directory of the sockets over which they are passed.
-    SealedMemory(PathBuf),
+    /// A sealed memory file for each arena.
+    SealedMemory {
+        /// The directory of the sockets over which they are passed.
+        directory: PathBuf,
+        /// The huge pages that this node's is made of, if any.
+        huge_pages: Option<HugePageSize>,
+    },
     /// Descriptors of memory files that the process inherited, by node id, and the segment's name.
     Inherited {
         /// Names the segment among others on this host.

@@ -31,7 +31,7 @@ pub use redistribution::{
 };
 pub use reflected::{RawReflected, RawReflectedFacility};
 pub use secret::RawSecret;
-pub use segment::{RawCoherence, RawFacility, RawMemory, RawTiming};
+pub use segment::{RawCoherence, RawFacility, RawHugePages, RawMemory, RawTiming};
 pub use virtual_link::RawVirtualLink;
 
 /// The configuration of a node.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use isthmus_shmnet::{BackOff, CoherenceMode, Region};
+use isthmus_shmnet::{BackOff, CoherenceMode, HugePageSize, Region};
 
 use super::environment::Environment;
 use super::load::{LARGEST_FILE, Loaded, load, parse};
@@ -50,9 +50,18 @@ fn each_kind_of_memory_has_its_defaults() {
         memory("{facility: file, path: /dev/shm/x}"),
         (SegmentConfig::Directory("/dev/shm/x".into()), hardware)
     );
-    let sealed = |path: &str| (SegmentConfig::SealedMemory(path.into()), hardware);
+    let sealed_in = |path: &str, bytes: Option<u64>| {
+        let huge_pages = bytes.map(|bytes| HugePageSize::new(bytes).unwrap());
+        (SegmentConfig::SealedMemory { directory: path.into(), huge_pages }, hardware)
+    };
+    let sealed = |path: &str| sealed_in(path, None);
     assert_eq!(memory("{facility: memfd}"), sealed("/dev/shm/isthmus"));
     assert_eq!(memory("{facility: memfd, path: /run/x}"), sealed("/run/x"));
+    let huge = [("64K", 64 << 10), ("2M", 2 << 20), ("32M", 32 << 20), ("512M", 512 << 20), ("1G", 1 << 30)];
+    for (text, bytes) in huge {
+        let yaml = format!("{{facility: memfd, huge-pages: {text}}}");
+        assert_eq!(memory(&yaml), sealed_in("/dev/shm/isthmus", Some(bytes)));
+    }
     let file = Region::File { path: "/dev/shm/x".into(), size: Some(64 << 20), other_kernels: true };
     let text = "{facility: single-file, path: /dev/shm/x, size: 64, other-kernels: true}";
     assert_eq!(memory(text), (region(file), hardware));
@@ -496,6 +505,12 @@ fn values() -> Vec<Bad> {
         whole("node-id: 1\nsegment: {facility: file}\n", Code::MissingKey, 2, "segment"),
         whole("node-id: 1\nsegment: {facility: dax, path: dax0.0}\n", Code::BadPath, 2, "segment.path"),
         whole("node-id: 1\nsegment: {facility: memfd, size: 64}\n", Code::ConflictingKeys, 2, "segment.size"),
+        whole(
+            "node-id: 1\nsegment: {facility: file, path: /a, huge-pages: 2M}\n",
+            Code::ConflictingKeys,
+            2,
+            "segment.huge-pages",
+        ),
         whole(
             "node-id: 1\nsegment: {facility: memfd, coherence: flush}\n",
             Code::ConflictingKeys,

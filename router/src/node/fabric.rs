@@ -101,9 +101,9 @@ fn backing(segment: &SegmentConfig) -> Result<Backing, NodeError> {
             make_directory(path);
             Ok(Backing::Directory(path.clone()))
         }
-        SegmentConfig::SealedMemory(path) => {
-            make_directory(path);
-            Ok(Backing::SealedMemory(path.clone()))
+        SegmentConfig::SealedMemory { directory, huge_pages } => {
+            make_directory(directory);
+            Ok(Backing::SealedMemory { directory: directory.clone(), huge_pages: *huge_pages })
         }
         SegmentConfig::Region(region, back_off) => Ok(Backing::Region(region.clone(), *back_off)),
         SegmentConfig::Inherited { name, arenas } => {

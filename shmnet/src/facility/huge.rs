@@ -7,10 +7,11 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::fstatvfs;
 
+use crate::config::HugePageSize;
 use crate::error::JoinError;
 use crate::memory::huge_page_of;
 
@@ -38,6 +39,12 @@ impl HugePages {
         huge_page_of(file).map(|page| Self { page })
     }
 
+    /// Of one size, before there is a file; `None` if this kernel has no pages of it.
+    pub(crate) fn of_size(size: HugePageSize) -> Option<Self> {
+        let pages = Self { page: size.bytes() };
+        pages.folder(Path::new(POOLS)).is_dir().then_some(pages)
+    }
+
     /// The length in whole pages.
     pub(crate) fn round(self, len: u64) -> u64 {
         len.checked_next_multiple_of(self.page).unwrap_or(len)
@@ -55,6 +62,11 @@ impl HugePages {
         Ok(free.saturating_mul(self.page))
     }
 
+    /// Bytes that the pool can still give to a file which is on no mount.
+    pub(crate) fn free_of_mounts(self) -> io::Result<u64> {
+        Ok(self.pool(Path::new(POOLS))?.saturating_mul(self.page))
+    }
+
     /// What to say of a range, if it is not given: to be asked before it is asked for.
     pub(crate) fn shortage(self, file: impl AsFd, offset: u64, len: u64) -> Shortage {
         let (pool, mount) = (self.pool(Path::new(POOLS)).unwrap_or(0), self.mount(file));
@@ -69,7 +81,7 @@ impl HugePages {
 
     /// Pages free in the pool: nobody has them, and nobody has been promised them. What the kernel may add by itself counts.
     fn pool(self, pools: &Path) -> io::Result<u64> {
-        let folder = pools.join(format!("hugepages-{}kB", self.page >> 10));
+        let folder = self.folder(pools);
         let number = |name: &str| -> io::Result<u64> {
             let text = std::fs::read_to_string(folder.join(name))?;
             text.trim().parse().map_err(io::Error::other)
@@ -79,12 +91,27 @@ impl HugePages {
         Ok(number("free_hugepages")?.saturating_sub(promised).saturating_add(more))
     }
 
+    fn folder(self, pools: &Path) -> PathBuf {
+        pools.join(format!("hugepages-{}kB", self.page >> 10))
+    }
+
     /// Pages left of the mount's limit, if it has one.
     #[allow(clippy::unused_self, reason = "beside `pool`")]
     fn mount(self, file: impl AsFd) -> Option<u64> {
         // Without a limit the kernel says 0 of 0; with only a minimum, as many as a number can be.
         let stat = fstatvfs(file).ok()?;
         (stat.f_blocks > 0 && stat.f_blocks < u64::MAX >> 1).then_some(stat.f_bavail)
+    }
+}
+
+/// What to say of huge pages that this kernel does not have.
+pub(super) fn unknown_size(size: HugePageSize, needed: u64, place: String) -> JoinError {
+    JoinError::NoHugePages {
+        place,
+        needed: needed.div_ceil(size.bytes()),
+        free: 0,
+        page: shown(size.bytes()),
+        remedy: "choose a size that /sys/kernel/mm/hugepages has",
     }
 }
 

@@ -11,6 +11,8 @@
 //! that pages go away under it, nor anybody but the owner that they change. A reader believes nothing of that: it looks
 //! at the seals of what it was passed.
 //!
+//! An arena can be in huge pages. Its length is then of whole ones, which are taken from the kernel's pool as rings need them.
+//!
 //! The door is a thread of its own, which waits for nobody, so that two nodes that look at each other do not wait for each other.
 
 use std::collections::BTreeMap;
@@ -36,7 +38,9 @@ use rustix::net::{
 };
 
 use super::directory::Directory;
-use super::{Facility, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
+use super::huge::unknown_size;
+use super::{Facility, HugePages, IdLock, OwnFile, PeerFile, Stamp, map_own, map_peer};
+use crate::config::HugePageSize;
 use crate::doorbell::Bell;
 use crate::error::JoinError;
 use crate::layout::{ABI_VERSION, PeerArena};
@@ -48,6 +52,7 @@ use crate::node::NodeId;
 #[derive(Debug)]
 pub(super) struct SealedMemory {
     directory: Directory,
+    huge_pages: Option<HugePageSize>,
     state: Mutex<Own>,
 }
 
@@ -61,8 +66,17 @@ struct Own {
 }
 
 impl SealedMemory {
-    pub(super) fn open(path: PathBuf) -> Result<Self, JoinError> {
-        Ok(Self { directory: Directory::of_sockets(path)?, state: Mutex::default() })
+    pub(super) fn open(path: PathBuf, huge_pages: Option<HugePageSize>) -> Result<Self, JoinError> {
+        Ok(Self { directory: Directory::of_sockets(path)?, huge_pages, state: Mutex::default() })
+    }
+
+    /// The flags of a memory file, and its length in whole pages.
+    fn pages(&self, len: u64) -> Result<(MemfdFlags, u64), JoinError> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let Some(size) = self.huge_pages else { return Ok((flags, len)) };
+        let pages = HugePages::of_size(size).ok_or_else(|| unknown_size(size, len, self.place()))?;
+        let size = MemfdFlags::from_bits_retain(size.bytes().trailing_zeros() << MFD_HUGE_SHIFT);
+        Ok((flags | MemfdFlags::HUGETLB | size, pages.round(len)))
     }
 
     fn state(&self) -> MutexGuard<'_, Own> {
@@ -128,6 +142,9 @@ impl Facility for SealedMemory {
     }
 
     fn free(&self) -> io::Result<u64> {
+        if let Some(pages) = self.huge_pages.and_then(HugePages::of_size) {
+            return pages.free_of_mounts();
+        }
         let info = rustix::system::sysinfo();
         Ok((info.freeram as u64 + info.bufferram as u64).saturating_mul(info.mem_unit.into()))
     }
@@ -146,8 +163,8 @@ impl Facility for SealedMemory {
 
     fn create(&self, _node: NodeId, len: u64, allocate: u64) -> Result<OwnFile, JoinError> {
         let what = "making sealed memory";
-        let fd = memfd_create("isthmus-arena", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
-            .map_err(JoinError::system(what))?;
+        let (flags, len) = self.pages(len)?;
+        let fd = memfd_create("isthmus-arena", flags).map_err(JoinError::system(what))?;
         ftruncate(&fd, len).map_err(JoinError::system(what))?;
         let passed = fd.try_clone().map_err(JoinError::system(what))?;
         let file = map_own(fd, len, allocate, Coherence::Hardware, self)?;
@@ -346,6 +363,9 @@ fn node_of_name(name: &str) -> Option<NodeId> {
 /// Nobody changes the length, nobody writes but through the mapping that there is, and no seal is added.
 const SEALS: SealFlags =
     SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::FUTURE_WRITE).union(SealFlags::SEAL);
+
+/// Where the flags of `memfd_create` say the size of huge pages, by its exponent.
+const MFD_HUGE_SHIFT: u32 = 26;
 
 const MESSAGE: usize = 16;
 

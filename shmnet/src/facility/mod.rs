@@ -271,7 +271,9 @@ pub(crate) fn facility(backing: Backing, terms: Terms) -> Result<Arc<dyn Facilit
         Backing::Inherited { arenas, name } => {
             Arc::new(inherited::Inherited::new(arenas, name, terms.coherence()))
         }
-        Backing::SealedMemory(path) => Arc::new(memfd::SealedMemory::open(path)?),
+        Backing::SealedMemory { directory, huge_pages } => {
+            Arc::new(memfd::SealedMemory::open(directory, huge_pages)?)
+        }
         Backing::Region(region, _) => Arc::new(region::Region::open(&region, terms)?),
         #[cfg(feature = "libfabric")]
         Backing::Reflected(memory) => Arc::new(distributed::Distributed::open(memory, terms)?),

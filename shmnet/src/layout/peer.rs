@@ -6,7 +6,7 @@ use super::wire::{DirectoryWire, FactsWire, IdentityWire, MulticastWire, Steerin
 use super::{DirectoryEntry, Identity, Layout, Malformed, StateWord, at, guarded};
 use crate::channel::Channel;
 use crate::facts::Facts;
-use crate::memory::{LINE, PeerSpan, SpanError};
+use crate::memory::{LINE, Mapping, PeerSpan, SpanError};
 use crate::multicast::MulticastFilter;
 use crate::node::{Network, NodeId};
 use crate::sync::Ordering;
@@ -162,8 +162,9 @@ impl PeerArena {
         self.span.sub_aligned(self.layout.group(network, kind), self.layout.group_len, LINE)
     }
 
-    pub(crate) fn is_quarantined(&self) -> bool {
-        self.span.mapping().is_quarantined()
+    /// What it lies in.
+    pub(crate) fn mapping(&self) -> &Mapping {
+        self.span.mapping()
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -3,8 +3,6 @@
 //! Silence is counted in this thread's own ticks: if it was stopped itself (by a debugger, a pause of the machine, a CPU
 //! quota), the time that it missed is not held against the peers.
 
-#![allow(unsafe_code)]
-
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -13,6 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::roster::{Roster, Watched};
+use super::scheduling::become_real_time;
 use crate::config::Timing;
 use crate::facility::Claim;
 use crate::layout::OwnArena;
@@ -126,7 +125,7 @@ impl Heartbeat {
         beating.clock.begin();
         let thread = Builder::new().name("shm-beat".into()).stack_size(STACK).spawn(move || {
             if !become_real_time() {
-                tracing::debug!("the heartbeat thread has no permission to be real-time");
+                tracing::debug!("no permission for real-time threads: the heartbeat is late where others keep the cores busy");
             }
             let mut memories = Memories::default();
             let mut last = Instant::now();
@@ -236,20 +235,6 @@ fn listen(peer: &Watched, beating: &Beating, passed: Duration, memory: &mut Memo
         tell(Pulse::ClosedUs);
     }
 }
-
-/// Asks for real-time scheduling of the calling thread; it works for a few microseconds a hundred times a second.
-fn become_real_time() -> bool {
-    // SAFETY: all bytes zero is a valid value of this plain C structure.
-    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-    parameters.sched_priority = PRIORITY;
-    // SAFETY: the parameters outlive the call; 0 means the calling thread.
-    unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameters) == 0
-    }
-}
-
-/// Above ordinary threads, below what an administrator puts above it.
-const PRIORITY: libc::c_int = 10;
 
 const STACK: usize = 128 << 10;
 

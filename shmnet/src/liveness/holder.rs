@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{Builder, JoinHandle};
 
+use super::scheduling::become_real_time;
 use super::{WAITERS, futex};
 use crate::memory::{Mapping, OwnSpan};
 use crate::sync::Ordering;
@@ -37,6 +38,8 @@ impl Holder {
         let (stop, stopped) = mpsc::channel::<()>();
         let (ready, held) = mpsc::channel();
         let thread = Builder::new().name("shm-alive".into()).stack_size(STACK).spawn(move || {
+            // Or the word would be marked only when this thread has had its turn to die, after others on a busy core.
+            become_real_time();
             let _ = ready.send(hold(
                 &arena,
                 &line,

@@ -4,6 +4,7 @@
 //!   process dies, however it dies.
 //! * [`watcher`]: a thread that waits on the words of all peers at once.
 //! * [`heartbeat`]: a thread that beats for this node and counts the silence of the others.
+//! * [`scheduling`]: all three are real-time threads where that is permitted.
 //! * [`quota`]: whether this process can be stopped by a CPU quota, which makes silence mean less.
 
 pub(crate) mod heartbeat;
@@ -13,6 +14,7 @@ pub(crate) mod roster;
 pub(crate) mod watcher;
 
 mod futex;
+mod scheduling;
 
 /// Bits of a robust futex word, as the kernel defines them: someone waits; the owner died; the owner's thread id.
 pub(crate) const WAITERS: u32 = 0x8000_0000;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::futex::{self, Expected, MAX_WAIT};
 use super::roster::Roster;
+use super::scheduling::become_real_time;
 use super::word_is_held;
 use crate::node::NodeId;
 
@@ -38,6 +39,7 @@ impl Watcher {
             let (stop, roster) = (Arc::clone(&watcher.stop), Arc::clone(&watcher.roster));
             let gone = gone.clone();
             let thread = Builder::new().name("shm-watch".into()).stack_size(STACK).spawn(move || {
+                become_real_time();
                 watch(&roster, part, &stop, poll, &gone);
             })?;
             watcher.threads.push(thread);

@@ -214,7 +214,7 @@ impl Life {
         let span = self.file.mapping.peer();
         let held = |word| self.holder.is_none() || word_is_held(word);
         let state = StateWord { incarnation: self.incarnation, state: State::Active };
-        !self.file.mapping.is_quarantined()
+        !sigbus::is_lost(&self.file.mapping)
             && PeerArena::identity_of(&span).as_ref() == Ok(&self.identity)
             && PeerArena::state_of(&span) == Some(state)
             && PeerArena::liveness_of(&span).is_some_and(held)

@@ -38,8 +38,8 @@ impl Control {
         };
         // It is perhaps this load that finds the memory gone: what it gives then says nothing of the peer's doing.
         let state = peer.arena.state();
-        if peer.arena.is_quarantined() {
-            let why = "its file was cut short, or its memory could not be had";
+        if sigbus::is_lost(peer.arena.mapping()) {
+            let why = "its file was cut short, or its memory has failed or could not be had";
             self.quarantine(node, QuarantineCause::MemoryLost, why.to_owned());
             return;
         }

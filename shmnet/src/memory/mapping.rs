@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::coherence::Upkeep;
-use super::pages::huge_page_of;
+use super::pages::{dax_page_of, huge_page_of};
 #[cfg(test)]
 use super::simulated::Cache;
 use super::{Coherence, OwnSpan, PeerSpan, SpanError, Window};
@@ -161,7 +161,7 @@ impl Mapping {
         self.len() == 0
     }
 
-    /// The size of the file's pages: what a fault concerns, and the least that can be mapped anew.
+    /// The size of the file's pages, or what a DAX device is aligned to: the least that can be mapped anew.
     pub(crate) fn page(&self) -> usize {
         self.page
     }
@@ -243,12 +243,17 @@ fn options(file: impl AsFd, file_offset: u64, len: usize) -> io::Result<(MmapOpt
     }
     let mut options = MmapOptions::new();
     options.offset(file_offset).len(len);
-    let Some(page) = huge_page_of(file) else { return Ok((options, rustix::param::page_size())) };
+    let huge = huge_page_of(&file);
+    let Some(page) = huge.or_else(|| dax_page_of(&file)) else {
+        return Ok((options, rustix::param::page_size()));
+    };
     let page = usize::try_from(page).map_err(io::Error::other)?;
     if !len.is_multiple_of(page) {
-        return refuse("a mapping of a part of a huge page");
+        return refuse("a mapping of a part of a huge page, or of what a DAX device is aligned to");
     }
-    // Or the whole length, of which most may never be used, would be taken from the pool at once.
-    options.no_reserve_swap();
+    if huge.is_some() {
+        // Or the whole length, of which most may never be used, would be taken from the pool at once.
+        options.no_reserve_swap();
+    }
     Ok((options, page))
 }

@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use isthmus_shmnet::{
     BackOff, Backing, Cast, CoherenceMode, DEFAULT_GEOMETRY, Destination, Endpoint, Fabric, FabricConfig,
-    Facts, Metadata, MulticastFilter, Network, NetworkParameters, NodeId, Received, Region, Timing,
+    Facts, HugePageSize, Metadata, MulticastFilter, Network, NetworkParameters, NodeId, Received, Region,
+    Timing,
 };
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -368,7 +369,7 @@ pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// The body of the test `child`: a node that does as it is told.
 ///
-/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `reflected=...` (see [`reflected`]), `max-nodes=N`, `queues=N`, `inherited=...` (see [`inherited`]), `memfd`, `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
+/// Options: `one-kernel=SIZE`, `other-kernels=SIZE` and `dax=SIZE` (regions in the directory), `flush`, `reflected=...` (see [`reflected`]), `max-nodes=N`, `queues=N`, `inherited=...` (see [`inherited`]), `memfd` and `memfd=BYTES` (of a huge page), `takeover`, `fast` (default timing), `patient` (0.8 s), `cost=N` (of the LSM), `budget=N`, `slots=N` (of the LSM's rings),
 /// `gsm=NxN` (slots and buffer of the GSM's).
 /// Commands: `send NET NODE TEXT`, `flood NET NODE COUNT`, `broadcast NET FIRST COUNT`, `multicast NET FIRST COUNT`,
 /// `takes NET MAC...` (each of six letters), `group NET MAC FIRST COUNT`, `big NET NODE BYTES`, `accept` (facts), `leave`, `snapshot`, `picture`.
@@ -392,7 +393,10 @@ pub fn child_config() -> Option<(FabricConfig, bool)> {
     for option in options.split_whitespace() {
         match option.split_once('=').unwrap_or((option, "")) {
             ("takeover", _) => config.takeover = true,
-            ("memfd", _) => config.backing = Backing::SealedMemory(PathBuf::from(&directory)),
+            ("memfd", page) => {
+                let huge_pages = page.parse().ok().map(|bytes| HugePageSize::new(bytes).unwrap());
+                config.backing = Backing::SealedMemory { directory: PathBuf::from(&directory), huge_pages };
+            }
             ("tally", _) => is_tallying = true,
             ("inherited", value) => config.backing = inherited(value),
             ("failed", value) => config.timing.failed = Duration::from_secs(value.parse().unwrap()),

@@ -105,7 +105,7 @@ pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     let mut config = config(segment, me.parse()?, 2, coherence)?;
     config.timing = Timing::default();
     match *kind {
-        "memfd" => config.backing = Backing::SealedMemory(segment.to_owned()),
+        "memfd" => config.backing = Backing::SealedMemory { directory: segment.to_owned(), huge_pages: None },
         "inherited" => config.backing = inherited(arenas)?,
         "region" => {
             let file =

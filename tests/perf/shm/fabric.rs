@@ -26,8 +26,9 @@ const LONGEST: usize = 1 << 16;
 /// The longest sleep: nobody rings when a group's owner withholds the order.
 const LONGEST_SLEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// `near CORE CORE SEGMENT MODE`, or the same with `far`. MODE: `hardware`; `flush`, as on memory without coherent caches; or
-/// `activity`, as between kernels that have only memory in common, and so no doorbells.
+/// `near CORE CORE SEGMENT MODE`, or the same with `far`. MODE: `hardware`; `reserve`, the same with frames that are made in the ring
+/// (`Endpoint::reserve`) instead of copied to it; `flush`, as on memory without coherent caches; or `activity`, as between kernels
+/// that have only memory in common, and so no doorbells.
 pub(crate) fn run(words: &[&str]) -> Result<(), Failure> {
     let [end, near, far, segment, mode] = words else { return Err("not a member's arguments".into()) };
     if *end == "far" {
@@ -47,6 +48,8 @@ pub(crate) struct Member {
     endpoint: Endpoint,
     peer: NodeId,
     room: Vec<u8>,
+    /// Frames are made in the ring.
+    reserves: bool,
 }
 
 impl Member {
@@ -63,7 +66,7 @@ impl Member {
         let endpoint = fabric.endpoint(Network::Lsm).ok_or("no endpoint")?;
         // Group rings wait for both networks' endpoints; nothing is sent on this one.
         drop(fabric.endpoint(Network::Gsm));
-        Ok(Self { fabric, endpoint, peer: node(peer)?, room: vec![0; LONGEST] })
+        Ok(Self { fabric, endpoint, peer: node(peer)?, room: vec![0; LONGEST], reserves: mode == "reserve" })
     }
 }
 
@@ -80,6 +83,9 @@ impl Wire for Member {
 
     #[inline]
     fn send_burst(&mut self, frame: &[u8], times: usize) -> usize {
+        if self.reserves {
+            return (0..times).take_while(|_| self.make(frame.len(), frame[0])).count();
+        }
         let frames = std::iter::repeat_n(frame, times);
         self.endpoint.transmit_burst(self.peer, frames).unwrap_or(0)
     }
@@ -103,6 +109,16 @@ impl Wire for Member {
             let _ = poll(&mut doorbell, Some(&LONGEST_SLEEP));
             self.endpoint.wake();
         }
+    }
+}
+
+impl Member {
+    /// Makes a frame of `len` times the same byte in the peer's ring, as a producer that needs no memory of its own for it.
+    #[inline]
+    fn make(&mut self, len: usize, byte: u8) -> bool {
+        let Ok(mut room) = self.endpoint.reserve(self.peer, len) else { return false };
+        room.slices_mut().into_iter().for_each(|slice| slice.fill(byte));
+        room.commit(len, Metadata::default()).is_ok()
     }
 }
 

@@ -207,13 +207,18 @@ struct Suite {
     /// Samples that other processes disturb are kept.
     busy: bool,
     // Removed at the end.
-    _segments: [Segment; 3],
+    _segments: [Segment; 4],
 }
 
 impl Suite {
     fn new(lab: &Lab, busy: bool) -> Result<Self, Failure> {
         let huge = env::var_os(HUGE_PAGES).is_some_and(|value| value == "1");
-        let segments = [Segment::new("hardware")?, Segment::new("flush")?, Segment::new("activity")?];
+        let segments = [
+            Segment::new("hardware")?,
+            Segment::new("flush")?,
+            Segment::new("activity")?,
+            Segment::new("reserve")?,
+        ];
         let (a, b) = (lab.namespace("a"), lab.namespace("b"));
         lab.cable((&a, "x"), (&b, "x"));
         a.address("x", "10.8.0.1/24");
@@ -229,7 +234,9 @@ impl Suite {
         let ours = member(&suite._segments[0], "hardware")?;
         let flushing = member(&suite._segments[1], "flush")?;
         let by_memory = member(&suite._segments[2], "activity")?;
+        let reserving = member(&suite._segments[3], "reserve")?;
         suite.add(Contestant::new("isthmus", ours));
+        suite.add(Contestant::new("isthmus-reserve", reserving));
         suite.add(Contestant::new("isthmus-flush", flushing));
         suite.add(Contestant::new("isthmus-activity", by_memory));
         let socket = |name: &str| suite_socket(lab, name);
@@ -327,6 +334,7 @@ impl Suite {
             runs,
             &[
                 ("isthmus", "isthmus", rate()),
+                ("isthmus-reserve", "isthmus-reserve", rate()),
                 ("memif", "memif", rate()),
                 ("memif-zero-copy", "memif-zero-copy", rate()),
                 ("memif-loops", "memif-loops", rate()),
@@ -338,6 +346,8 @@ impl Suite {
         let memif = by_state(Target::AtLeast(2.5), Target::AtLeast(5.0));
         let slower = |_| Target::AtLeast(1.0);
         rows.extend(rounds.rows("oneway-64", ("isthmus", "memif"), &["memif"], MEGA, &memif));
+        let (peer, peers) = (("isthmus-reserve", "memif"), ["memif"]);
+        rows.extend(rounds.rows("oneway-64-reserve", peer, &peers, MEGA, &memif));
         for (name, peer) in [
             ("oneway-64-vs-zero-copy", "memif-zero-copy"),
             ("oneway-64-vs-memif-loops", "memif-loops"),
@@ -358,6 +368,7 @@ impl Suite {
             runs,
             &[
                 ("isthmus", "isthmus", rate("")),
+                ("isthmus-reserve", "isthmus-reserve", rate("")),
                 ("memif", "memif", rate("")),
                 ("memif-zero-copy", "memif-zero-copy", rate("")),
                 ("memif-loops", "memif-loops", rate("")),
@@ -368,6 +379,8 @@ impl Suite {
         )?;
         let memif = by_state(Target::AtLeast(1.4), Target::AtLeast(4.0));
         rows.extend(rounds.rows("oneway-1500", ("isthmus", "memif"), &["memif"], MEGA, &memif));
+        let (peer, peers) = (("isthmus-reserve", "memif"), ["memif"]);
+        rows.extend(rounds.rows("oneway-1500-reserve", peer, &peers, MEGA, &memif));
         let slower = |_| Target::AtLeast(1.0);
         for (name, peer) in
             [("oneway-1500-vs-zero-copy", "memif-zero-copy"), ("oneway-1500-vs-memif-loops", "memif-loops")]

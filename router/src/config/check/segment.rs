@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use isthmus_shmnet::{BackOff, CoherenceMode, Region, Timing};
+use isthmus_shmnet::{BackOff, CoherenceMode, HugePageSize, Region, Timing};
 
 use super::super::Code;
 use super::super::model::SegmentConfig;
@@ -17,6 +17,7 @@ pub(super) fn memory(findings: &mut Findings, raw: &RawMemory) -> Option<(Segmen
         ("size", raw.size.is_some(), matches!(raw.facility, RawFacility::SingleFile | RawFacility::Dax)),
         ("other-kernels", raw.other_kernels.is_some(), raw.facility == RawFacility::SingleFile),
         ("address", raw.address.is_some(), raw.facility == RawFacility::Pci),
+        ("huge-pages", raw.huge_pages.is_some(), raw.facility == RawFacility::Memfd),
         ("coherence", raw.coherence.is_some(), raw.facility != RawFacility::Memfd),
         (
             "longest-pause",
@@ -56,8 +57,10 @@ pub(super) fn memory(findings: &mut Findings, raw: &RawMemory) -> Option<(Segmen
     let region = |region| SegmentConfig::Region(region, BackOff { shortest, longest });
     let segment = match raw.facility {
         RawFacility::File => SegmentConfig::Directory(path(findings, raw)?),
-        RawFacility::Memfd if raw.path.is_none() => SegmentConfig::SealedMemory(MEETING_PLACE.into()),
-        RawFacility::Memfd => SegmentConfig::SealedMemory(path(findings, raw)?),
+        RawFacility::Memfd => SegmentConfig::SealedMemory {
+            directory: if raw.path.is_some() { path(findings, raw)? } else { MEETING_PLACE.into() },
+            huge_pages: raw.huge_pages.and_then(|size| HugePageSize::new(size.bytes())),
+        },
         RawFacility::SingleFile => region(Region::File {
             path: path(findings, raw)?,
             size,

@@ -18,6 +18,10 @@ pub struct RawMemory {
     /// `/dev/shm/isthmus`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// For the facility `memfd`: the huge pages that this node's memory is made of, from the kernel's pool of that size
+    /// (`vm.nr_hugepages`). Each node may choose for itself. Default: ordinary pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huge_pages: Option<RawHugePages>,
     /// Length of the file in MiB, for the facilities `single-file` and `dax`: the first node makes it. Without it the file must
     /// be there. It is divided among `fabric.max-nodes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +60,40 @@ pub enum RawFacility {
     Pci,
     /// A DAX device, or a file in its place.
     Dax,
+}
+
+/// The size of huge pages; a kernel has some of them, on x86 2 MiB and 1 GiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RawHugePages {
+    /// 64 KiB.
+    #[serde(rename = "64K")]
+    Of64K,
+    /// 2 MiB.
+    #[serde(rename = "2M")]
+    Of2M,
+    /// 32 MiB.
+    #[serde(rename = "32M")]
+    Of32M,
+    /// 512 MiB.
+    #[serde(rename = "512M")]
+    Of512M,
+    /// 1 GiB.
+    #[serde(rename = "1G")]
+    Of1G,
+}
+
+impl RawHugePages {
+    /// Bytes of one page.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::Of64K => 64 << 10,
+            Self::Of2M => 2 << 20,
+            Self::Of32M => 32 << 20,
+            Self::Of512M => 512 << 20,
+            Self::Of1G => 1 << 30,
+        }
+    }
 }
 
 /// Whether caches are coherent.
@@ -97,6 +135,7 @@ pub(super) struct Mapping {
     inherited: Option<RawInherited>,
     facility: Option<AnyFacility>,
     path: Option<String>,
+    huge_pages: Option<RawHugePages>,
     size: Option<i64>,
     other_kernels: Option<bool>,
     address: Option<String>,
@@ -125,6 +164,7 @@ impl Mapping {
         let carried =
             self.provider.is_some() || self.listen.is_some() || self.peers.is_some() || self.window.is_some();
         let mapped = self.path.is_some()
+            || self.huge_pages.is_some()
             || self.size.is_some()
             || self.other_kernels.is_some()
             || self.address.is_some()
@@ -165,6 +205,7 @@ impl Mapping {
         Ok(RawSegment::Memory(RawMemory {
             facility,
             path: self.path,
+            huge_pages: self.huge_pages,
             size: self.size,
             other_kernels: self.other_kernels,
             address: self.address,
