@@ -185,6 +185,18 @@ impl Default for Timing {
     }
 }
 
+impl Timing {
+    /// For memory that is carried between hosts, where each heartbeat is a packet of its own: 50, 100 and 500 ms.
+    #[must_use]
+    pub const fn between_hosts() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(50),
+            suspect: Duration::from_millis(100),
+            failed: Duration::from_millis(500),
+        }
+    }
+}
+
 /// What all nodes must agree on for a network, so that OSPF forms adjacencies on it.
 ///
 /// It is published in every arena; a joiner that disagrees with a live peer is refused.

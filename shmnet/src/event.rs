@@ -99,7 +99,7 @@ pub enum FailureReason {
     ProcessDeath,
     /// No heartbeat for the failure timeout.
     HeartbeatLost,
-    /// The node's doorbell connection hung up and its liveness word is free.
+    /// The node hung up: its doorbell connection, and its liveness word is free; or, over reflected memory, the connection of its session.
     HungUp,
     /// A newer incarnation of the same node took its place.
     Replaced,

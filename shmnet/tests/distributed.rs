@@ -130,8 +130,9 @@ fn nodes_on_two_hosts_exchange_frames_of_all_kinds_and_sizes() {
 #[test]
 fn a_node_that_is_killed_is_closed_and_comes_back_as_its_next_incarnation() {
     let Some(hosts) = Hosts::new("return") else { return };
-    let mut one = hosts.join(1);
-    let two = hosts.join(2);
+    // Silence alone would tell of a death after ten seconds.
+    let mut one = hosts.start(1, "failed=10");
+    let two = hosts.start(2, "failed=10");
     for node in [&one, &two] {
         node.await_members(&[1, 2]);
     }
@@ -142,8 +143,9 @@ fn a_node_that_is_killed_is_closed_and_comes_back_as_its_next_incarnation() {
     assert!(refusal.contains("node id 2"), "{refusal}");
     drop(second);
     two.kill();
+    one.await_line("hear that it hung up", |line| line.contains(" Failed { reason: HungUp }"));
     one.await_members(&[1]);
-    let mut two = hosts.join(2);
+    let mut two = hosts.start(2, "failed=10");
     for node in [&one, &two] {
         node.await_members(&[1, 2]);
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use isthmus_shmnet::{BackOff, CoherenceMode, HugePageSize, Region};
+use isthmus_shmnet::{BackOff, CoherenceMode, HugePageSize, Region, Timing};
 
 use super::environment::Environment;
 use super::load::{LARGEST_FILE, Loaded, load, parse};
@@ -76,6 +76,13 @@ fn each_kind_of_memory_has_its_defaults() {
     assert_eq!(memory("{facility: dax, path: /dev/dax0.0}"), (region(dax), flush));
     let text = "node-id: 1\nsegment: /x\nfabric: {timing: {heartbeat: 100, suspect: 1000, failed: 8000}}\n";
     assert_eq!(good(text).config.fabric.unwrap().timing.failed, Duration::from_secs(8));
+    let timing = |text: &str| good(text).config.fabric.unwrap().timing;
+    assert_eq!(timing("node-id: 1\nsegment: /x\n"), Timing::default());
+    let distributed =
+        "node-id: 1\nsegment: {facility: distributed, listen: 10.0.0.1:7471, peers: {2: 10.0.0.2:7471}}\n";
+    assert_eq!(timing(distributed), Timing::between_hosts());
+    let slower = timing(&format!("{distributed}fabric: {{timing: {{failed: 900}}}}\n"));
+    assert_eq!(slower, Timing { failed: Duration::from_millis(900), ..Timing::between_hosts() });
 }
 
 /// Input: regions that are too small for a pair, for all, and large enough. Output: an error, a warning, nothing; each with the size

@@ -155,6 +155,7 @@ rules! {
         "segment" => "the shared memory is joined once, at the start",
         "segment.facility" => "the shared memory is joined once, at the start",
         "segment.path" => "the shared memory is joined once, at the start",
+        "segment.huge-pages" => "the shared memory is joined once, at the start",
         "segment.size" => "the shared memory is joined once, at the start",
         "segment.other-kernels" => "the shared memory is joined once, at the start",
         "segment.address" => "the shared memory is joined once, at the start",

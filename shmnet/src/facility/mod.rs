@@ -117,6 +117,11 @@ pub(crate) trait Facility: Debug + Send + Sync {
         false
     }
 
+    /// Whether the process that showed this arena of a node has ended, as far as the facility knows by itself.
+    fn has_ended(&self, _node: NodeId, _arena: Stamp) -> bool {
+        false
+    }
+
     /// The bytes of every arena, where it is not for the nodes to choose.
     fn arena_room(&self) -> Option<u64> {
         None

@@ -1,6 +1,8 @@
 //! Looking at the whole segment now and then, for what nobody told.
 
 use super::control::Control;
+use crate::event::FailureReason;
+use crate::node::NodeId;
 
 impl Control {
     /// Looks at the whole segment for what was missed.
@@ -58,6 +60,25 @@ impl Control {
                 self.replaced(node);
             }
             self.look(node);
+        }
+        self.close_ended();
+    }
+
+    /// Closes those whose processes have ended, as the facility says, before their silence tells.
+    fn close_ended(&mut self) {
+        let facility = &self.setup.facility;
+        let ended: Vec<(NodeId, u64)> = self
+            .peers
+            .iter()
+            .filter(|(node, peer)| facility.has_ended(**node, peer.stamp))
+            .map(|(node, peer)| (*node, peer.incarnation))
+            .collect();
+        for (node, incarnation) in ended {
+            // It may have left in order before that.
+            self.look(node);
+            if self.is_current(node, incarnation) {
+                self.fail(node, FailureReason::HungUp);
+            }
         }
     }
 }

@@ -50,8 +50,9 @@ pub(super) fn fabric(raw: &RawConfig, findings: &mut Findings) -> Option<FabricC
     let max_nodes = findings.number("fabric.max-nodes", given.max_nodes, 2..=256_u16, "");
     let queues = findings.number("fabric.queues", given.queues, 1..=8_u8, "");
     let node_id = node(findings, node_id, max_nodes);
+    let carried = matches!(segment, RawSegment::Reflected(_));
     let segment = segment_config(findings, segment, node_id);
-    let timing = segment::timing(findings, &given.timing);
+    let timing = segment::timing(findings, &given.timing, carried);
     let area = findings.area("fabric.area-id", &given.area_id);
     let common_addresses = common_addresses(findings, given);
     let advertised_cost =

@@ -111,14 +111,18 @@ fn is_pci_address(text: &str) -> bool {
         && fields.iter().all(hexadecimal)
 }
 
-/// Heartbeat and timeouts.
-pub(super) fn timing(findings: &mut Findings, raw: &RawTiming) -> Option<Timing> {
-    let mut time = |key: &str, value, range| {
-        findings.number(format!("fabric.timing.{key}"), value, range, " ms").map(Duration::from_millis)
+/// Heartbeat and timeouts, with the defaults of memory that is carried between hosts or of any other.
+pub(super) fn timing(findings: &mut Findings, raw: &RawTiming, carried: bool) -> Option<Timing> {
+    let usual = if carried { Timing::between_hosts() } else { Timing::default() };
+    let mut time = |key: &str, value: Option<i64>, usual, range| match value {
+        Some(value) => {
+            findings.number(format!("fabric.timing.{key}"), value, range, " ms").map(Duration::from_millis)
+        }
+        None => Some(usual),
     };
-    let heartbeat = time("heartbeat", raw.heartbeat, 1..=1_000_u64);
-    let suspect = time("suspect", raw.suspect, 2..=59_999_u64);
-    let failed = time("failed", raw.failed, 3..=60_000_u64);
+    let heartbeat = time("heartbeat", raw.heartbeat, usual.heartbeat, 1..=1_000_u64);
+    let suspect = time("suspect", raw.suspect, usual.suspect, 2..=59_999_u64);
+    let failed = time("failed", raw.failed, usual.failed, 3..=60_000_u64);
     let timing = Timing { heartbeat: heartbeat?, suspect: suspect?, failed: failed? };
     if timing.suspect < timing.heartbeat || timing.failed <= timing.suspect {
         findings.error(
@@ -126,7 +130,9 @@ pub(super) fn timing(findings: &mut Findings, raw: &RawTiming) -> Option<Timing>
             "fabric.timing",
             format!(
                 "a heartbeat of {} ms, suspicion after {} ms and failure after {} ms are not in this order",
-                raw.heartbeat, raw.suspect, raw.failed
+                timing.heartbeat.as_millis(),
+                timing.suspect.as_millis(),
+                timing.failed.as_millis()
             ),
             "let `suspect` be twice the `heartbeat` or more, and `failed` five times `suspect`",
         );

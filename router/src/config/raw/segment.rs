@@ -106,26 +106,24 @@ pub enum RawCoherence {
     Flush,
 }
 
-/// How soon a silent node is noticed, in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How soon a silent node is noticed, in milliseconds. Memory that is carried between hosts has longer defaults: each heartbeat is a packet
+/// there, and a process that ends hangs up besides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RawTiming {
-    /// Between two heartbeats.
+    /// Between two heartbeats. Default: 10, and 50 for the facility `distributed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
-    pub heartbeat: i64,
-    /// Silence after which flows are steered away from a node, until it beats again.
+    pub heartbeat: Option<i64>,
+    /// Silence after which flows are steered away from a node, until it beats again. Default: 20, and 100 for the facility `distributed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 59999))]
-    pub suspect: i64,
+    pub suspect: Option<i64>,
     /// Silence after which a node counts as dead. More where a node may be kept from running for long, as virtual machines on a
-    /// busy host are.
+    /// busy host are. Default: 100, and 500 for the facility `distributed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 3, max = 60000))]
-    pub failed: i64,
-}
-
-impl Default for RawTiming {
-    fn default() -> Self {
-        Self { heartbeat: 10, suspect: 20, failed: 100 }
-    }
+    pub failed: Option<i64>,
 }
 
 /// All mapping forms of `segment`, with their own errors where an untagged enum would say nothing.

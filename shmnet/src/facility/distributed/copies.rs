@@ -53,6 +53,8 @@ struct Known {
     sessions: u64,
     session: Option<Session>,
     shown: Option<(Arc<OwnedFd>, Stamp)>,
+    /// What was shown when its process hung up.
+    ended: Option<Stamp>,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,18 @@ impl Copies {
             known.shown = None;
             known.session = None;
         });
+    }
+
+    /// A session's peer has hung up: its process has ended, or does without this session.
+    pub(super) fn hang_up(&self, node: NodeId, session: u64) {
+        self.with(node, session, |known| {
+            known.ended = known.shown.as_ref().map(|(_, stamp)| *stamp);
+        });
+    }
+
+    /// Whether the process that showed this arena has hung up.
+    pub(super) fn has_ended(&self, node: NodeId, arena: Stamp) -> bool {
+        self.lock().get(&node).is_some_and(|known| known.ended == Some(arena))
     }
 
     /// Those whose arenas can be looked at.

@@ -193,6 +193,11 @@ impl Inbound {
         }
     }
 
+    /// Notes that the peer has hung up, which ends the session.
+    pub(super) fn note_hang_up(&self) {
+        self.copies.hang_up(self.node, self.session);
+    }
+
     /// Does without closing the endpoint in order: see [`Endpoint::abandon`].
     pub(super) fn abandon(&mut self) {
         self.endpoint.abandon();

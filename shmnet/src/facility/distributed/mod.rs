@@ -312,6 +312,10 @@ impl Facility for Distributed {
         *self.bells.lock().unwrap_or_else(PoisonError::into_inner) = bells;
     }
 
+    fn has_ended(&self, node: NodeId, arena: Stamp) -> bool {
+        self.copies().is_some_and(|copies| copies.has_ended(node, arena))
+    }
+
     fn has_news(&self) -> bool {
         // Pairs with the release by the progress thread: what it has shown is found.
         self.news.swap(false, Ordering::Acquire)

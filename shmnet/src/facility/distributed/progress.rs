@@ -193,7 +193,9 @@ impl Progress {
                 Err(error) => {
                     tracing::info!(node = session.node.get(), %error, "a peer's memory is reflected no more");
                     news.membership = true;
-                    if !has_hung_up(&error) {
+                    if has_hung_up(&error) {
+                        session.note_hang_up();
+                    } else {
                         session.abandon();
                     }
                     false
