@@ -101,7 +101,7 @@ unit_tests() {
         --target x86_64-unknown-linux-gnu -p isthmus-shmnet --lib
     say "fuzzers of what is read from peers and of a whole OSPF engine, 15 s each"
     fuzz/run.sh 15
-    cargo test -p isthmus-tests --lib --test arrows --test licences --test docs_links \
+    cargo test -p isthmus-tests --lib --example measure --test arrows --test licences --test docs_links \
         --test observability
 }
 

@@ -94,7 +94,7 @@ fn main() {
         return end_on(ospf::injector(words));
     }
     if let [shm::KEEPER, process] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        return shm::keep(process);
+        return shm::keep(std::io::stdin().lock(), process);
     }
     let arguments = Arguments::parse();
     let runs = |default: usize| arguments.runs.unwrap_or(default);

@@ -184,8 +184,7 @@ impl Endpoint {
     }
 
     /// Reserves room for one frame of up to `len` bytes in the ring to a node, so that whoever makes the frame writes it where the
-    /// receiver reads it, and [`transmit`](Self::transmit)'s copy is saved: worth it for frames that are made rather than passed on,
-    /// and longer than the 104 bytes that a slot carries by itself.
+    /// receiver reads it, and [`transmit`](Self::transmit)'s copy is saved: worth it for frames that are made rather than passed on.
     ///
     /// # Errors
     /// The reason why the frame has to be dropped or tried again later; as with `transmit`, one that is too long makes the ring grow.

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use super::layout::FLAG_METADATA;
+use super::layout::{FLAG_METADATA, INLINE, PAYLOAD};
 use super::{Metadata, SendError, Transmitter};
 
 /// Room in the ring for one frame that is not yet visible. Dropping it gives the room back.
@@ -13,10 +13,11 @@ pub struct Reservation<'a> {
 }
 
 impl Transmitter {
-    /// Reserves buffers for a frame of up to `len` bytes.
+    /// Reserves room for a frame of up to `len` bytes: in its slot, if it fits there, else in buffers.
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    #[inline]
     pub fn reserve(&mut self, len: usize) -> Result<Reservation<'_>, SendError> {
         self.admit(len, Metadata::default())?;
         let links = self.links(len)?;
@@ -28,15 +29,22 @@ impl Transmitter {
 impl Reservation<'_> {
     /// The bytes to write the frame to, in two stretches: the second is empty unless the frame goes round the end of the ring, which
     /// one of a single buffer never does. They hold what was left there, which may be parts of older frames of this ring.
+    #[inline]
     pub fn slices_mut(&mut self) -> [&mut [u8]; 2] {
-        let buffers = self.ring.buffers();
-        let begin = self.ring.buffer(self.ring.written());
-        let first = self.len.min(buffers.len() - begin);
-        let [head, tail] = [buffers.address(begin, first), buffers.address(0, self.len - first)];
+        let (first, [head, tail]) = if self.len <= INLINE {
+            let at = self.ring.slot(self.ring.written()) + PAYLOAD;
+            (self.len, [self.ring.slots().address(at, self.len), self.ring.slots().address(at, 0)])
+        } else {
+            let buffers = self.ring.buffers();
+            let begin = self.ring.buffer(self.ring.written());
+            let first = self.len.min(buffers.len() - begin);
+            (first, [buffers.address(begin, first), buffers.address(0, self.len - first)])
+        };
         // SAFETY: `address` checked both ranges, which do not overlap: a frame takes at most half of the ring. They lie in
-        // this node's own memory, in buffers between the write pointer and the read pointer: no slot that refers to them
-        // is published, so that no honest process reads them, and only this node maps them for writing. Within this node
-        // the exclusive borrow of the transmitter, which alone hands out references to its buffers, makes the slices unique.
+        // this node's own memory, in a slot's payload or in buffers between the write pointer and the read pointer: no word that
+        // makes them a frame is published, so that no honest process reads them, and only this node maps them for writing. Within
+        // this node the exclusive borrow of the transmitter, which alone hands out references to its payload, makes the slices
+        // unique; metadata and word, which `commit` writes, lie beside them.
         unsafe {
             [
                 std::slice::from_raw_parts_mut(head, first),
@@ -77,11 +85,17 @@ impl Reservation<'_> {
     ///
     /// # Errors
     /// [`SendError::TooLong`] for more than was reserved, [`SendError::Empty`], [`SendError::Metadata`].
+    #[inline]
     pub fn commit(self, len: usize, metadata: Metadata) -> Result<(), SendError> {
         if len > self.len {
             return Err(SendError::TooLong { len, limit: self.len });
         }
         let flags = self.ring.admit(len, metadata)? & FLAG_METADATA;
+        if self.len <= INLINE {
+            self.ring.release(self.ring.written(), len, flags);
+            self.ring.advance(1, len);
+            return Ok(());
+        }
         let links = self.ring.links(len)?;
         self.ring.release_chain(links, len, flags);
         Ok(())

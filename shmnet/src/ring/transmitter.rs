@@ -440,7 +440,7 @@ impl Transmitter {
 
     /// Stores a slot's publication word: the frame or its link is visible from here on, or at the end of the burst.
     #[inline(always)]
-    fn release(&mut self, position: u64, len: usize, flags: u16) {
+    pub(super) fn release(&mut self, position: u64, len: usize, flags: u16) {
         let lap = ((position >> self.geometry.shift()) + 1) as u32;
         let word = SlotWord { lap, length: len as u16, flags }.pack();
         if self.burst.is_some() {
@@ -490,7 +490,7 @@ impl Transmitter {
     }
 
     #[inline(always)]
-    fn advance(&mut self, links: u32, len: usize) {
+    pub(super) fn advance(&mut self, links: u32, len: usize) {
         self.written += u64::from(links);
         self.counters.frames += 1;
         self.counters.bytes += len as u64;
@@ -514,13 +514,18 @@ impl Transmitter {
     }
 
     #[inline(always)]
-    fn slot(&self, position: u64) -> usize {
+    pub(super) fn slot(&self, position: u64) -> usize {
         (position & self.geometry.mask()) as usize * LINE
     }
 
     #[inline(always)]
     pub(super) fn buffer(&self, position: u64) -> usize {
         (position & self.geometry.mask()) as usize * self.geometry.buffer() as usize
+    }
+
+    #[cfg(not(loom))]
+    pub(super) fn slots(&self) -> &OwnSpan {
+        &self.slots
     }
 
     #[cfg(not(loom))]

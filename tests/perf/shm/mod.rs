@@ -548,9 +548,9 @@ impl Drop for Keeper {
     }
 }
 
-/// The body of the keeper of a process, which holds the other end of the standard input.
-pub(crate) fn keep(process: &str) {
-    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+/// The body of the keeper of a process, which holds the other end of the input.
+pub(crate) fn keep(mut input: impl io::Read, process: &str) {
+    let _ = io::copy(&mut input, &mut io::sink());
     // The end of its input is early in the end of a process.
     while Path::new("/proc").join(process).exists() {
         thread::sleep(Duration::from_millis(10));
@@ -597,4 +597,49 @@ fn versions() -> Value {
         "iceoryx2": iceoryx2,
         "iperf3": first_line("iperf3", &["--version"]),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// The id of a process that has ended.
+    fn ended() -> u32 {
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    }
+
+    fn segment_of(process: u32) -> PathBuf {
+        let path = Path::new(MEMORY).join(format!("{PREFIX}{process}-test"));
+        fs::create_dir(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_keeper_waits_for_its_process_and_removes_what_that_left() {
+        let mut process = Command::new("sleep").arg("600").spawn().unwrap();
+        let (mine, left) = (segment_of(process.id()), segment_of(ended()));
+        let (read, mut write) = io::pipe().unwrap();
+        let id = process.id().to_string();
+        let keeper = thread::spawn(move || keep(read, &id));
+        write.write_all(b"x").unwrap();
+        drop(write);
+        thread::sleep(Duration::from_millis(50));
+        assert!(!keeper.is_finished() && mine.exists(), "the process still lives");
+        process.kill().unwrap();
+        process.wait().unwrap();
+        keeper.join().unwrap();
+        assert!(!mine.exists() && !left.exists());
+    }
+
+    #[test]
+    fn segments_of_processes_that_live_are_left_alone() {
+        let mine = segment_of(id());
+        sweep();
+        assert!(mine.exists());
+        fs::remove_dir(&mine).unwrap();
+    }
 }

@@ -18,7 +18,7 @@ every figure with them; so an 8-byte ping-pong between the two cores is measured
 only within a round whose probes agree from the first of the two to the last; others are dropped and counted. *near*: the \
 ping-pong takes less than 400 ns, the cores share a cache. *far*: it takes longer. Figures are medians, ratios are those of the medians.
 
-*isthmus* is the whole path with every check: `Endpoint::transmit` and `Endpoint::receive`, with a `flush` for each burst of 32. *memif* is \
+*isthmus* is the whole path with every check: `Endpoint::transmit` and `Endpoint::receive`, with a `flush` for each burst of 32; *isthmus-reserve* the same with frames that are made in the ring (`Endpoint::reserve`). *memif* is \
 DPDK's testpmd, one that only transmits (`txonly`) and one that only receives (`rxonly`); *memif-zero-copy* the same with the \
 transmitter's buffers in the ring; *memif-loops* the shortest loops that DPDK's interface allows (`tests/perf/peers/memif.c`), which also serve for its round trip. *bare* is a ring of Isthmus's \
 design without any check (`tests/perf/peers/bare.c`), *bare-nt* the same with non-temporal stores, *bare-flush* with the lines of \
