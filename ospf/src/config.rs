@@ -42,6 +42,9 @@ pub struct InstanceConfig {
     /// A stub router (RFC 6987): its links are advertised with MaxLinkMetric, so that no other router's traffic goes through it
     /// where there is another way. Its own networks are reached as before.
     pub stub_router: bool,
+    /// What people call this router: announced in router information (RFC 7770, RFC 5642), which is left out without a name. 1 to 255
+    /// characters of ASCII without spaces; another name is not announced.
+    pub hostname: Option<String>,
 }
 
 impl Default for InstanceConfig {
@@ -55,6 +58,7 @@ impl Default for InstanceConfig {
             spf_delay: SpfDelay::default(),
             route_rules: RouteRules::default(),
             stub_router: false,
+            hostname: None,
         }
     }
 }

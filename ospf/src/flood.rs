@@ -108,7 +108,7 @@ impl Instance {
             LsaBody::Unknown(lsa.body_bytes().to_vec())
         });
         // Step 3.
-        if name.ls_type == LsType::AS_EXTERNAL && !self.config.area_type(area).takes_externals() {
+        if name.ls_type.is_as_wide() && !self.config.area_type(area).takes_externals() {
             return Err(Refusal::LsaExternalInStub);
         }
         // RFC 3101 section 2.3.
@@ -119,7 +119,7 @@ impl Instance {
         // understand, counts as MaxAge (section 12.1.1).
         lsa.header.age = lsa.header.age.min(MAX_AGE);
         let header = lsa.header;
-        let scope = Scope::of(name.ls_type, area);
+        let scope = Scope::of(name.ls_type, key.interface, area);
 
         let ours = self.lsdb(scope).and_then(|lsdb| lsdb.get(&name));
         let Some(entry) = ours else {
@@ -216,7 +216,7 @@ impl Instance {
             return;
         }
         let last_sent = self
-            .lsdb(Scope::of(own.key.ls_type, area))
+            .lsdb(Scope::of(own.key.ls_type, key.interface, area))
             .and_then(|lsdb| lsdb.get(&own.key))
             .and_then(|entry| entry.last_sent);
         if last_sent.is_some_and(|sent| now.since(sent) < self.min_ls_arrival(area)) {
@@ -277,7 +277,7 @@ impl Instance {
         let interfaces: Vec<_> = self
             .interfaces
             .iter()
-            .filter(|(_, interface)| interface.speaks() && self.is_flooded_through(scope, interface))
+            .filter(|(id, interface)| interface.speaks() && self.is_flooded_through(scope, **id, interface))
             .map(|(id, _)| *id)
             .collect();
         let mut flooded_back = false;
@@ -295,11 +295,11 @@ impl Instance {
     }
 
     /// Whether advertisements of a scope leave through an interface.
-    pub(crate) fn is_flooded_through(&self, scope: Scope, interface: &Interface) -> bool {
+    pub(crate) fn is_flooded_through(&self, scope: Scope, id: InterfaceId, interface: &Interface) -> bool {
         let area = interface.config.area;
         // Section 13.3: AS-external advertisements reach the other end through the transit area.
         let over_virtual = scope == Scope::As && interface.is_virtual();
-        scope.reaches(area, self.config.area_type(area)) && !over_virtual
+        scope.reaches(id, area, self.config.area_type(area)) && !over_virtual
     }
 
     /// Section 13.3 step 1: puts the advertisement on the retransmission lists of an interface's neighbors that
@@ -317,6 +317,10 @@ impl Instance {
             let key = NeighborKey { interface: id, router: *router };
             // Step 1a.
             if neighbor.state < NeighborState::Exchange {
+                continue;
+            }
+            // RFC 5250 section 3.1: who does not know them would neither keep nor acknowledge them.
+            if header.key.ls_type.is_opaque() && !neighbor.is_opaque_capable {
                 continue;
             }
             // Step 1b. The list is empty in state Full.
@@ -386,8 +390,11 @@ impl Instance {
         }
     }
 
-    /// Whether routes depend on an advertisement: not on our own summaries (section 16.2 step 2).
+    /// Whether routes depend on an advertisement: not on our own summaries (section 16.2 step 2), nor on opaque ones.
     fn is_route_input(&self, name: &LsaKey) -> bool {
+        if name.ls_type.is_opaque() {
+            return false;
+        }
         let is_summary = matches!(name.ls_type, LsType::SUMMARY_NETWORK | LsType::SUMMARY_ASBR);
         !(is_summary && name.advertising_router == self.config.router_id)
     }

@@ -32,6 +32,7 @@ fn states_are_spelled_and_numbered_as_in_the_module() {
 fn a_neighbor_in_json() {
     let view = NeighborView {
         neighbor_router_id: "10.0.0.2".parse().unwrap(),
+        hostname: Some("node-2".into()),
         address: "10.1.0.2".parse().unwrap(),
         interface: "lsm".into(),
         area_id: "0.0.0.1".parse().unwrap(),
@@ -47,7 +48,7 @@ fn a_neighbor_in_json() {
     assert_eq!(
         json,
         json!({
-            "neighbor-router-id": "10.0.0.2", "address": "10.1.0.2", "interface": "lsm", "area-id": "0.0.0.1",
+            "neighbor-router-id": "10.0.0.2", "hostname": "node-2", "address": "10.1.0.2", "interface": "lsm", "area-id": "0.0.0.1",
             "state": "2-way", "priority": 1, "dead-timer": 3,
             "statistics": {
                 "nbr-event-count": 7, "nbr-retrans-qlen": 0, "nbr-request-qlen": 0, "nbr-db-summary-qlen": 0,

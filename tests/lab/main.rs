@@ -27,6 +27,7 @@ mod multicast;
 mod neighbors;
 mod networks;
 mod nssa;
+mod opaque;
 mod prometheus;
 mod reconfigure;
 mod recording;

@@ -169,6 +169,7 @@ fn mismatch() -> MismatchView {
 fn neighbor(id: Ipv4Addr, interface: &str, area_id: AreaId, state: OspfNeighborState) -> NeighborView {
     NeighborView {
         neighbor_router_id: RouterId(id),
+        hostname: Some("node".to_owned()),
         address: id,
         interface: interface.to_owned(),
         area_id,
@@ -191,6 +192,7 @@ fn lsa(
 ) -> DatabaseEntryView {
     DatabaseEntryView {
         area_id: Some(area_id),
+        interface: None,
         header: LsaHeaderView {
             age,
             lsa_type: lsa_type.to_owned(),

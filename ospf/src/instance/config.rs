@@ -6,7 +6,7 @@
 //! | name, timers, transmit delay, authentication, TTL security | nothing but the new value |
 //! | priority | an election on a broadcast network; adjacencies that the result does not end stay |
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
-//! | stub router, prefix suppression | advertisements |
+//! | stub router, prefix suppression, host name | advertisements |
 //! | rules of the calculation of routes | routes |
 //! | ranges, default cost, default route and summaries of a stub or not-so-stubby area, its translator | summaries, type 5 and type 7 advertisements |
 //! | MTU or its check | exchanges that are not Full yet start again |
@@ -79,6 +79,7 @@ impl Instance {
             // As at shutdown: neighbors need not wait for RouterDeadInterval.
             self.send_hello(id, Destination::AllRouters, true);
             self.interface_down(now, id);
+            self.forget_link_scope(id);
             self.interfaces.remove(&id);
         }
         for id in config.areas.keys() {
@@ -123,6 +124,13 @@ impl Instance {
             self.interface_down(now, *id);
         }
         ids
+    }
+
+    /// What was said on a link is gone with it.
+    pub(crate) fn forget_link_scope(&mut self, id: InterfaceId) {
+        let Some(interface) = self.interfaces.get_mut(&id) else { return };
+        let link = std::mem::take(&mut interface.link_scope);
+        self.forget_timers(Scope::Link(id), &link);
     }
 
     fn remove_area(&mut self, id: AreaId) {

@@ -284,6 +284,7 @@ impl Instance {
 
     pub(crate) fn area_of(&self, scope: Scope) -> Option<&Area> {
         match scope {
+            Scope::Link(id) => self.interfaces.get(&id).map(|interface| &interface.link_scope),
             Scope::Area(id) => self.areas.get(&id),
             Scope::As => Some(&self.as_scope),
         }
@@ -291,6 +292,7 @@ impl Instance {
 
     fn area_of_mut(&mut self, scope: Scope) -> Option<&mut Area> {
         match scope {
+            Scope::Link(id) => self.interfaces.get_mut(&id).map(|interface| &mut interface.link_scope),
             Scope::Area(id) => self.areas.get_mut(&id),
             Scope::As => Some(&mut self.as_scope),
         }
@@ -298,7 +300,8 @@ impl Instance {
 
     /// All flooding scopes.
     pub(crate) fn scopes(&self) -> Vec<Scope> {
-        self.areas.keys().map(|area| Scope::Area(*area)).chain([Scope::As]).collect()
+        let links = self.interfaces.keys().map(|id| Scope::Link(*id));
+        links.chain(self.areas.keys().map(|area| Scope::Area(*area))).chain([Scope::As]).collect()
     }
 
     fn timer_fired(&mut self, now: Instant, timer: TimerId) {
@@ -334,6 +337,7 @@ impl Instance {
             for area in std::mem::take(&mut self.pending.router_lsas) {
                 self.originate_router_lsa(now, area);
                 self.originate_network_lsas(now, area);
+                self.originate_router_information(now, area);
             }
             self.follow_role(now);
             self.schedule_spf(now);

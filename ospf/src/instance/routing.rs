@@ -127,7 +127,8 @@ impl Instance {
         }
         let area = match scope {
             Scope::Area(area) => area,
-            Scope::As => AreaId::BACKBONE,
+            // No route depends on what stays on a link.
+            Scope::As | Scope::Link(_) => AreaId::BACKBONE,
         };
         let contents = [old.map(|entry| &entry.body), new];
         Affected::between(area, name.advertising_router, name.ls_type, name.id, contents)
@@ -314,7 +315,7 @@ impl Instance {
     fn trigger_view(&self, scope: Scope, name: &LsaKey) -> Option<LsaIdView> {
         let area = match scope {
             Scope::Area(area) => Some(area),
-            Scope::As => None,
+            Scope::As | Scope::Link(_) => None,
         };
         Some(LsaIdView::new(area, &self.lsdb(scope)?.get(name)?.lsa.header))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::Instance;
 use crate::config::InterfaceType;
 use crate::interface::Interface;
-use crate::lsdb::{Lsdb, Scope};
+use crate::lsdb::{Entry, Lsdb, Scope};
 use crate::neighbor::{Neighbor, NeighborKey};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId};
@@ -63,6 +63,18 @@ impl Instance {
     pub fn view_database(&self, now: Instant, area: Option<AreaId>) -> Vec<DatabaseEntryView> {
         let entries = self.lsdb(area.map_or(Scope::As, Scope::Area)).into_iter().flat_map(Lsdb::iter);
         entries.map(|(_, entry)| DatabaseEntryView::new(area, &entry.lsa.with_age(entry.age(now)))).collect()
+    }
+
+    /// What stays on links (type 9, RFC 5250), ordered by interface, id and router.
+    pub fn view_link_databases(&self, now: Instant) -> Vec<DatabaseEntryView> {
+        let of_link = |interface: &Interface| -> Vec<DatabaseEntryView> {
+            let view = |entry: &Entry| DatabaseEntryView {
+                interface: Some(interface.config.name.clone()),
+                ..DatabaseEntryView::new(Some(interface.config.area), &entry.lsa.with_age(entry.age(now)))
+            };
+            interface.link_scope.lsdb.iter().map(|(_, entry)| view(entry)).collect()
+        };
+        self.interfaces.values().flat_map(of_link).collect()
     }
 
     /// The last calculations of routes, the oldest first.
@@ -137,6 +149,7 @@ impl Instance {
         let key = NeighborKey { interface: id, router: neighbor.router_id };
         NeighborView {
             neighbor_router_id: neighbor.router_id,
+            hostname: self.hostname_of(now, neighbor.router_id),
             address: neighbor.address,
             interface: interface.config.name.clone(),
             area_id: interface.config.area,

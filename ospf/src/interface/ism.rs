@@ -52,6 +52,7 @@ impl Instance {
         for router in neighbors {
             self.neighbor_event(now, NeighborKey { interface: id, router }, Event::LinkLayerDown);
         }
+        self.forget_link_scope(id);
         self.timers.cancel(TimerId::Hello(id));
         self.timers.cancel(TimerId::DelayedAck(id));
         self.timers.cancel(TimerId::Wait(id));

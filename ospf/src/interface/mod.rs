@@ -19,6 +19,7 @@ pub(crate) use virtual_link::VirtualEnds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use crate::area::Area;
 use crate::config::{InterfaceConfig, InterfaceType};
 use crate::mismatch::Mismatches;
 use crate::neighbor::Neighbor;
@@ -53,6 +54,8 @@ pub(crate) struct Interface {
     pub(crate) changed: Instant,
     /// Of a virtual link: from where to where its packets go, while there is a path.
     pub(crate) virtual_ends: Option<VirtualEnds>,
+    /// What is said on this link alone: opaque advertisements of type 9 (RFC 5250 section 3).
+    pub(crate) link_scope: Area,
 }
 
 impl Interface {
@@ -72,6 +75,7 @@ impl Interface {
             mismatches: Mismatches::default(),
             changed: now,
             virtual_ends: None,
+            link_scope: Area::default(),
         }
     }
 

@@ -147,7 +147,7 @@ impl Instance {
         let area = interface.config.area;
         let mut headers: Vec<_> = std::mem::take(&mut interface.delayed_acks).into_values().collect();
         headers.retain(|header| {
-            let lsdb = self.lsdb(Scope::of(header.key.ls_type, area));
+            let lsdb = self.lsdb(Scope::of(header.key.ls_type, id, area));
             let ours = lsdb.and_then(|lsdb| lsdb.get(&header.key)).map(|entry| entry.header(now));
             ours.is_none_or(|ours| header.compare(&ours).is_ge())
         });
@@ -173,7 +173,7 @@ impl Instance {
     pub(crate) fn lsa_to_send(&mut self, now: Instant, id: InterfaceId, key: &LsaKey) -> Option<Lsa> {
         let config = &self.interfaces.get(&id)?.config;
         let (area, delay) = (config.area, config.transmit_delay);
-        let entry = self.lsdb_mut(Scope::of(key.ls_type, area))?.get_mut(key)?;
+        let entry = self.lsdb_mut(Scope::of(key.ls_type, id, area))?.get_mut(key)?;
         entry.last_sent = Some(now);
         Some(entry.to_send(now, delay))
     }

@@ -12,13 +12,15 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::AreaType;
-use crate::types::{AreaId, Instant, MAX_AGE, RouterId};
+use crate::types::{AreaId, Instant, InterfaceId, MAX_AGE, RouterId};
 use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
 pub(crate) use gone::Gone;
 
-/// How far advertisements travel (section 13.3).
+/// How far advertisements travel (section 13.3, RFC 5250 section 3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Scope {
+    /// To the neighbors on one interface.
+    Link(InterfaceId),
     /// Through one area.
     Area(AreaId),
     /// Through the autonomous system.
@@ -26,14 +28,19 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    /// The scope of an advertisement that came in, or leaves, through `area`.
-    pub(crate) fn of(ls_type: LsType, area: AreaId) -> Self {
-        if ls_type == LsType::AS_EXTERNAL { Self::As } else { Self::Area(area) }
+    /// The scope of an advertisement that came in, or leaves, through an interface in `area`.
+    pub(crate) fn of(ls_type: LsType, interface: InterfaceId, area: AreaId) -> Self {
+        match ls_type {
+            LsType::OPAQUE_LINK => Self::Link(interface),
+            _ if ls_type.is_as_wide() => Self::As,
+            _ => Self::Area(area),
+        }
     }
 
-    /// Whether advertisements of that scope are flooded through an area of that type (section 13.3).
-    pub(crate) fn reaches(self, area: AreaId, area_type: AreaType) -> bool {
+    /// Whether advertisements of that scope are flooded through an interface in an area of that type (section 13.3).
+    pub(crate) fn reaches(self, interface: InterfaceId, area: AreaId, area_type: AreaType) -> bool {
         match self {
+            Self::Link(id) => id == interface,
             Self::Area(id) => id == area,
             Self::As => area_type.takes_externals(),
         }

@@ -7,9 +7,9 @@ use crate::interface::{Destination, Interface};
 use crate::lsdb::Scope;
 use crate::neighbor::{DdFingerprint, Event, NeighborKey};
 use crate::timer::TimerId;
-use crate::types::{AreaId, Instant};
+use crate::types::{AreaId, Instant, InterfaceId};
 use crate::view::NeighborState;
-use crate::wire::{DatabaseDescription, DdFlags, LsType, LsaHeader, PacketBody, PacketType};
+use crate::wire::{DatabaseDescription, DdFlags, LsType, LsaHeader, Options, PacketBody, PacketType};
 
 impl Instance {
     /// Enters ExStart: asserts mastership with an empty packet until the neighbor answers (section 10.8).
@@ -75,6 +75,7 @@ impl Instance {
     ) -> Result<(), Refusal> {
         let own = self.config.router_id;
         let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
+        let is_opaque_capable = packet.options.contains(Options::O);
         let initial = DdFlags::I | DdFlags::M | DdFlags::MS;
         if packet.flags == initial && packet.headers.is_empty() && neighbor.router_id > own {
             neighbor.master = false;
@@ -87,6 +88,7 @@ impl Instance {
         } else {
             return Err(Refusal::DdNegotiation);
         }
+        neighbor.is_opaque_capable = is_opaque_capable;
         self.neighbor_event(now, key, Event::NegotiationDone);
         self.process_description(now, key, packet)
     }
@@ -98,12 +100,18 @@ impl Instance {
         };
         let area_type = self.config.area_type(area);
         let is_virtual = self.interfaces.get(&key.interface).is_some_and(Interface::is_virtual);
-        let (flushing, described): (Vec<_>, Vec<_>) = [Scope::Area(area), Scope::As]
+        // RFC 5250 section 3.1.
+        let takes_opaque = self.neighbor(key).is_some_and(|neighbor| neighbor.is_opaque_capable);
+        let scopes = [Scope::Link(key.interface), Scope::Area(area), Scope::As];
+        let (flushing, described): (Vec<_>, Vec<_>) = scopes
             .into_iter()
             // Section 10.3: AS-external advertisements are not described into stub areas, nor over virtual links.
-            .filter(|scope| scope.reaches(area, area_type) && !(is_virtual && *scope == Scope::As))
+            .filter(|scope| {
+                scope.reaches(key.interface, area, area_type) && !(is_virtual && *scope == Scope::As)
+            })
             .filter_map(|scope| self.lsdb(scope))
             .flat_map(|lsdb| lsdb.iter().map(|(name, entry)| (*name, entry.is_max_age(now))))
+            .filter(|(name, _)| takes_opaque || !name.ls_type.is_opaque())
             .partition(|(_, is_max_age)| *is_max_age);
         if let Some(neighbor) = self.neighbor_mut(key) {
             neighbor.summaries = described.into_iter().map(|(name, _)| name).collect();
@@ -184,7 +192,7 @@ impl Instance {
             return Err(Refusal::LsaUnknownType);
         }
         let takes_externals = self.config.area_type(area).takes_externals();
-        if !takes_externals && packet.headers.iter().any(|header| header.key.ls_type == LsType::AS_EXTERNAL) {
+        if !takes_externals && packet.headers.iter().any(|header| header.key.ls_type.is_as_wide()) {
             self.neighbor_event(now, key, Event::SeqNumberMismatch);
             return Err(Refusal::LsaExternalInStub);
         }
@@ -196,7 +204,7 @@ impl Instance {
         let wanted: Vec<_> = packet
             .headers
             .iter()
-            .filter(|header| self.is_newer_than_ours(now, area, header))
+            .filter(|header| self.is_newer_than_ours(now, key.interface, area, header))
             .copied()
             .collect();
         let Some(neighbor) = self.neighbor_mut(key) else { return Err(Refusal::UnknownNeighbor) };
@@ -228,8 +236,8 @@ impl Instance {
     }
 
     /// Whether a described instance is worth asking for.
-    fn is_newer_than_ours(&self, now: Instant, area: AreaId, header: &LsaHeader) -> bool {
-        let ours = self.lsdb(Scope::of(header.key.ls_type, area)).and_then(|lsdb| lsdb.get(&header.key));
+    fn is_newer_than_ours(&self, now: Instant, id: InterfaceId, area: AreaId, header: &LsaHeader) -> bool {
+        let ours = self.lsdb(Scope::of(header.key.ls_type, id, area)).and_then(|lsdb| lsdb.get(&header.key));
         ours.is_none_or(|ours| header.compare(&ours.header(now)).is_gt())
     }
 
@@ -263,7 +271,9 @@ impl Instance {
         // described as it is now.
         let headers = names
             .iter()
-            .filter_map(|name| Some(self.lsdb(Scope::of(name.ls_type, area))?.get(name)?.header(now)))
+            .filter_map(|name| {
+                Some(self.lsdb(Scope::of(name.ls_type, key.interface, area))?.get(name)?.header(now))
+            })
             .collect();
         self.send_description(now, key, flags, sequence, headers);
     }
@@ -282,7 +292,8 @@ impl Instance {
         let packet = DatabaseDescription {
             // Section A.3.3: 0 on virtual links.
             interface_mtu: if interface.is_virtual() { 0 } else { config.mtu },
-            options: options_of(area_type),
+            // RFC 5250 section 3.1: bit O is for these packets alone.
+            options: options_of(area_type) | Options::O,
             flags,
             sequence,
             headers,
@@ -315,5 +326,7 @@ impl Instance {
 
 /// Whether this engine stores and floods advertisements of that type (section 13 step 2).
 pub(crate) fn is_known_type(ls_type: LsType) -> bool {
-    (LsType::ROUTER..=LsType::AS_EXTERNAL).contains(&ls_type) || ls_type == LsType::NSSA_EXTERNAL
+    (LsType::ROUTER..=LsType::AS_EXTERNAL).contains(&ls_type)
+        || ls_type == LsType::NSSA_EXTERNAL
+        || ls_type.is_opaque()
 }

@@ -55,6 +55,8 @@ pub(crate) struct Neighbor {
     pub(crate) changed: Instant,
     /// State changes so far.
     pub(crate) events: u64,
+    /// Whether it takes opaque advertisements: bit O of its database descriptions (RFC 5250 section 3.1).
+    pub(crate) is_opaque_capable: bool,
     /// Whether we are the master of the exchange.
     pub(crate) master: bool,
     pub(crate) dd_sequence: u32,
@@ -86,6 +88,7 @@ impl Neighbor {
             state: NeighborState::Down,
             changed: now,
             events: 0,
+            is_opaque_capable: false,
             master: false,
             dd_sequence: 0,
             last_received: None,

@@ -57,8 +57,9 @@ impl Instance {
         }
         let area_type = self.config.area_type(area);
         let have = |name: &LsaKey| {
-            let scope = Scope::of(name.ls_type, area);
-            scope.reaches(area, area_type) && self.lsdb(scope).is_some_and(|lsdb| lsdb.get(name).is_some())
+            let scope = Scope::of(name.ls_type, key.interface, area);
+            scope.reaches(key.interface, area, area_type)
+                && self.lsdb(scope).is_some_and(|lsdb| lsdb.get(name).is_some())
         };
         if !names.iter().all(have) {
             self.neighbor_event(now, key, Event::BadLsReq);

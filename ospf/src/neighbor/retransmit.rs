@@ -29,7 +29,7 @@ impl Instance {
         let mut after = interface.config.retransmit_interval;
         let area = interface.config.area;
         let own = self
-            .lsdb(Scope::of(name.ls_type, area))
+            .lsdb(Scope::of(name.ls_type, key.interface, area))
             .and_then(|lsdb| lsdb.get(&name))
             .is_some_and(|entry| entry.provenance == Provenance::Own);
         // A neighbor that has restarted does the same with its own instance of an earlier life.
@@ -74,7 +74,7 @@ impl Instance {
     fn neighbors_in(&self, scope: Scope) -> impl Iterator<Item = NeighborKey> {
         self.interfaces
             .iter()
-            .filter(move |(_, interface)| self.is_flooded_through(scope, interface))
+            .filter(move |(id, interface)| self.is_flooded_through(scope, **id, interface))
             .flat_map(|(id, interface)| {
                 interface.neighbors.keys().map(|router| NeighborKey { interface: *id, router: *router })
             })
@@ -120,7 +120,7 @@ impl Instance {
                 continue;
             }
             let same = self
-                .lsdb(Scope::of(header.key.ls_type, area))
+                .lsdb(Scope::of(header.key.ls_type, key.interface, area))
                 .and_then(|lsdb| lsdb.get(&header.key))
                 .is_some_and(|entry| header.compare(&entry.header(now)).is_eq());
             if same {

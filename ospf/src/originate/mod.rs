@@ -9,6 +9,7 @@ mod external;
 mod network;
 mod nssa;
 mod router;
+mod router_information;
 mod summary;
 
 pub(crate) use router::interface_prefixes;
@@ -215,9 +216,9 @@ impl Instance {
     pub(crate) fn flush_stale(&mut self, now: Instant, scope: Scope, regardless: bool) {
         let exchanging = self
             .interfaces
-            .values()
-            .filter(|interface| self.is_flooded_through(scope, interface))
-            .flat_map(|interface| interface.neighbors.values())
+            .iter()
+            .filter(|(id, interface)| self.is_flooded_through(scope, **id, interface))
+            .flat_map(|(_, interface)| interface.neighbors.values())
             .any(|neighbor| neighbor.is_exchanging());
         if exchanging && !regardless {
             return;
@@ -271,7 +272,7 @@ impl Instance {
     fn min_ls_interval(&self, scope: Scope) -> Option<Duration> {
         match scope {
             Scope::Area(area) => self.config.areas.get(&area).and_then(|area| area.min_ls_interval),
-            Scope::As => None,
+            Scope::As | Scope::Link(_) => None,
         }
     }
 

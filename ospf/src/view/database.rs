@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use crate::types::{AreaId, RouterId};
+use crate::wire::opaque::{self, Capabilities, RouterInformation};
 use crate::wire::{
     AsExternalLsa, LinkType, LsType, Lsa, LsaBody, LsaHeader, LsaKey, NetworkLsa, RouterFlags, RouterLsa,
     SummaryLsa,
@@ -37,13 +38,16 @@ pub struct DatabaseEntryView {
     /// Its area; absent for those of the whole autonomous system.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub area_id: Option<AreaId>,
+    /// The interface of those that stay on a link; absent for all others.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub interface: Option<String>,
     /// Its header.
     pub header: LsaHeaderView,
     /// Whether `body` says all that the bytes say.
     pub decode_completed: bool,
     /// The bytes, header included, in hexadecimal with colons.
     pub raw_data: String,
-    /// The body of types 1 to 5.
+    /// The body of types 1 to 5 and 7, and of opaque ones.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub body: Option<LsaBodyView>,
 }
@@ -85,6 +89,34 @@ pub enum LsaBodyView {
     Summary(SummaryBodyView),
     /// Types 5 and 7.
     External(AsExternalBodyView),
+    /// Types 9 to 11.
+    Opaque(OpaqueBodyView),
+}
+
+/// Body of an opaque LSA (RFC 5250).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub struct OpaqueBodyView {
+    /// The first octet of the link state id: what the rest means.
+    pub opaque_type: u8,
+    /// The other three.
+    pub opaque_id: u32,
+    /// What opaque type 4 says (RFC 7770).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub router_information: Option<RouterInformationView>,
+}
+
+/// What a router says of itself (RFC 7770).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub struct RouterInformationView {
+    /// Which of `graceful-restart`, `graceful-restart-helper`, `stub-router`, `traffic-engineering` and `p2p-over-lan` are set.
+    pub informational_capabilities: Vec<String>,
+    /// What people call it (RFC 5642).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hostname: Option<String>,
 }
 
 /// Body of a router-LSA.
@@ -172,11 +204,16 @@ impl LsaIdView {
 impl DatabaseEntryView {
     /// The view of an advertisement whose header carries its present age.
     pub fn new(area_id: Option<AreaId>, lsa: &Lsa) -> Self {
-        let body = lsa.body().ok().and_then(|body| LsaBodyView::new(&body));
+        let body = lsa.body().ok().and_then(|body| LsaBodyView::new(lsa.header.key.id, &body));
+        let is_known = |body: &LsaBodyView| match body {
+            LsaBodyView::Opaque(opaque) => opaque.router_information.is_some(),
+            _ => true,
+        };
         Self {
             area_id,
+            interface: None,
             header: LsaHeaderView::new(&lsa.header),
-            decode_completed: body.is_some(),
+            decode_completed: body.as_ref().is_some_and(is_known),
             raw_data: hex(&lsa.to_bytes()),
             body,
         }
@@ -200,15 +237,42 @@ impl LsaHeaderView {
 }
 
 impl LsaBodyView {
-    /// The view of a body; `None` for types that the engine does not know.
-    pub fn new(body: &LsaBody) -> Option<Self> {
+    /// The view of a body under a link state id; `None` for types that the engine does not know.
+    pub fn new(id: Ipv4Addr, body: &LsaBody) -> Option<Self> {
         Some(match body {
             LsaBody::Router(router) => Self::Router(RouterBodyView::new(router)),
             LsaBody::Network(network) => Self::Network(NetworkBodyView::new(network)),
             LsaBody::Summary(summary) => Self::Summary(SummaryBodyView::new(summary)),
             LsaBody::AsExternal(external) => Self::External(AsExternalBodyView::new(external)),
+            LsaBody::Opaque(bytes) => Self::Opaque(OpaqueBodyView::new(id, bytes)),
             LsaBody::Unknown(_) => return None,
         })
+    }
+}
+
+impl OpaqueBodyView {
+    fn new(id: Ipv4Addr, bytes: &[u8]) -> Self {
+        let (opaque_type, opaque_id) = opaque::parts(id);
+        let information =
+            (opaque_type == opaque::ROUTER_INFORMATION).then(|| RouterInformation::decode(bytes).ok());
+        let router_information =
+            information.flatten().map(|information| RouterInformationView::new(&information));
+        Self { opaque_type, opaque_id, router_information }
+    }
+}
+
+impl RouterInformationView {
+    fn new(information: &RouterInformation) -> Self {
+        let names = [
+            (Capabilities::GRACEFUL_RESTART, "graceful-restart"),
+            (Capabilities::GRACEFUL_RESTART_HELPER, "graceful-restart-helper"),
+            (Capabilities::STUB_ROUTER, "stub-router"),
+            (Capabilities::TRAFFIC_ENGINEERING, "traffic-engineering"),
+            (Capabilities::POINT_TO_POINT_LAN, "p2p-over-lan"),
+        ];
+        let set = information.capabilities.unwrap_or_default();
+        let set = names.into_iter().filter(|(bit, _)| set.contains(*bit)).map(|(_, name)| name.to_owned());
+        Self { informational_capabilities: set.collect(), hostname: information.hostname.clone() }
     }
 }
 

@@ -13,7 +13,7 @@ mod what_if;
 
 pub use database::{
     AsExternalBodyView, DatabaseEntryView, LsaBodyView, LsaHeaderView, LsaIdView, NetworkBodyView,
-    RouterBodyView, RouterLinkView, SummaryBodyView, lsa_type_name,
+    OpaqueBodyView, RouterBodyView, RouterInformationView, RouterLinkView, SummaryBodyView, lsa_type_name,
 };
 pub use instance::{
     AreaStatisticsView, AreaView, InstanceStatisticsView, InstanceView, RangeView, SpfDelayState, SpfLogView,

@@ -37,6 +37,9 @@ yang_enum! {
 pub struct NeighborView {
     /// Its name in the autonomous system.
     pub neighbor_router_id: RouterId,
+    /// What people call it, as it says itself (RFC 5642).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hostname: Option<String>,
     /// The source of its packets.
     pub address: Ipv4Addr,
     /// Name of the interface.

@@ -27,6 +27,8 @@ pub enum Part {
     SummaryLsa,
     /// The body of an AS-external-LSA.
     AsExternalLsa,
+    /// The body of an opaque LSA that this engine reads.
+    OpaqueLsa,
 }
 
 impl fmt::Display for Part {
@@ -43,6 +45,7 @@ impl fmt::Display for Part {
             Self::NetworkLsa => "network-LSA",
             Self::SummaryLsa => "summary-LSA",
             Self::AsExternalLsa => "AS-external-LSA",
+            Self::OpaqueLsa => "opaque LSA",
         })
     }
 }
@@ -156,6 +159,7 @@ impl DecodeError {
                 Part::NetworkLsa => "truncated_network_lsa",
                 Part::SummaryLsa => "truncated_summary_lsa",
                 Part::AsExternalLsa => "truncated_external_lsa",
+                Part::OpaqueLsa => "truncated_opaque_lsa",
             },
             Self::TrailingBytes { part, .. } => match part {
                 Part::Header => "trailing_header",
@@ -166,7 +170,11 @@ impl DecodeError {
                 Part::LinkStateAck => "trailing_lsack",
                 Part::LsaHeader => "trailing_lsa_header",
                 // Not refused: bodies are read liberally.
-                Part::RouterLsa | Part::NetworkLsa | Part::SummaryLsa | Part::AsExternalLsa => "trailing_lsa",
+                Part::RouterLsa
+                | Part::NetworkLsa
+                | Part::SummaryLsa
+                | Part::AsExternalLsa
+                | Part::OpaqueLsa => "trailing_lsa",
             },
             Self::Version { .. } => "version",
             Self::PacketType { .. } => "packet_type",

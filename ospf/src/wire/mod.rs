@@ -32,6 +32,7 @@ pub use dd::{DatabaseDescription, DdFlags};
 pub use error::{DecodeError, Part};
 pub use header::{AuthInfo, Frame, Header, VERSION, auth_type};
 pub use hello::Hello;
+pub use lsa::opaque;
 pub use lsa::{
     AsExternalLsa, LinkType, LsType, Lsa, LsaBody, LsaHeader, LsaKey, NetworkLsa, RouterFlags, RouterLink,
     RouterLsa, SummaryLsa,

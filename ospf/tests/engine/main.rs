@@ -16,6 +16,7 @@ mod mismatches;
 mod networks;
 mod notifications;
 mod nssa;
+mod opaque;
 mod origination;
 mod partial;
 mod recording;

@@ -173,8 +173,9 @@ fn refused_by_content() -> Vec<Case> {
     broken.bytes = bytes.into();
     let mut large = description(DdFlags::MS, 1, &[]);
     large.interface_mtu = 1501;
-    let opaque = LsaKey { ls_type: LsType(10), id: Ipv4Addr::new(1, 0, 0, 0), advertising_router: STRANGER };
-    let opaque = Lsa::build(1, Options::E, opaque, crate::bench::seq(1), &unknown_body());
+    // Group membership (RFC 1584).
+    let unknown = LsaKey { ls_type: LsType(6), id: Ipv4Addr::new(1, 0, 0, 0), advertising_router: STRANGER };
+    let unknown = Lsa::build(1, Options::E, unknown, crate::bench::seq(1), &unknown_body());
     vec![
         case("HelloInterval", "hello_interval_mismatch", hello_with(|hello| hello.hello_interval = 9)),
         case("RouterDeadInterval", "dead_interval_mismatch", hello_with(|hello| hello.dead_interval = 41)),
@@ -182,7 +183,7 @@ fn refused_by_content() -> Vec<Case> {
         case("N bit", "options_mismatch", hello_with(|hello| hello.options |= Options::NP)),
         case("larger MTU", "mtu_mismatch", from_peer(PacketBody::DatabaseDescription(large))),
         case("checksum of an advertisement", "lsa_checksum", update(broken)),
-        case("opaque advertisement", "lsa_unknown_type", update(opaque)),
+        case("advertisement of another type", "lsa_unknown_type", update(unknown)),
         case("second instance within MinLSArrival", "lsa_too_soon", update(stub_lsa(PEER, 3, 1, 9))),
         case("older instance", "lsa_older", update(router_lsa(PEER, 1, 1))),
     ]

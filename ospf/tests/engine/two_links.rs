@@ -123,11 +123,16 @@ impl Router {
     }
 
     pub(crate) fn exchange(&mut self, side: Side, lsas: &[Lsa]) {
+        self.exchange_with(side, side.options, lsas);
+    }
+
+    /// The neighbor describes its database with these options.
+    pub(crate) fn exchange_with(&mut self, side: Side, options: Options, lsas: &[Lsa]) {
         self.hello(side);
         for (flags, lsas) in [(DdFlags::all(), &[][..]), (DdFlags::MS, lsas)] {
             self.sequence += 1;
             let mut description = description(flags, self.sequence, lsas);
-            description.options = side.options;
+            description.options = options;
             self.receive(side, PacketBody::DatabaseDescription(description));
         }
     }
@@ -250,7 +255,10 @@ fn hellos_and_descriptions_carry_the_options_of_their_area() {
     for (link, body) in &router.sent {
         let options = match body {
             PacketBody::Hello(hello) => hello.options,
-            PacketBody::DatabaseDescription(description) => description.options,
+            PacketBody::DatabaseDescription(description) => {
+                assert!(description.options.contains(Options::O));
+                description.options - Options::O
+            }
             _ => continue,
         };
         assert_eq!(options, if *link == LINK { Options::E } else { Options::empty() });

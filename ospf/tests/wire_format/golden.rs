@@ -293,12 +293,14 @@ fn nssa_external_lsa() {
 
 #[test]
 fn unknown_types_keep_their_bytes() {
-    let key = key(LsType(10), "1.0.0.0", "4.4.4.4");
-    let body = LsaBody::Unknown(hex("00 01 00 04 0a 00 00 01"));
-    let lsa = Lsa::build(1, Options::O, key, SeqNum::INITIAL, &body);
-    let decoded = Lsa::decode(&lsa.to_bytes()).unwrap();
-    assert_eq!(decoded.body().unwrap(), body);
-    assert!(decoded.checksum_is_valid());
+    let bytes = hex("00 01 00 04 0a 00 00 01");
+    for (ls_type, body) in [(10, LsaBody::Opaque(bytes.clone())), (12, LsaBody::Unknown(bytes.clone()))] {
+        let key = key(LsType(ls_type), "1.0.0.0", "4.4.4.4");
+        let lsa = Lsa::build(1, Options::O, key, SeqNum::INITIAL, &body);
+        let decoded = Lsa::decode(&lsa.to_bytes()).unwrap();
+        assert_eq!(decoded.body().unwrap(), body);
+        assert!(decoded.checksum_is_valid());
+    }
 }
 
 #[test]

@@ -62,8 +62,9 @@ fn body() -> impl Strategy<Value = (u8, LsaBody)> {
                 (ls_type, LsaBody::AsExternal(external))
             }
         ),
-        (prop_oneof![Just(6), 8u8..], vec(any::<u8>(), 0..200))
+        (prop_oneof![Just(6), Just(8), 12u8..], vec(any::<u8>(), 0..200))
             .prop_map(|(ls_type, bytes)| (ls_type, LsaBody::Unknown(bytes))),
+        (9u8..=11, vec(any::<u8>(), 0..200)).prop_map(|(ls_type, bytes)| (ls_type, LsaBody::Opaque(bytes))),
     ]
 }
 

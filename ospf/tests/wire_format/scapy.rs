@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use isthmus_ospf::types::{AreaId, RouterId, SeqNum};
+use isthmus_ospf::wire::opaque::{self, Capabilities, RouterInformation};
 use isthmus_ospf::wire::{
     AsExternalLsa, DatabaseDescription, DdFlags, Header, Hello, LinkType, LsType, Lsa, LsaBody, LsaHeader,
     LsaKey, NetworkLsa, Options, Packet, PacketBody, RouterFlags, RouterLink, RouterLsa, SummaryLsa,
@@ -211,4 +212,23 @@ fn tshark_reads_the_same_values() {
         ],
         "255.255.255.0;255.255.255.0,1;1,192.0.2.7;192.0.2.7,3735928559;3735928559",
     );
+}
+
+/// Scapy has no opaque advertisements.
+#[test]
+fn tshark_reads_router_information() {
+    let information = RouterInformation {
+        capabilities: Some(Capabilities::STUB_ROUTER | Capabilities::GRACEFUL_RESTART_HELPER),
+        hostname: Some("node-1".to_owned()),
+    };
+    let key = key(LsType::OPAQUE_AREA, [opaque::ROUTER_INFORMATION, 0, 0, 0], 1);
+    let body = LsaBody::Opaque(information.encode());
+    let lsa = Lsa::build(7, Options::E, key, SeqNum::INITIAL, &body);
+    let header = Header { router_id: RouterId([10, 0, 0, 1].into()), area_id: AreaId([0, 0, 0, 51].into()) };
+    let packet = Packet { header, body: PacketBody::LinkStateUpdate(vec![lsa]) }.encode();
+    let options = ["srs", "grh", "grc", "tes"].map(|bit| format!("ospf.ri.options.{bit}"));
+    let mut fields = vec!["_ws.expert", "_ws.malformed", "ospf.lsid_opaque_type", "ospf.dynhostname"];
+    fields.extend(options.iter().map(String::as_str));
+    let Some(lines) = dissected(&[packet], &fields) else { return };
+    assert_eq!(lines, [",,4,node-1,1,1,0,0"]);
 }

@@ -24,7 +24,7 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, values: [String; N]) {
+    pub(crate) fn row(&mut self, values: impl IntoIterator<Item = String>) {
         self.columns.add_row(values);
         self.rows += 1;
     }

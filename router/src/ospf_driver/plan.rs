@@ -158,6 +158,7 @@ pub fn instance_config(config: &Config, situation: &Situation) -> InstanceConfig
         spf_delay: config.ospf.spf_delay,
         route_rules: config.ospf.route_rules,
         stub_router: config.ospf.stub_router.always || situation.stub_router,
+        hostname: Some(config.hostname.clone()),
     }
 }
 

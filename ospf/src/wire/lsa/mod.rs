@@ -3,6 +3,7 @@
 
 mod external;
 mod network;
+pub mod opaque;
 mod router;
 mod summary;
 
@@ -42,6 +43,23 @@ impl LsType {
     pub const AS_EXTERNAL: Self = Self(5);
     /// External LSA of a not-so-stubby area (RFC 3101).
     pub const NSSA_EXTERNAL: Self = Self(7);
+    /// Opaque LSA for one link (RFC 5250).
+    pub const OPAQUE_LINK: Self = Self(9);
+    /// Opaque LSA for an area (RFC 5250).
+    pub const OPAQUE_AREA: Self = Self(10);
+    /// Opaque LSA for the autonomous system (RFC 5250).
+    pub const OPAQUE_AS: Self = Self(11);
+
+    /// Whether it is one of the three opaque types (RFC 5250 section 3).
+    pub fn is_opaque(self) -> bool {
+        (Self::OPAQUE_LINK..=Self::OPAQUE_AS).contains(&self)
+    }
+
+    /// Whether advertisements of it travel through the autonomous system, but not into stub areas (RFC 2328 section 13.3, RFC 5250
+    /// section 3).
+    pub fn is_as_wide(self) -> bool {
+        matches!(self, Self::AS_EXTERNAL | Self::OPAQUE_AS)
+    }
 }
 
 /// What names an advertisement (section 12.1): type, link state id, advertising router.
@@ -144,6 +162,9 @@ pub enum LsaBody {
     Summary(SummaryLsa),
     /// Types 5 and 7: they have the same format (RFC 3101 appendix C).
     AsExternal(AsExternalLsa),
+    /// Types 9 to 11, with the bytes after the header: the first octet of the link state id says what they mean
+    /// ([`opaque::id`](super::opaque::id)).
+    Opaque(Vec<u8>),
     /// Any other type, with the bytes after the header.
     Unknown(Vec<u8>),
 }
@@ -234,7 +255,7 @@ impl LsaBody {
             Self::Network(network) => network.encoded_len(),
             Self::Summary(_) => summary::LEN,
             Self::AsExternal(_) => external::LEN,
-            Self::Unknown(bytes) => bytes.len(),
+            Self::Opaque(bytes) | Self::Unknown(bytes) => bytes.len(),
         }
     }
 
@@ -244,6 +265,7 @@ impl LsaBody {
             LsType::NETWORK => Self::Network(NetworkLsa::decode(bytes)?),
             LsType::SUMMARY_NETWORK | LsType::SUMMARY_ASBR => Self::Summary(SummaryLsa::decode(bytes)?),
             LsType::AS_EXTERNAL | LsType::NSSA_EXTERNAL => Self::AsExternal(AsExternalLsa::decode(bytes)?),
+            _ if ls_type.is_opaque() => Self::Opaque(bytes.to_vec()),
             _ => Self::Unknown(bytes.to_vec()),
         })
     }
@@ -254,7 +276,7 @@ impl LsaBody {
             Self::Network(network) => network.write(writer),
             Self::Summary(summary) => summary.write(writer),
             Self::AsExternal(external) => external.write(writer),
-            Self::Unknown(bytes) => writer.slice(bytes),
+            Self::Opaque(bytes) | Self::Unknown(bytes) => writer.slice(bytes),
         }
     }
 }

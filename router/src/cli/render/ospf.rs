@@ -94,9 +94,9 @@ fn area_type(area: &AreaView) -> String {
 }
 
 impl Render for OspfNeighbors {
-    /// The columns of FRR's `show ip ospf neighbor`.
-    fn render(&self, _style: Style) -> String {
-        let mut table = Table::new(&[
+    /// The columns of FRR's `show ip ospf neighbor`; for width what people call it.
+    fn render(&self, style: Style) -> String {
+        let headings = [
             "Neighbor ID",
             ">Pri",
             "State",
@@ -107,9 +107,11 @@ impl Render for OspfNeighbors {
             ">RXmtL",
             ">RqstL",
             ">DBsmL",
-        ]);
+            "Host Name",
+        ];
+        let mut table = Table::new(if style.wide { &headings } else { &headings[..10] });
         for neighbor in &self.neighbor {
-            table.row([
+            let mut row = vec![
                 neighbor.neighbor_router_id.to_string(),
                 neighbor.priority.to_string(),
                 format!("{}/{}", state_word(neighbor.state), part(neighbor)),
@@ -120,7 +122,11 @@ impl Render for OspfNeighbors {
                 neighbor.statistics.nbr_retrans_qlen.to_string(),
                 neighbor.statistics.nbr_request_qlen.to_string(),
                 neighbor.statistics.nbr_db_summary_qlen.to_string(),
-            ]);
+            ];
+            if style.wide {
+                row.push(or_dash(neighbor.hostname.as_ref()));
+            }
+            table.row(row);
         }
         table.finish("no neighbors")
     }

@@ -1,7 +1,7 @@
 //! The link state database: a line for each advertisement, with what it says when asked for width.
 
 use isthmus_mgmt_api::model::OspfDatabase;
-use isthmus_ospf::view::{DatabaseEntryView, LsaBodyView};
+use isthmus_ospf::view::{DatabaseEntryView, LsaBodyView, OpaqueBodyView};
 
 use super::Render;
 use crate::cli::output::Style;
@@ -57,6 +57,7 @@ fn contents(entry: &DatabaseEntryView) -> String {
             format!("mask {}, routers {}", body.network_mask, list(&body.attached_routers))
         }
         Some(LsaBodyView::Summary(body)) => format!("mask {}, metric {}", body.network_mask, body.metric),
+        Some(LsaBodyView::Opaque(body)) => opaque(entry.interface.as_deref(), body),
         Some(LsaBodyView::External(body)) => format!(
             "mask {}, metric {}{}, forward {}, tag {}",
             body.network_mask,
@@ -66,4 +67,21 @@ fn contents(entry: &DatabaseEntryView) -> String {
             body.external_route_tag
         ),
     }
+}
+
+/// `opaque type 4, id 0, host node-1, stub-router`; with the interface of one that stays on a link.
+fn opaque(interface: Option<&str>, body: &OpaqueBodyView) -> String {
+    let mut text = format!("opaque type {}, id {}", body.opaque_type, body.opaque_id);
+    if let Some(interface) = interface {
+        text.push_str(&format!(", on {interface}"));
+    }
+    if let Some(information) = &body.router_information {
+        if let Some(hostname) = &information.hostname {
+            text.push_str(&format!(", host {hostname}"));
+        }
+        for capability in &information.informational_capabilities {
+            text.push_str(&format!(", {capability}"));
+        }
+    }
+    text
 }

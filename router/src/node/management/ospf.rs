@@ -38,6 +38,7 @@ pub(super) fn database(shared: &Shared) -> Vec<DatabaseEntryView> {
     let of_areas = areas.into_iter().flat_map(|area| engine.view_database(now, Some(area)));
     let mut entries: Vec<DatabaseEntryView> = of_areas.collect();
     entries.extend(engine.view_database(now, None));
+    entries.extend(engine.view_link_databases(now));
     entries
 }
 
