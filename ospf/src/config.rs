@@ -3,6 +3,7 @@
 
 mod authentication;
 mod external;
+mod graceful_restart;
 mod nssa;
 mod rules;
 mod spf_delay;
@@ -10,6 +11,7 @@ mod spf_delay;
 pub use authentication::{Authentication, Key, Lifetime};
 pub(crate) use authentication::{expired_key, is_accepted, sending_key};
 pub use external::ExternalRoute;
+pub use graceful_restart::GracefulRestart;
 pub use nssa::{NssaConfig, NssaRange, TranslatorRole};
 pub use rules::RouteRules;
 pub use spf_delay::SpfDelay;
@@ -45,6 +47,8 @@ pub struct InstanceConfig {
     /// What people call this router: announced in router information (RFC 7770, RFC 5642), which is left out without a name. 1 to 255
     /// characters of ASCII without spaces; another name is not announced.
     pub hostname: Option<String>,
+    /// What is done for neighbors that restart (RFC 3623).
+    pub graceful_restart: GracefulRestart,
 }
 
 impl Default for InstanceConfig {
@@ -59,6 +63,7 @@ impl Default for InstanceConfig {
             route_rules: RouteRules::default(),
             stub_router: false,
             hostname: None,
+            graceful_restart: GracefulRestart::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::error::Refusal;
 use crate::route::RouteChange;
 use crate::types::{InterfaceId, RouterId};
-use crate::view::{InterfaceState, NeighborState};
+use crate::view::{InterfaceState, NeighborState, RestartExitReason};
 
 /// One thing for the caller to do, in the order in which [`crate::Instance::poll_output`] gives them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -71,6 +71,19 @@ pub enum Notification {
         router_id: RouterId,
         /// Its address on the link.
         address: Ipv4Addr,
+    },
+    /// `nbr-restart-helper-status-change`: a neighbor restarts and is helped (RFC 3623), or is not helped any more.
+    NeighborRestartHelperStatusChange {
+        /// Where it was heard.
+        interface: InterfaceId,
+        /// Its router id.
+        router_id: RouterId,
+        /// Its address on the link.
+        address: Ipv4Addr,
+        /// Seconds for which it is helped at most; `None`: no more.
+        age: Option<u64>,
+        /// How it has ended, if it has.
+        exit_reason: RestartExitReason,
     },
     /// `if-config-error`: a packet shows that two ends are configured differently. While that goes on it is told again
     /// every 10 s at most.

@@ -176,6 +176,7 @@ impl Instance {
         // The steps are 5c, 5d, 5b: packets leave when the call ends, so that the order is not visible.
         self.install(now, scope, lsa, body, provenance);
         let flooded_back = self.flood(now, scope, name, Some(key));
+        self.receive_grace(now, key.interface, &name);
         // Step 5f.
         if self.is_self_originated(&name) {
             self.received_self_originated(now, scope, name);
@@ -255,6 +256,9 @@ impl Instance {
             self.timers.arm(timer, at);
         } else {
             self.timers.arm(timer, max_age_at);
+        }
+        if changed {
+            self.topology_changed(now, scope, &name);
         }
         if changed && self.is_route_input(&name) {
             self.request_routes(now, (scope, name), affected);
@@ -385,6 +389,7 @@ impl Instance {
         self.remove_retransmissions(scope, &name);
         self.flood(now, scope, name, None);
         self.pending.flushed = true;
+        self.topology_changed(now, scope, &name);
         if self.is_route_input(&name) {
             self.request_routes(now, (scope, name), affected);
         }

@@ -49,12 +49,13 @@
 //! reconfiguration under Full adjacencies; null, simple password, MD5 and HMAC-SHA authentication
 //! (RFC 5709) with keys that have lifetimes, extended sequence numbers (RFC 7474); TTL security (RFC 5082);
 //! opaque LSAs carried, router information with the host name originated (RFC 5250, 7770, 5642);
+//! help for neighbors that restart gracefully (RFC 3623);
 //! neighbors watched by BFD over a single hop (RFC 5880, 5881, 5882).
 //!
 //! # Omitted as yet
 //!
-//! NBMA and hybrid networks (RFC 6845), extended prefixes and links (RFC 7684), the host router bit (RFC 8770), graceful
-//! restart, link-local signalling and reverse metrics (RFC 5613, 9339), loop-free alternates (RFC 5286), two-part metrics
+//! NBMA and hybrid networks (RFC 6845), extended prefixes and links (RFC 7684), the host router bit (RFC 8770), a graceful
+//! restart of this router itself (RFC 3623), link-local signalling and reverse metrics (RFC 5613, 9339), loop-free alternates (RFC 5286), two-part metrics
 //! (RFC 8042), demand circuits (RFC 4136), paced and shortened exchanges (RFC 4222, 5243), hellos more often than once a second,
 //! a limit on the number of advertisements. docs/rfc/compliance.md has a row for each requirement.
 //!

@@ -37,6 +37,8 @@ pub(crate) enum TimerId {
     Stale(Scope),
     /// A translator of a not-so-stubby area that is not elected any more stops (RFC 3101 section 3.1).
     Translator(AreaId),
+    /// A neighbor that restarts is helped no longer (RFC 3623 section 3.2).
+    GracePeriod(NeighborKey),
     /// The routing table is calculated.
     Spf,
 }

@@ -42,6 +42,8 @@ fn a_neighbor_in_json() {
         bdr_ip_addr: None,
         dead_timer: Some(3),
         up_time: None,
+        restart_helper_age: None,
+        restart_helper_exit_reason: None,
         statistics: NeighborStatisticsView { nbr_event_count: 7, ..Default::default() },
     };
     let json = serde_json::to_value(&view).unwrap();

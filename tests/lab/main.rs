@@ -15,6 +15,7 @@ mod authentication;
 mod bird;
 mod exits;
 mod fragments;
+mod graceful_restart;
 mod harness;
 mod kernels;
 mod key_chains;

@@ -84,7 +84,10 @@ fn opaque_advertisements_pass_from_one_frr_to_another() {
         assert_eq!(of("10.255.0.9")["router-information"]["hostname"], Value::from("node"));
         assert_eq!(of("10.255.0.1")["opaque-type"], Value::from(4));
         let shown = node.cli(&["show", "ospf", "database", "-o", "wide"]);
-        assert!(shown.contains("opaque type 4, id 0, host node, stub-router"), "{shown}");
+        assert!(
+            shown.contains("opaque type 4, id 0, host node, graceful-restart-helper, stub-router"),
+            "{shown}"
+        );
         second.await_route("192.168.1.0/24");
     });
 }

@@ -57,6 +57,14 @@ event_types! {
         "address": "its address on the link",
         "state": "its state now",
     }
+    NbrRestartHelperStatusChange = "nbr-restart-helper-status-change": "An OSPF neighbor restarts and is helped (RFC 3623), or is not helped any more (RFC 9129)." {
+        "interface": "where it is heard",
+        "neighbor-router-id": "who it is",
+        "address": "its address on the link",
+        "status": "`helping` or `not-helping`",
+        "age": "seconds for which it is helped at most",
+        "exit-reason": "`in-progress`, `completed`, `timed-out`, `topology-changed`, or `none` if an operator has ended it",
+    }
     IfConfigError = "if-config-error": "A packet shows that a neighbor is configured differently (RFC 9129). At most one in 10 s for each difference." {
         "interface": "where the packet came in",
         "packet-source": "who sent it",

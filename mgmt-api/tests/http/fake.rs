@@ -178,6 +178,8 @@ fn neighbor(id: Ipv4Addr, interface: &str, area_id: AreaId, state: OspfNeighborS
         dr_ip_addr: None,
         bdr_ip_addr: None,
         dead_timer: Some(3),
+        restart_helper_age: None,
+        restart_helper_exit_reason: None,
         up_time: (state == OspfNeighborState::Full).then_some(65),
         statistics: Default::default(),
     }

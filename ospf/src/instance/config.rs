@@ -7,6 +7,7 @@
 //! | priority | an election on a broadcast network; adjacencies that the result does not end stay |
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
 //! | stub router, prefix suppression, host name | advertisements |
+//! | help for neighbors that restart | those that are helped, if they are not to be any more |
 //! | rules of the calculation of routes | routes |
 //! | ranges, default cost, default route and summaries of a stub or not-so-stubby area, its translator | summaries, type 5 and type 7 advertisements |
 //! | MTU or its check | exchanges that are not Full yet start again |
@@ -86,6 +87,9 @@ impl Instance {
             self.areas.entry(*id).or_default();
         }
         let retyped = self.leave_retyped_areas(now, &config);
+        if !config.graceful_restart.helper_enabled {
+            self.stop_helping_all(now);
+        }
         let previous = std::mem::replace(&mut self.config, config);
         self.forget_former_nssas(&previous);
         for (id, config) in self.config.interfaces.clone() {

@@ -317,6 +317,7 @@ impl Instance {
             TimerId::Originate(scope, name) => self.advance_origination(now, scope, name),
             TimerId::FirstRouterLsa(area) => self.first_router_lsa_timer(area),
             TimerId::Stale(scope) => self.flush_stale(now, scope, true),
+            TimerId::GracePeriod(key) => self.grace_timer(now, key),
             TimerId::Translator(area) => self.translator_timer(now, area),
             // What it waits for is looked at when the call settles.
             TimerId::Spf => {}

@@ -13,8 +13,8 @@ use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId};
 use crate::view::{
     DatabaseEntryView, InstanceStatisticsView, InstanceView, InterfaceStatisticsView, InterfaceTypeView,
-    InterfaceView, NeighborState, NeighborStatisticsView, NeighborView, PacketCountersView, SpfLogView,
-    SpfView,
+    InterfaceView, NeighborState, NeighborStatisticsView, NeighborView, PacketCountersView,
+    RestartExitReason, SpfLogView, SpfView,
 };
 
 impl Instance {
@@ -158,6 +158,9 @@ impl Instance {
             dr_ip_addr: specified(neighbor.designated),
             bdr_ip_addr: specified(neighbor.backup),
             dead_timer: self.seconds_to(now, TimerId::Inactivity(key)),
+            restart_helper_age: neighbor.helped_until.map(|until| until.since(now).as_secs()),
+            restart_helper_exit_reason: Some(neighbor.restart_exit_reason)
+                .filter(|reason| *reason != RestartExitReason::None),
             up_time: (neighbor.state == NeighborState::Full).then(|| now.since(neighbor.changed).as_secs()),
             statistics: NeighborStatisticsView {
                 nbr_event_count: neighbor.events,

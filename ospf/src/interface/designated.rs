@@ -119,7 +119,9 @@ impl Instance {
         let Some(interface) = self.interfaces.get(&id).filter(|interface| !interface.config.passive) else {
             return;
         };
-        if interface.is_designated() || interface.state == InterfaceState::DrOther {
+        let takes_part = interface.is_designated() || interface.state == InterfaceState::DrOther;
+        // RFC 3623 section 3: who restarts keeps its role meanwhile.
+        if takes_part && !self.helps_on(id) {
             self.elect(now, id);
         }
     }

@@ -84,7 +84,7 @@ impl Instance {
             self.heard_alive(now, router);
             self.neighbor_event(now, key, Event::TwoWayReceived);
             self.declared(now, key, declared, hello);
-        } else {
+        } else if self.neighbor(key).is_none_or(|neighbor| neighbor.helped_until.is_none()) {
             self.neighbor_event(now, key, Event::OneWayReceived);
         }
         Ok(())

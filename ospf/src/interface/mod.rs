@@ -24,7 +24,7 @@ use crate::config::{InterfaceConfig, InterfaceType};
 use crate::mismatch::Mismatches;
 use crate::neighbor::Neighbor;
 use crate::types::{Instant, RouterId};
-use crate::view::{InterfaceState, NeighborState};
+use crate::view::InterfaceState;
 use crate::wire::{LsaHeader, LsaKey};
 
 /// One interface.
@@ -123,7 +123,7 @@ impl Interface {
 
     /// The neighbors whose adjacency is Full, by router id.
     pub(crate) fn full_neighbors(&self) -> impl Iterator<Item = &Neighbor> {
-        self.neighbors.values().filter(|neighbor| neighbor.state == NeighborState::Full)
+        self.neighbors.values().filter(|neighbor| neighbor.is_full())
     }
 
     /// Where a neighbor is reached as a next hop. The configured peer of a multi-area adjacency goes before the

@@ -1,6 +1,7 @@
 //! The data structure of a neighbor (RFC 2328 section 10).
 
 mod exchange;
+mod helper;
 mod nsm;
 mod request;
 mod retransmit;
@@ -13,7 +14,7 @@ use std::net::Ipv4Addr;
 
 use crate::Instance;
 use crate::types::{Instant, InterfaceId, RouterId};
-use crate::view::NeighborState;
+use crate::view::{NeighborState, RestartExitReason};
 use crate::wire::{DatabaseDescription, DdFlags, LsaHeader, LsaKey, Options};
 
 /// What names a neighbor in an instance.
@@ -57,6 +58,10 @@ pub(crate) struct Neighbor {
     pub(crate) events: u64,
     /// Whether it takes opaque advertisements: bit O of its database descriptions (RFC 5250 section 3.1).
     pub(crate) is_opaque_capable: bool,
+    /// Until when it is announced and used as if it were Full, since it restarts (RFC 3623 section 3).
+    pub(crate) helped_until: Option<Instant>,
+    /// How the last restart with our help has ended.
+    pub(crate) restart_exit_reason: RestartExitReason,
     /// Whether we are the master of the exchange.
     pub(crate) master: bool,
     pub(crate) dd_sequence: u32,
@@ -89,6 +94,8 @@ impl Neighbor {
             changed: now,
             events: 0,
             is_opaque_capable: false,
+            helped_until: None,
+            restart_exit_reason: RestartExitReason::None,
             master: false,
             dd_sequence: 0,
             last_received: None,
@@ -99,6 +106,11 @@ impl Neighbor {
             requested: BTreeSet::new(),
             retransmissions: BTreeMap::new(),
         }
+    }
+
+    /// Whether it counts as fully adjacent: it is Full, or was when it began to restart (RFC 3623 section 3).
+    pub(crate) fn is_full(&self) -> bool {
+        self.state == NeighborState::Full || self.helped_until.is_some()
     }
 
     /// Whether a database exchange is under way: MaxAge advertisements then stay (section 14).

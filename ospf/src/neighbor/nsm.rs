@@ -32,6 +32,10 @@ impl Instance {
         use NeighborState as State;
 
         let Some(neighbor) = self.neighbor(key) else { return };
+        // RFC 3623 section 3: its silence is expected. RFC 5882 section 4.3.2: so is that of its BFD.
+        if neighbor.helped_until.is_some() && matches!(event, Event::InactivityTimer | Event::BfdDown) {
+            return;
+        }
         match (neighbor.state, event) {
             (state, Event::HelloReceived) => {
                 self.restart_inactivity_timer(now, key);
@@ -62,6 +66,10 @@ impl Instance {
             (_, Event::KillNbr | Event::InactivityTimer | Event::BfdDown | Event::LinkLayerDown) => {
                 self.forget_exchange(key);
                 self.timers.cancel(TimerId::Inactivity(key));
+                self.timers.cancel(TimerId::GracePeriod(key));
+                if let Some(neighbor) = self.neighbor_mut(key) {
+                    neighbor.helped_until = None;
+                }
                 self.set_neighbor_state(now, key, State::Down);
                 if let Some(interface) = self.interfaces.get_mut(&key.interface) {
                     interface.neighbors.remove(&key.router);

@@ -21,10 +21,10 @@ impl Instance {
         if !area.router_lsa_started {
             return;
         }
-        let information = RouterInformation {
-            capabilities: Some(Capabilities::STUB_ROUTER),
-            hostname: self.config.hostname.clone(),
-        };
+        let mut capabilities = Capabilities::STUB_ROUTER;
+        capabilities.set(Capabilities::GRACEFUL_RESTART_HELPER, self.config.graceful_restart.helper_enabled);
+        let information =
+            RouterInformation { capabilities: Some(capabilities), hostname: self.config.hostname.clone() };
         let options = advertisement_options_of(self.config.area_type(id));
         self.originate(now, scope, name, options, LsaBody::Opaque(information.encode()));
     }

@@ -23,7 +23,7 @@ pub use interface::{
     AuthenticationKeyView, AuthenticationView, InterfaceState, InterfaceStatisticsView, InterfaceTypeView,
     InterfaceView, MismatchView, PacketCountersView, PacketTypeCountersView,
 };
-pub use neighbor::{NeighborState, NeighborStatisticsView, NeighborView};
+pub use neighbor::{NeighborState, NeighborStatisticsView, NeighborView, RestartExitReason};
 pub use route::{BorderRouterView, NextHopView, RouteType, RouteView};
 pub use what_if::{RouteDifferenceView, WhatIfView};
 

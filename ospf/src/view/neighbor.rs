@@ -30,6 +30,22 @@ yang_enum! {
     }
 }
 
+yang_enum! {
+    /// How a restart with the help of this router has ended (RFC 3623; `restart-exit-reason-type`).
+    pub enum RestartExitReason {
+        /// There was none, or an operator has ended the help.
+        None = 1 "none",
+        /// It goes on.
+        InProgress = 2 "in-progress",
+        /// The neighbor has said that it is there again.
+        Completed = 3 "completed",
+        /// The neighbor was not there in time.
+        TimedOut = 4 "timed-out",
+        /// The topology has changed meanwhile.
+        TopologyChanged = 5 "topology-changed",
+    }
+}
+
 /// A neighbor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -62,6 +78,12 @@ pub struct NeighborView {
     /// Seconds in state full; absent in other states.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub up_time: Option<u64>,
+    /// Seconds for which it is still helped to restart (RFC 3623); absent if it is not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub restart_helper_age: Option<u64>,
+    /// How its last restart with the help of this router has ended; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub restart_helper_exit_reason: Option<RestartExitReason>,
     /// Counters and list lengths.
     pub statistics: NeighborStatisticsView,
 }

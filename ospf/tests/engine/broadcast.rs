@@ -7,13 +7,15 @@ use std::time::Duration;
 use isthmus_ospf::config::{AreaConfig, InterfaceType};
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_ospf::view::{InterfaceState, LsaBodyView, NeighborState};
+use isthmus_ospf::wire::opaque::{self, GRACE, Grace, RestartReason};
 use isthmus_ospf::wire::{
-    ALL_D_ROUTERS, ALL_SPF_ROUTERS, DdFlags, Header, Hello, LsType, LsaKey, Packet, PacketBody,
+    ALL_D_ROUTERS, ALL_SPF_ROUTERS, DdFlags, Header, Hello, LsType, Lsa, LsaBody, LsaKey, Options, Packet,
+    PacketBody,
 };
 
 use crate::bench::{
     Bench, LINK, OWN, OWN_ADDRESS, PEER, PEER_ADDRESS, STRANGER, description, hello, link_config, millis,
-    router_key, router_lsa,
+    router_key, router_lsa, seq,
 };
 
 const STRANGER_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 3);
@@ -462,4 +464,46 @@ fn a_router_with_the_id_of_a_neighbor_that_is_there_does_not_push_it_out() {
     lan.bench.advance(Duration::from_secs(40));
     lan.hello(PEER, PEER_ADDRESS, |_| {});
     assert_eq!(state(&lan).map(|(address, _)| address), Some(PEER_ADDRESS));
+}
+
+/// RFC 3623 section 3: a designated router that restarts stays the designated router for those who help it, whatever its new process says
+/// at first. On such networks a grace-LSA names the address of who restarts.
+#[test]
+fn a_designated_router_that_restarts_keeps_its_role() {
+    let mut lan = Lan::with_role(InterfaceState::DrOther);
+    let grace = |address, sequence| {
+        let said = Grace { period: 120, reason: RestartReason::SoftwareReload, address: Some(address) };
+        let key = LsaKey { ls_type: LsType::OPAQUE_LINK, id: opaque::id(GRACE, 0), advertising_router: PEER };
+        let lsa = Lsa::build(0, Options::E, key, seq(sequence), &LsaBody::Opaque(said.encode()));
+        PacketBody::LinkStateUpdate(vec![lsa])
+    };
+    let helped = |lan: &Lan| {
+        let neighbors = lan.bench.engine.view_neighbors(lan.bench.now);
+        neighbors.iter().filter(|neighbor| neighbor.restart_helper_age.is_some()).count()
+    };
+    lan.receive(PEER, PEER_ADDRESS, ALL_SPF_ROUTERS, grace(STRANGER_ADDRESS, 1));
+    assert_eq!(helped(&lan), 0, "it is about another address");
+    lan.bench.advance(Duration::from_secs(2));
+    lan.receive(PEER, PEER_ADDRESS, ALL_SPF_ROUTERS, grace(PEER_ADDRESS, 2));
+    assert_eq!(helped(&lan), 1);
+    let links = lan.links();
+    for _ in 0..6 {
+        lan.bench.advance(Duration::from_secs(10));
+        lan.hello(STRANGER, STRANGER_ADDRESS, |_| {});
+    }
+    lan.hello(PEER, PEER_ADDRESS, |hello| {
+        hello.designated_router = NOBODY;
+        hello.backup_designated_router = NOBODY;
+        hello.neighbors.clear();
+    });
+    let view = lan.bench.interface();
+    assert_eq!((view.state, view.dr_ip_addr), (InterfaceState::DrOther, Some(PEER_ADDRESS)));
+    assert_eq!((lan.links(), helped(&lan)), (links, 1));
+    // It does not come further, and the time is over: the backup takes its place.
+    for _ in 0..6 {
+        lan.bench.advance(Duration::from_secs(10));
+        lan.hello(STRANGER, STRANGER_ADDRESS, |hello| hello.designated_router = STRANGER_ADDRESS);
+    }
+    lan.bench.advance(Duration::from_secs(1));
+    assert_eq!((helped(&lan), lan.bench.interface().dr_ip_addr), (0, Some(STRANGER_ADDRESS)));
 }

@@ -11,6 +11,7 @@ mod exchange;
 mod externals;
 mod flooding;
 mod hello;
+mod helper;
 mod keys;
 mod mismatches;
 mod networks;

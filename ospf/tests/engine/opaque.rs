@@ -168,7 +168,7 @@ fn information(router: &Router, area: AreaId) -> Option<RouterInformation> {
     let Some(LsaBodyView::Opaque(body)) = &entry.body else { panic!("{entry:?}") };
     assert_eq!((body.opaque_type, body.opaque_id), (ROUTER_INFORMATION, 0));
     let said = body.router_information.as_ref()?;
-    assert_eq!(said.informational_capabilities, ["stub-router"]);
+    assert_eq!(said.informational_capabilities, ["graceful-restart-helper", "stub-router"]);
     let alive = (entry.header.age < 3_600).then(|| said.hostname.clone())?;
     Some(RouterInformation { capabilities: Some(Capabilities::STUB_ROUTER), hostname: alive })
 }

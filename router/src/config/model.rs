@@ -9,7 +9,8 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use isthmus_mgmt_api::access::Token;
 use isthmus_ospf::config::{
-    AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, NssaRange, RouteRules, SpfDelay,
+    AreaRange, AreaType, Authentication, ExternalRoute, GracefulRestart, InterfaceType, NssaRange,
+    RouteRules, SpfDelay,
 };
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_shmnet::{BackOff, CoherenceMode, HugePageSize, Region, Timing};
@@ -240,6 +241,8 @@ pub struct OspfConfig {
     pub route_rules: RouteRules,
     /// When other routers' traffic shall go around this one.
     pub stub_router: StubRouter,
+    /// What is done for neighbors that restart.
+    pub graceful_restart: GracefulRestart,
     /// Which routes from outside OSPF are announced in it.
     pub redistribute: Redistribute,
     /// How the default route is announced; `None`: not at all.

@@ -24,7 +24,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use key_chain::{RawCryptoAlgorithm, RawKeyChain, RawKeyChainKey, RawLifetime};
 pub use management::{RawRole, RawTls, RawToken};
 pub use ospf::{
-    RawArea, RawAreaType, RawNssaRange, RawOspf, RawRange, RawSpfDelay, RawStubRouter, RawTranslatorRole,
+    RawArea, RawAreaType, RawGracefulRestart, RawNssaRange, RawOspf, RawRange, RawSpfDelay, RawStubRouter,
+    RawTranslatorRole,
 };
 pub use redistribution::{
     RawDefaultInformation, RawFilterAction, RawFilterRule, RawRedistribute, RawRedistributeSource,

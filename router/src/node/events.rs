@@ -92,6 +92,27 @@ impl EventLog {
                     }),
                 );
             }
+            Notification::NeighborRestartHelperStatusChange {
+                interface,
+                router_id,
+                address,
+                age,
+                exit_reason,
+            } => {
+                let interface = name(*interface);
+                let (status, message) = match age {
+                    Some(age) => ("helping", format!("restarts, and is helped for {age} s")),
+                    None => ("not-helping", format!("is helped no more to restart: {exit_reason}")),
+                };
+                self.record(
+                    EventType::NbrRestartHelperStatusChange,
+                    format!("OSPF neighbor {router_id} on {interface} {message}"),
+                    json!({
+                        "interface": interface, "neighbor-router-id": router_id, "address": address,
+                        "status": status, "age": age, "exit-reason": exit_reason.to_string(),
+                    }),
+                );
+            }
             Notification::NeighborBfdDown { interface, router_id, address } => {
                 let interface = name(*interface);
                 self.record(

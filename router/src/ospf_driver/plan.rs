@@ -159,6 +159,7 @@ pub fn instance_config(config: &Config, situation: &Situation) -> InstanceConfig
         route_rules: config.ospf.route_rules,
         stub_router: config.ospf.stub_router.always || situation.stub_router,
         hostname: Some(config.hostname.clone()),
+        graceful_restart: config.ospf.graceful_restart,
     }
 }
 

@@ -73,6 +73,8 @@ rules! {
         "ospf.stub-router.always" => "links are advertised with the largest metric, or with their own",
         "ospf.stub-router.on-startup" => "the next start keeps to it",
         "ospf.stub-router.on-shutdown" => "the end keeps to it",
+        "ospf.graceful-restart.helper-enabled" => "neighbors that restart are helped from now on, or no more",
+        "ospf.graceful-restart.helper-strict-lsa-checking" => "the next change of the topology keeps to it",
         "ospf.redistribute.connected.metric" => "the networks are announced anew",
         "ospf.redistribute.connected.metric-type" => "the networks are announced anew",
         "ospf.redistribute.connected.tag" => "the networks are announced anew",

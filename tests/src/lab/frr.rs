@@ -78,6 +78,13 @@ impl Frr {
         run(&words.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
+    /// Adds lines to the configuration that ospfd reads at its next start.
+    pub fn configure_next_start(&self, lines: &str) {
+        let path = self.directory.join("ospfd.conf");
+        let before = fs::read_to_string(&path).expect("the router's configuration");
+        fs::write(path, format!("{before}{lines}")).expect("the router's configuration");
+    }
+
     /// OSPF's route to a prefix: `N`, `N IA`, ...
     ///
     /// # Errors

@@ -4,10 +4,12 @@
 //!  link state id   opaque type (8 bits) | opaque id (24 bits)
 //!  body            type (16) | length (16) | value, and zeroes up to a multiple of 4 octets | type ...
 //! ```
-//! The engine carries all of them as they are. Those that it reads itself: [`RouterInformation`].
+//! The engine carries all of them as they are. Those that it reads itself: [`RouterInformation`], [`Grace`].
 
+mod grace;
 mod router_information;
 
+pub use grace::{Grace, RestartReason};
 pub use router_information::{Capabilities, RouterInformation};
 
 use std::net::Ipv4Addr;
@@ -16,6 +18,8 @@ use super::super::error::{DecodeError, Part};
 use super::super::reader::Reader;
 use super::super::writer::Writer;
 
+/// The opaque type of grace-LSAs (RFC 3623 appendix A).
+pub const GRACE: u8 = 3;
 /// The opaque type of router information (RFC 7770 section 2.1).
 pub const ROUTER_INFORMATION: u8 = 4;
 

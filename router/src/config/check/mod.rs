@@ -19,7 +19,7 @@ mod segment;
 mod values;
 mod virtual_links;
 
-use isthmus_ospf::config::{RouteRules, SpfDelay};
+use isthmus_ospf::config::{GracefulRestart, RouteRules, SpfDelay};
 use isthmus_ospf::types::RouterId;
 use isthmus_shmnet::Region;
 
@@ -81,6 +81,10 @@ fn build(raw: &RawConfig, environment: &Environment, findings: &mut Findings) ->
             provider_edge: raw.ospf.provider_edge,
         },
         stub_router: stub_router?,
+        graceful_restart: GracefulRestart {
+            helper_enabled: raw.ospf.graceful_restart.helper_enabled,
+            helper_strict_lsa_checking: raw.ospf.graceful_restart.helper_strict_lsa_checking,
+        },
         redistribute: redistribute?,
         default_information: default_information?,
     };

@@ -26,6 +26,8 @@ pub struct RawOspf {
     pub provider_edge: bool,
     /// When other routers' traffic shall go around this one (RFC 6987).
     pub stub_router: RawStubRouter,
+    /// What is done for neighbors that restart and go on forwarding meanwhile (RFC 3623).
+    pub graceful_restart: RawGracefulRestart,
     /// Which routes from outside OSPF this router announces in it, as an AS boundary router.
     pub redistribute: RawRedistribute,
     /// Announces the default route in OSPF. Default: not at all.
@@ -110,6 +112,22 @@ pub struct RawArea {
     pub virtual_links: Vec<RawVirtualLink>,
 }
 
+/// What is done for neighbors that restart (RFC 3623).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct RawGracefulRestart {
+    /// They are announced and used as before, for as long as they ask for (their grace period).
+    pub helper_enabled: bool,
+    /// The help ends when the topology changes: the neighbor may not know of it, and packets could go in circles.
+    pub helper_strict_lsa_checking: bool,
+}
+
+impl Default for RawGracefulRestart {
+    fn default() -> Self {
+        Self { helper_enabled: true, helper_strict_lsa_checking: true }
+    }
+}
+
 /// Whether an area takes external routes (RFC 2328 section 3.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -178,6 +196,7 @@ impl Default for RawOspf {
             rfc1583_compatibility: false,
             provider_edge: false,
             stub_router: RawStubRouter::default(),
+            graceful_restart: RawGracefulRestart::default(),
             redistribute: RawRedistribute::default(),
             default_information_originate: None,
             areas: Vec::new(),
