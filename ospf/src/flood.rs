@@ -12,7 +12,7 @@ use crate::lsdb::{Provenance, Scope};
 use crate::neighbor::{Event, NeighborKey, is_known_type};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, MAX_AGE, SeqNum};
-use crate::view::{InterfaceState, NeighborState, lsa_type_name};
+use crate::view::{InterfaceState, LsaLogReason, NeighborState, lsa_type_name};
 use crate::wire::{LsType, Lsa, LsaBody, LsaHeader, LsaKey};
 
 /// The longest that an acknowledgment waits for company (section 13.5 asks for less than RxmtInterval).
@@ -247,6 +247,13 @@ impl Instance {
         let changed = lsdb.install(now, lsa, body, provenance);
         let Some(entry) = lsdb.get(&name) else { return };
         let (max_age_at, is_max_age) = (entry.max_age_at(), entry.is_max_age(now));
+        let reason = match (is_max_age, changed) {
+            (true, _) => LsaLogReason::Purge,
+            (false, true) => LsaLogReason::ContentChange,
+            (false, false) => LsaLogReason::Refresh,
+        };
+        let header = entry.lsa.header;
+        self.lsa_log.push(now, self.area_id_of(scope), header, reason);
         let timer = TimerId::LsaAge(scope, name);
         if is_max_age {
             self.timers.cancel(timer);
@@ -384,6 +391,10 @@ impl Instance {
         let affected = self.affected_by(now, scope, &name, None);
         if !self.lsdb_mut(scope).is_some_and(|lsdb| lsdb.set_max_age(now, &name)) {
             return;
+        }
+        if let Some(header) = self.lsdb(scope).and_then(|lsdb| lsdb.get(&name)).map(|entry| entry.lsa.header)
+        {
+            self.lsa_log.push(now, self.area_id_of(scope), header, LsaLogReason::Purge);
         }
         self.timers.cancel(TimerId::LsaAge(scope, name));
         self.remove_retransmissions(scope, &name);

@@ -116,3 +116,22 @@ fn a_node_is_a_stub_router_after_its_start_and_before_its_end() {
         assert!(!state.starts_with("Full"), "it has taken leave: {state}");
     });
 }
+
+/// Input: a node with a long `on-shutdown` is told to stop, and once more. Output: it takes leave and ends at once.
+#[test]
+fn a_node_that_is_told_twice_does_not_wait() {
+    lab::run("stub-router-twice", |lab| {
+        let square = build(lab, ", stub-router: { on-shutdown: 3600 }");
+        await_side(&square, 1);
+        square.a.signal(rustix::process::Signal::TERM);
+        await_side(&square, 2);
+        assert!(square.a.status().is_none(), "it goes on as a stub router");
+        square.a.signal(rustix::process::Signal::TERM);
+        wait("the node ends", Duration::from_secs(30), || match square.a.status() {
+            Some(status) if status.success() => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+        let state = square.frr.neighbor_state("10.255.0.19").unwrap_or_default();
+        assert!(!state.starts_with("Full"), "it has taken leave: {state}");
+    });
+}

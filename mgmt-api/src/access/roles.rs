@@ -103,6 +103,7 @@ const TABLE: &[(&str, &str, Needed)] = &[
     ("GET", "/api/v1/ospf/interfaces", VIEWER),
     ("GET", "/api/v1/ospf/local-rib", VIEWER),
     ("GET", "/api/v1/ospf/neighbors", VIEWER),
+    ("GET", "/api/v1/ospf/lsa-log", VIEWER),
     ("GET", "/api/v1/ospf/spf-log", VIEWER),
     ("POST", "/api/v1/ospf/what-if", OPERATOR),
     ("GET", "/api/v1/routing/fib", VIEWER),

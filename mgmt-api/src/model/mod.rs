@@ -36,7 +36,8 @@ pub use interfaces::{
 pub use measurements::{Measurements, Member, Process, Worker};
 pub use ospf::{
     Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib,
-    OspfMismatch, OspfNeighbors, OspfSnapshot, OspfSpfEvent, OspfSpfLog, OspfWhatIf, OspfWhatIfRequest,
+    OspfLsaEvent, OspfLsaLog, OspfMismatch, OspfNeighbors, OspfSnapshot, OspfSpfEvent, OspfSpfLog,
+    OspfWhatIf, OspfWhatIfRequest,
 };
 pub use routing::{
     ExplainStep, Fib, FibEntry, FibLookup, LookupVerdict, NextHop, Route, Routes, SourceProtocol,

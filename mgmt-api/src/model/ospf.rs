@@ -2,8 +2,8 @@
 
 use isthmus_ospf::types::AreaId;
 use isthmus_ospf::view::{
-    AreaView, BorderRouterView, DatabaseEntryView, InstanceView, InterfaceView, LsaIdView, NeighborView,
-    RouteView, SpfLogView, SpfType, WhatIfView,
+    AreaView, BorderRouterView, DatabaseEntryView, InstanceView, InterfaceView, LsaIdView, LsaLogReason,
+    LsaLogView, NeighborView, RouteView, SpfLogView, SpfType, WhatIfView,
 };
 use isthmus_ospf::what_if::Change;
 use schemars::JsonSchema;
@@ -32,6 +32,8 @@ pub struct OspfSnapshot {
     pub border_routers: Vec<BorderRouterView>,
     /// The calculations that are still remembered, the oldest first.
     pub spf_log: Vec<SpfLogView>,
+    /// The instances of advertisements that are still remembered, the oldest first.
+    pub lsa_log: Vec<LsaLogView>,
     /// How long calculations took, measured outside the engine, which has no clock.
     pub spf_durations: Histogram,
     /// The moment that is zero in the engine's time.
@@ -175,6 +177,28 @@ pub struct OspfSpfEvent {
     pub trigger_lsa: Vec<LsaIdView>,
 }
 
+/// `/ospf/lsa-log`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfLsaLog {
+    /// The oldest first.
+    pub event: Vec<OspfLsaEvent>,
+}
+
+/// An instance of an advertisement that came to the database (RFC 9129 `lsa-log/event`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct OspfLsaEvent {
+    /// Grows by one with each entry.
+    pub id: u32,
+    /// Which one.
+    pub lsa: LsaIdView,
+    /// When it was received, or made here.
+    pub received_timestamp: DateTime,
+    /// Why it came.
+    pub reason: LsaLogReason,
+}
+
 impl OspfSnapshot {
     /// The whole instance.
     pub fn ospf(self) -> Ospf {
@@ -207,6 +231,18 @@ impl OspfSnapshot {
             trigger_lsa: entry.trigger_lsa,
         });
         OspfSpfLog { event: event.collect() }
+    }
+
+    /// The log of advertisements, with its times by the calendar.
+    pub fn lsa_log(self) -> OspfLsaLog {
+        let origin = self.time_origin;
+        let event = self.lsa_log.into_iter().map(|entry| OspfLsaEvent {
+            id: entry.id,
+            lsa: entry.lsa,
+            received_timestamp: moment(origin, entry.received_timestamp.0),
+            reason: entry.reason,
+        });
+        OspfLsaLog { event: event.collect() }
     }
 }
 

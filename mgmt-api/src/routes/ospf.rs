@@ -19,7 +19,7 @@ use crate::error::{ApiError, ProblemKind};
 use crate::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::model::{
     Ospf, OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib,
-    OspfNeighbors, OspfSnapshot, OspfSpfLog, OspfWhatIf, OspfWhatIfRequest,
+    OspfLsaLog, OspfNeighbors, OspfSnapshot, OspfSpfLog, OspfWhatIf, OspfWhatIfRequest,
 };
 use crate::openapi::{Api, SchemaSource, delete, get, patch, post, put};
 
@@ -72,6 +72,12 @@ pub(super) fn add<B: Backend>(api: Api<AppState<B>>) -> Api<AppState<B>> {
             "/ospf/border-routers",
             get(border_routers, "Reachable border routers.")
                 .answers::<OspfBorderRouters>("The list.")
+                .refuses(&[ProblemKind::Unavailable]),
+        )
+        .at(
+            "/ospf/lsa-log",
+            get(lsa_log, "The last instances of advertisements that came to the database.")
+                .answers::<OspfLsaLog>("The oldest first.")
                 .refuses(&[ProblemKind::Unavailable]),
         )
         .at(
@@ -319,6 +325,12 @@ pub(crate) async fn border_routers<B: Backend>(
     State(state): State<AppState<B>>,
 ) -> Result<Json<OspfBorderRouters>, ApiError> {
     Ok(Json(OspfBorderRouters { border_router: snapshot(&state)?.border_routers }))
+}
+
+pub(crate) async fn lsa_log<B: Backend>(
+    State(state): State<AppState<B>>,
+) -> Result<Json<OspfLsaLog>, ApiError> {
+    Ok(Json(snapshot(&state)?.lsa_log()))
 }
 
 pub(crate) async fn spf_log<B: Backend>(

@@ -416,6 +416,7 @@ impl Backend for FakeNode {
                 metric: 2,
                 next_hops: Vec::new(),
             }],
+            lsa_log: Vec::new(),
             spf_log: vec![SpfLogView {
                 id: 3,
                 spf_type: SpfType::Full,

@@ -28,7 +28,7 @@ use crate::config::{ExternalRoute, InstanceConfig};
 use crate::error::Refusal;
 use crate::event::Output;
 use crate::interface::{Destination, Interface, SequenceClock};
-use crate::log::SpfLog;
+use crate::log::{LsaLog, SpfLog};
 use crate::lsdb::{Lsdb, Scope};
 use crate::neighbor::{Event, NeighborKey};
 use crate::originate::Origination;
@@ -73,6 +73,7 @@ pub struct Instance {
     /// What the last calculation of all routes has left for those of some.
     pub(crate) trees: Option<Trees>,
     pub(crate) spf_log: SpfLog,
+    pub(crate) lsa_log: LsaLog,
     pub(crate) statistics: InstanceStatistics,
     /// Whether router-LSAs said last that this is a border router of a not-so-stubby area.
     pub(crate) was_nssa_border: bool,
@@ -130,6 +131,7 @@ impl Instance {
             routes: RouteTable::default(),
             trees: None,
             spf_log: SpfLog::default(),
+            lsa_log: LsaLog::default(),
             statistics: InstanceStatistics::default(),
             was_nssa_border: false,
             was_border_router: false,
@@ -295,6 +297,15 @@ impl Instance {
             Scope::Link(id) => self.interfaces.get_mut(&id).map(|interface| &mut interface.link_scope),
             Scope::Area(id) => self.areas.get_mut(&id),
             Scope::As => Some(&mut self.as_scope),
+        }
+    }
+
+    /// The area of a scope; `None` for the autonomous system.
+    pub(crate) fn area_id_of(&self, scope: Scope) -> Option<AreaId> {
+        match scope {
+            Scope::Link(id) => self.interfaces.get(&id).map(|interface| interface.config.area),
+            Scope::Area(id) => Some(id),
+            Scope::As => None,
         }
     }
 

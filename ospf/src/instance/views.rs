@@ -13,7 +13,7 @@ use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId};
 use crate::view::{
     DatabaseEntryView, InstanceStatisticsView, InstanceView, InterfaceStatisticsView, InterfaceTypeView,
-    InterfaceView, NeighborState, NeighborStatisticsView, NeighborView, PacketCountersView,
+    InterfaceView, LsaLogView, NeighborState, NeighborStatisticsView, NeighborView, PacketCountersView,
     RestartExitReason, SpfLogView, SpfView,
 };
 
@@ -80,6 +80,11 @@ impl Instance {
     /// The last calculations of routes, the oldest first.
     pub fn view_spf_log(&self) -> Vec<SpfLogView> {
         self.spf_log.iter().cloned().collect()
+    }
+
+    /// The last instances of advertisements that came to the database, the oldest first.
+    pub fn view_lsa_log(&self) -> Vec<LsaLogView> {
+        self.lsa_log.views().collect()
     }
 
     fn view_interface(&self, now: Instant, id: InterfaceId, interface: &Interface) -> InterfaceView {

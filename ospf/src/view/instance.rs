@@ -164,6 +164,33 @@ yang_enum! {
     }
 }
 
+yang_enum! {
+    /// Why an instance of an advertisement came to the database (`lsa-log-reason`).
+    pub enum LsaLogReason {
+        /// It says what the one before said.
+        Refresh = 1 "lsa-refresh",
+        /// It says something else, or is the first.
+        ContentChange = 2 "lsa-content-change",
+        /// It is on its way out, at MaxAge.
+        Purge = 3 "lsa-purge",
+    }
+}
+
+/// An instance of an advertisement that came to the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub struct LsaLogView {
+    /// Grows by one with each entry.
+    pub id: u32,
+    /// Which one.
+    pub lsa: LsaIdView,
+    /// When it was received, or made here, in microseconds of the engine's time.
+    pub received_timestamp: Instant,
+    /// Why it came.
+    pub reason: LsaLogReason,
+}
+
 /// One calculation of routes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -16,8 +16,8 @@ pub use database::{
     OpaqueBodyView, RouterBodyView, RouterInformationView, RouterLinkView, SummaryBodyView, lsa_type_name,
 };
 pub use instance::{
-    AreaStatisticsView, AreaView, InstanceStatisticsView, InstanceView, RangeView, SpfDelayState, SpfLogView,
-    SpfType, SpfView,
+    AreaStatisticsView, AreaView, InstanceStatisticsView, InstanceView, LsaLogReason, LsaLogView, RangeView,
+    SpfDelayState, SpfLogView, SpfType, SpfView,
 };
 pub use interface::{
     AuthenticationKeyView, AuthenticationView, InterfaceState, InterfaceStatisticsView, InterfaceTypeView,

@@ -1,9 +1,11 @@
 //! Flooding, acknowledgments and retransmission (sections 13, 13.5, 13.6, 13.7, 14), with the engine in the middle.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use isthmus_ospf::config::AreaConfig;
-use isthmus_ospf::types::{MAX_AGE, SeqNum};
+use isthmus_ospf::types::{MAX_AGE, RouterId, SeqNum};
+use isthmus_ospf::view::LsaLogReason;
 use isthmus_ospf::wire::{Lsa, LsaBody, Options, PacketBody, RouterFlags, RouterLsa};
 
 use crate::bench::{
@@ -349,4 +351,39 @@ fn our_own_newer_instance_from_an_earlier_life_is_overtaken() {
     let own: Vec<_> = updates.iter().flat_map(|(_, lsas)| lsas).map(|lsa| lsa.header).collect();
     assert_eq!(own.last().map(|header| header.sequence), Some(crate::bench::seq(41)));
     assert_eq!(bench.stored(router_key(OWN)).map(|(sequence, _)| sequence), Some(0x8000_0029));
+}
+
+/// The log of RFC 9129: what came, when, and why.
+#[test]
+fn the_log_says_what_came_to_the_database_and_why() {
+    let mut bench = Bench::full(&[router_lsa(PEER, 1, 10)]);
+    let before = bench.engine.view_lsa_log().last().map_or(0, |event| event.id);
+    bench.advance(millis(2_000));
+    let began = bench.now;
+    bench.update(&[stub_lsa(STRANGER, 1, 10, 7)]);
+    bench.advance(millis(2_000));
+    bench.update(&[stub_lsa(STRANGER, 2, 1, 7)]);
+    bench.advance(millis(2_000));
+    bench.update(&[stub_lsa(STRANGER, 3, 3_600, 7)]);
+    let log: Vec<_> = bench.engine.view_lsa_log().into_iter().filter(|event| event.id > before).collect();
+    let said: Vec<_> = log.iter().map(|event| (event.lsa.seq_num & 0xff, event.reason)).collect();
+    assert_eq!(
+        said,
+        [(1, LsaLogReason::ContentChange), (2, LsaLogReason::Refresh), (3, LsaLogReason::Purge)]
+    );
+    assert!(log.iter().all(|event| event.lsa.adv_router == STRANGER && event.received_timestamp >= began));
+    // It is bounded.
+    for number in 0..300 {
+        bench.update(&[stub_lsa(
+            RouterId(Ipv4Addr::new(10, 9, (number >> 8) as u8, number as u8)),
+            1,
+            10,
+            7,
+        )]);
+    }
+    let log = bench.engine.view_lsa_log();
+    assert_eq!(
+        (log.len(), log.last().map(|event| event.lsa.adv_router)),
+        (256, Some(RouterId(Ipv4Addr::new(10, 9, 1, 43))))
+    );
 }

@@ -456,6 +456,9 @@ Examples:
     /// Reachable border routers.
     #[command(after_help = "Example:\n  isthmus show ospf border-routers")]
     BorderRouters,
+    /// The last instances of advertisements that came to the database.
+    #[command(after_help = "Example:\n  isthmus show ospf lsa-log")]
+    LsaLog,
     /// The last calculations of routes.
     #[command(after_help = "Example:\n  isthmus show ospf spf-log")]
     SpfLog,

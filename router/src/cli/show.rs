@@ -2,8 +2,8 @@
 
 use isthmus_mgmt_api::model::{
     Counters, Drops, Events, Fib, FibLookup, Interface, Interfaces, LookupVerdict, Neighbors, Ospf,
-    OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib, OspfNeighbors,
-    OspfSpfLog, Routes, Shm, ShmNodes, ShmRings, Steering, System,
+    OspfAreas, OspfBorderRouters, OspfDatabase, OspfInterface, OspfInterfaces, OspfLocalRib, OspfLsaLog,
+    OspfNeighbors, OspfSpfLog, Routes, Shm, ShmNodes, ShmRings, Steering, System,
 };
 
 use super::args::{Route, Show, ShowOspf, ShowShm};
@@ -80,6 +80,7 @@ fn show_ospf(client: &Client, part: Option<&ShowOspf>, output: &mut Output) -> R
         Some(ShowOspf::BorderRouters) => {
             drop(output.show::<OspfBorderRouters>(client, "/api/v1/ospf/border-routers")?);
         }
+        Some(ShowOspf::LsaLog) => drop(output.show::<OspfLsaLog>(client, "/api/v1/ospf/lsa-log")?),
         Some(ShowOspf::SpfLog) => drop(output.show::<OspfSpfLog>(client, "/api/v1/ospf/spf-log")?),
         Some(ShowOspf::Area) => drop(output.show::<OspfAreas>(client, "/api/v1/ospf/areas")?),
     }

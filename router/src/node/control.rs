@@ -154,21 +154,23 @@ impl Control {
         Self { manager, ..self }
     }
 
-    /// Runs until `stop` is done, then takes leave of the neighbors.
+    /// Runs until `stop` says so, then takes leave of the neighbors: at once, or, if it says so only once and the configuration asks for
+    /// it, after a time as a stub router.
     ///
     /// # Errors
     /// The engine's bell could not be watched.
-    pub async fn run(mut self, mut inbox: Inbox, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+    pub async fn run(mut self, mut inbox: Inbox, mut stop: mpsc::Receiver<()>) -> std::io::Result<()> {
         let bell = AsyncBell::new(self.driver.bell())?;
         let mut refresh = tokio::time::interval(REFRESH);
         let mut leaves_at: Option<tokio::time::Instant> = None;
-        tokio::pin!(stop);
         self.start();
         loop {
             let wait = self.driver.time_to_wait().unwrap_or(REFRESH);
             tokio::select! {
-                () = &mut stop, if leaves_at.is_none() => {
-                    leaves_at = Some(tokio::time::Instant::now() + self.be_gone_around());
+                Some(()) = stop.recv() => {
+                    let now = tokio::time::Instant::now();
+                    // Who says so once more does not want to wait.
+                    leaves_at = Some(if leaves_at.is_some() { now } else { now + self.be_gone_around() });
                 }
                 () = tokio::time::sleep_until(leaves_at.unwrap_or_else(tokio::time::Instant::now)), if leaves_at.is_some() => break,
                 () = bell.rung() => {
@@ -208,8 +210,8 @@ impl Control {
     /// The node is told to stop. Returns how long it goes on as a stub router, so that the others find other ways before it
     /// is gone.
     fn be_gone_around(&mut self) -> Duration {
-        self.manager.stopping();
         let time = self.config.ospf.stub_router.on_shutdown;
+        self.manager.stopping(time);
         if !time.is_zero() {
             tracing::info!(seconds = time.as_secs(), "told to stop: a stub router until then");
             self.set_stub_router(true);

@@ -153,22 +153,36 @@ async fn run_loaded(path: &Path, loaded: Loaded, options: &RunOptions) -> Result
     let manager = Manager::of_environment().map_err(NodeError::system("start a thread"))?;
     let Running { shared, control, inbox, services } =
         start::start(path, loaded, stopped.clone(), options.recording.as_ref()).await?;
-    let mut wait = stopped.clone();
-    let stopping = async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: leaving"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: leaving"),
-            // The sender lives as long as this function.
-            _ = wait.changed() => {}
-        }
-    };
+    let (tell, told) = tokio::sync::mpsc::channel(4);
+    let listening = tokio::spawn(stop_on(terminate, interrupt, stopped.clone(), tell));
     let reloading = tokio::spawn(reload_on(hangup, Arc::clone(&shared), manager.teller()));
     let control = control.reporting_to(manager);
-    let result = control.run(inbox, stopping).await.map_err(NodeError::system("run the control loop"));
+    let result = control.run(inbox, told).await.map_err(NodeError::system("run the control loop"));
     reloading.abort();
+    listening.abort();
     stop.send_replace(true);
     services.end(&shared).await;
     result
+}
+
+/// Tells control each time that the node is told to stop: once it may go on for a while as a stub router, the second time not.
+async fn stop_on(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    mut stopped: watch::Receiver<bool>,
+    tell: tokio::sync::mpsc::Sender<()>,
+) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: leaving"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: leaving"),
+            // The sender lives as long as the node.
+            _ = stopped.changed() => {}
+        }
+        if tell.send(()).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// SIGHUP: the configuration file is read again, as a transaction. One that is refused leaves the node as it is.

@@ -42,7 +42,7 @@ enum Message {
     Status(String),
     Alive,
     Reloading,
-    Stopping,
+    Stopping(Duration),
     /// Nothing follows.
     End,
 }
@@ -110,9 +110,9 @@ impl Manager {
         Teller { messages: self.messages.clone() }
     }
 
-    /// Says that the node leaves.
-    pub fn stopping(&self) {
-        self.tell(Message::Stopping);
+    /// Says that the node leaves, after a time for which it goes on: the manager is asked not to lose its patience before.
+    pub fn stopping(&self, time: Duration) {
+        self.tell(Message::Stopping(time));
     }
 
     fn tell(&self, message: Message) {
@@ -166,7 +166,10 @@ fn talk(messages: &Receiver<Message>) {
             Message::Ready => sd_notify::notify(&[NotifyState::Ready]),
             Message::Status(status) => sd_notify::notify(&[NotifyState::Status(status)]),
             Message::Alive => sd_notify::notify(&[NotifyState::Watchdog]),
-            Message::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+            Message::Stopping(time) => {
+                let limit = (*time + TO_LEAVE).as_micros().try_into().unwrap_or(u32::MAX);
+                sd_notify::notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(limit)])
+            }
             // The time is for systemd 253 and later with `Type=notify-reload`.
             Message::Reloading => NotifyState::monotonic_usec_now()
                 .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now])),
@@ -183,6 +186,8 @@ fn talk(messages: &Receiver<Message>) {
 const WAITING: usize = 16;
 /// A node that is not ready by then serves as far as it can, and says so.
 const LONGEST_START: Duration = Duration::from_secs(20);
+/// What taking leave may take, beside the time for which a stub router goes on.
+const TO_LEAVE: Duration = Duration::from_secs(20);
 /// How long the manager has to take the last messages.
 const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
 
@@ -233,7 +238,7 @@ mod tests {
         let mut manager = Manager::none();
         manager.messages = Some(messages);
         for _ in 0..WAITING * 2 {
-            manager.stopping();
+            manager.stopping(Duration::ZERO);
         }
         assert_eq!(unread.try_iter().count(), WAITING);
     }

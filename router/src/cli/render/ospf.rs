@@ -1,11 +1,12 @@
 //! OSPF: the instance, areas, neighbors, routes.
 
 use isthmus_mgmt_api::model::{
-    Ospf, OspfAreas, OspfBorderRouters, OspfLocalRib, OspfNeighbors, OspfSpfLog, OspfWhatIf,
+    Ospf, OspfAreas, OspfBorderRouters, OspfLocalRib, OspfLsaLog, OspfNeighbors, OspfSpfLog, OspfWhatIf,
 };
 use isthmus_ospf::view::{AreaView, NeighborState, NeighborView, NextHopView, RouteView};
 
 use super::Render;
+use super::ospf_database::short_type;
 use crate::cli::output::Style;
 use crate::cli::table::{Table, pairs};
 use crate::cli::text::{duration, list, or_dash};
@@ -246,6 +247,27 @@ fn hops(next_hops: &[NextHopView]) -> Vec<[String; 2]> {
         [gateway, hop.outgoing_interface.clone()]
     };
     next_hops.iter().map(way).collect()
+}
+
+impl Render for OspfLsaLog {
+    fn render(&self, _style: Style) -> String {
+        let mut table =
+            Table::new(&[">Id", "Time", "Area", "Type", "Link ID", "ADV Router", "Seq#", "Reason"]);
+        for event in &self.event {
+            let lsa = &event.lsa;
+            table.row([
+                event.id.to_string(),
+                event.received_timestamp.to_string(),
+                or_dash(lsa.area_id),
+                short_type(&lsa.lsa_type).to_owned(),
+                lsa.lsa_id.to_string(),
+                lsa.adv_router.to_string(),
+                format!("{:#010x}", lsa.seq_num),
+                event.reason.to_string(),
+            ]);
+        }
+        table.finish("no advertisements yet")
+    }
 }
 
 impl Render for OspfSpfLog {

@@ -37,7 +37,7 @@ impl Render for OspfDatabase {
 }
 
 /// `router` for `ospfv2-router-lsa`.
-fn short_type(identity: &str) -> &str {
+pub(super) fn short_type(identity: &str) -> &str {
     let name = identity.strip_prefix("ospfv2-").unwrap_or(identity);
     name.strip_suffix("-lsa").unwrap_or(name)
 }

@@ -69,7 +69,8 @@ pub struct RawStubRouter {
     #[schemars(range(min = 0, max = 86400))]
     pub on_startup: i64,
     /// Seconds that a node which is told to stop still forwards, before it takes leave. Whoever stops it must wait longer than
-    /// that before it kills the process: `TimeoutStopSec` of systemd, `terminationGracePeriodSeconds` of Kubernetes.
+    /// that before it kills the process: systemd is asked to, Kubernetes knows it by `terminationGracePeriodSeconds`. A second signal ends
+    /// the wait.
     #[schemars(range(min = 0, max = 3600))]
     pub on_shutdown: i64,
 }

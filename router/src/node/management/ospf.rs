@@ -25,6 +25,7 @@ pub(super) fn snapshot(shared: &Shared) -> OspfSnapshot {
         local_rib: engine.view_local_rib(),
         border_routers: engine.view_border_routers(),
         spf_log: engine.view_spf_log(),
+        lsa_log: engine.view_lsa_log(),
         spf_durations: *shared.spf_durations(),
         time_origin: DateTime::from(shared.engine_origin),
     }
