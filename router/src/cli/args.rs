@@ -7,7 +7,7 @@ mod token;
 
 pub use config::{ApplyArgs, ConfigAction};
 pub use memory::{BenchAction, BenchShmArgs, DumpArgs, FormatArgs, ShmAction, ShowShm};
-pub use ospf::{OspfAction, Switch, WhatIfArgs};
+pub use ospf::{OspfAction, ShowOspf, Switch, WhatIfArgs};
 pub use token::TokenAction;
 
 use std::net::Ipv4Addr;
@@ -418,53 +418,6 @@ Examples:
         #[command(subcommand)]
         part: Option<ShowOspf>,
     },
-}
-
-/// A part of OSPF.
-#[derive(Debug, Subcommand)]
-pub enum ShowOspf {
-    /// Neighbors.
-    #[command(visible_alias = "neighbors", after_help = "Example:\n  isthmus show ospf neighbor")]
-    Neighbor,
-    /// Interfaces.
-    #[command(visible_alias = "interfaces", after_help = "Example:\n  isthmus show ospf interface lsm0")]
-    Interface {
-        /// One of them.
-        name: Option<String>,
-    },
-    /// The link state database.
-    #[command(after_help = "\
-Examples:
-  isthmus show ospf database
-  isthmus show ospf database summary --area 0.0.0.1 -o wide")]
-    Database {
-        /// Only advertisements of one type: router, network, summary, asbr-summary, external, or a number.
-        lsa_type: Option<String>,
-        /// Only those of one originator.
-        #[arg(long, value_name = "ROUTER-ID")]
-        adv_router: Option<Ipv4Addr>,
-        /// Only those with one link state id.
-        #[arg(long, value_name = "ID")]
-        lsa_id: Option<Ipv4Addr>,
-        /// Only those of one area.
-        #[arg(long, value_name = "AREA-ID")]
-        area: Option<Ipv4Addr>,
-    },
-    /// OSPF's own routes.
-    #[command(visible_alias = "routes", after_help = "Example:\n  isthmus show ospf route")]
-    Route,
-    /// Reachable border routers.
-    #[command(after_help = "Example:\n  isthmus show ospf border-routers")]
-    BorderRouters,
-    /// The last instances of advertisements that came to the database.
-    #[command(after_help = "Example:\n  isthmus show ospf lsa-log")]
-    LsaLog,
-    /// The last calculations of routes.
-    #[command(after_help = "Example:\n  isthmus show ospf spf-log")]
-    SpfLog,
-    /// Areas.
-    #[command(visible_alias = "areas", after_help = "Example:\n  isthmus show ospf area")]
-    Area,
 }
 
 /// What to ask the forwarding table.
