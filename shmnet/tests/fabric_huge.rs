@@ -275,20 +275,21 @@ fn taken() {
     exchange(&mut first, &mut second, "punched");
 }
 
-/// The page size of a process's own arena, and whether its pages are all in memory.
+/// The page size of a process's own arena: the one that it may write. The others' stand beside it, in any order.
 fn page_size_of_sealed(node: &Node) -> String {
     let maps = std::fs::read_to_string(format!("/proc/{}/smaps", node.pid())).unwrap();
-    let own = maps.split_once("/memfd:isthmus-arena").unwrap().1;
-    own.lines().find(|line| line.starts_with("KernelPageSize:")).unwrap().replace(' ', "")
+    let is_own = |line: &&str| line.contains(" rw-s ") && line.contains("/memfd:isthmus-arena");
+    let mut lines = maps.lines().skip_while(|line| !is_own(line));
+    lines.find(|line| line.starts_with("KernelPageSize:")).unwrap().replace(' ', "")
 }
 
 #[test]
 fn sealed_memory_in_huge_pages_is_met_grows_and_returns() {
     let Some(_pages) = pages(48) else { return };
     let segment = Segment::new();
+    // Nodes of a segment need not agree about it.
     let options = format!("memfd=2097152 {GROWING}");
     let mut first = Node::join_with(&segment, 1, &options);
-    // Nodes of a segment need not agree about it.
     let mut second = Node::join_with(&segment, 2, &format!("memfd {GROWING}"));
     for node in [&first, &second] {
         node.await_members(&[1, 2]);
