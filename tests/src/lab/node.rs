@@ -372,7 +372,8 @@ impl Node {
             .collect())
     }
 
-    /// Its link state databases, without those of MaxAge, which is on its way out.
+    /// Its link state database of an area, without what is on its way out with MaxAge, and without opaque advertisements, which others
+    /// have only as far as they want them.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -382,6 +383,7 @@ impl Node {
             .list(&format!("/ospf/areas/{area}/database"), "lsa")?
             .iter()
             .filter(|lsa| lsa["header"]["age"].as_u64() != Some(3600))
+            .filter(|lsa| !text(&lsa["header"]["type"]).contains("opaque"))
             .map(|lsa| {
                 let header = &lsa["header"];
                 (
