@@ -128,19 +128,22 @@ pub enum RouteChange {
 impl RouteTable {
     /// The changes of networks from `old` to `new`, in the order of prefixes.
     pub fn diff(old: &Self, new: &Self) -> Vec<RouteChange> {
-        let mut changes: Vec<(Ipv4Net, RouteChange)> = Vec::new();
-        for (&prefix, route) in &new.networks {
-            if old.networks.get(&prefix) != Some(route) {
-                changes.push((prefix, RouteChange::Install { prefix, route: route.clone() }));
+        let (mut before, mut after) = (old.networks.iter().peekable(), new.networks.iter().peekable());
+        let mut changes = Vec::new();
+        // Side by side: both are in order.
+        loop {
+            let next = |first: Option<&(&Ipv4Net, &Route)>| first.map(|(prefix, _)| **prefix);
+            let (gone, come) = (next(before.peek()), next(after.peek()));
+            let Some(prefix) = gone.into_iter().chain(come).min() else { return changes };
+            let former = before.next_if(|(passed, _)| **passed == prefix);
+            match after.next_if(|(passed, _)| **passed == prefix) {
+                Some((_, route)) if former.is_none_or(|(_, former)| former != route) => {
+                    changes.push(RouteChange::Install { prefix, route: route.clone() });
+                }
+                Some(_) => {}
+                None => changes.push(RouteChange::Withdraw { prefix }),
             }
         }
-        for &prefix in old.networks.keys() {
-            if !new.networks.contains_key(&prefix) {
-                changes.push((prefix, RouteChange::Withdraw { prefix }));
-            }
-        }
-        changes.sort_by_key(|(prefix, _)| *prefix);
-        changes.into_iter().map(|(_, change)| change).collect()
     }
 
     /// The preferred path to an AS boundary router and the area that it leads through (section 16.4 step 3):

@@ -26,17 +26,23 @@ mod shm;
 mod start;
 mod tcp;
 
+use std::alloc::System;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::thread::available_parallelism;
 
+use cap::Cap;
 use clap::{Parser, ValueEnum};
 use isthmus_tests::lab::{self, Lab};
 use serde_json::{Value, json};
 
 use row::Row;
+
+/// Counts what an engine in this process keeps.
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Measures a node beside its peer. Needs root: it makes network namespaces.
 #[derive(Parser)]
@@ -58,6 +64,9 @@ struct Arguments {
     /// Measures on one network only, `routers` or `externals`. Only `ospf` has them.
     #[arg(long)]
     network: Option<String>,
+    /// Measures one router only, `isthmus`, `bird` or `frr`. Only `ospf` has them.
+    #[arg(long)]
+    router: Option<String>,
     /// Keeps samples that other processes have disturbed. Only `shm` drops them.
     #[arg(long)]
     busy: bool,
@@ -107,7 +116,8 @@ fn main() {
         }
         Name::Ospf => {
             let page = arguments.report.then_some(Path::new(PAGES));
-            end_on(ospf::measure(machine, runs(ospf::CHANGES), arguments.network.as_deref(), page))
+            let (network, router) = (arguments.network.as_deref(), arguments.router.as_deref());
+            end_on(ospf::measure(machine, runs(ospf::CHANGES), (network, router), page))
         }
         Name::TapTcp => rows(machine, tcp::measure(runs(9))),
         Name::Idle => rows(machine, idle::measure(runs(1))),

@@ -58,6 +58,7 @@ impl Instance {
         self.timers.clear();
         self.areas = config.areas.keys().map(|id| (*id, Area::default())).collect();
         self.as_scope = Area::default();
+        self.trees = None;
         self.interfaces =
             config.interfaces.iter().map(|(id, config)| (*id, Interface::new(now, config.clone()))).collect();
         self.config = config;
@@ -140,6 +141,9 @@ impl Instance {
     fn remove_area(&mut self, id: AreaId) {
         if let Some(area) = self.areas.remove(&id) {
             self.forget_timers(Scope::Area(id), &area);
+        }
+        if let Some(trees) = &mut self.trees {
+            trees.forget(id);
         }
         self.timers.cancel(TimerId::FirstRouterLsa(id));
         self.timers.cancel(TimerId::Translator(id));

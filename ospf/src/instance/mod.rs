@@ -72,6 +72,8 @@ pub struct Instance {
     pub(crate) routes: RouteTable,
     /// What the last calculation of all routes has left for those of some.
     pub(crate) trees: Option<Trees>,
+    /// Router-LSAs and network-LSAs that have changed since.
+    pub(crate) topology_changes: BTreeMap<AreaId, BTreeSet<LsaKey>>,
     pub(crate) spf_log: SpfLog,
     pub(crate) lsa_log: LsaLog,
     pub(crate) statistics: InstanceStatistics,
@@ -130,6 +132,7 @@ impl Instance {
             dead: BTreeSet::new(),
             routes: RouteTable::default(),
             trees: None,
+            topology_changes: BTreeMap::new(),
             spf_log: SpfLog::default(),
             lsa_log: LsaLog::default(),
             statistics: InstanceStatistics::default(),

@@ -11,7 +11,7 @@ use crate::interface::Interface;
 use crate::lsdb::{Lsdb, Scope};
 use crate::originate::interface_prefixes;
 use crate::route::{RouteChange, RouteTable};
-use crate::spf::{self, Adjacency, Affected, AreaInput, LocalPrefix, TransitLink};
+use crate::spf::{self, Adjacency, Affected, AreaInput, Graphs, LocalPrefix, TransitLink, Trees};
 use crate::timer::TimerId;
 use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::view::{LsaIdView, SpfType};
@@ -85,6 +85,11 @@ impl Instance {
         trigger: (Scope, LsaKey),
         affected: Option<Affected>,
     ) {
+        if let (Scope::Area(area), name) = trigger
+            && matches!(name.ls_type, LsType::ROUTER | LsType::NETWORK)
+        {
+            self.topology_changes.entry(area).or_default().insert(name);
+        }
         self.request(now, Some(trigger), affected);
     }
 
@@ -175,7 +180,17 @@ impl Instance {
     }
 
     fn calculate_all(&mut self, now: Instant) -> Vec<RouteChange> {
-        let (routes, trees) = spf::calculate_and_keep(&self.spf_input(now));
+        let mut graphs = self.trees.take().map(Trees::into_graphs).unwrap_or_default();
+        let topology_changes = std::mem::take(&mut self.topology_changes);
+        let known: BTreeSet<AreaId> = self
+            .attached_areas()
+            .into_iter()
+            .filter(|area| self.follow_topology(now, *area, topology_changes.get(area), &mut graphs))
+            .collect();
+        let (routes, trees) = spf::calculate_and_keep(&self.spf_input_without(now, &known), graphs);
+        debug_assert!(
+            known.is_empty() || self.is_time_over(now) || routes == spf::calculate(&self.spf_input(now))
+        );
         for area in self.attached_areas() {
             if let Some(area) = self.areas.get_mut(&area) {
                 area.spf_runs += 1;
@@ -188,6 +203,25 @@ impl Instance {
         changes
     }
 
+    /// Has the graph of an area follow what has changed in it. Says whether there is one then.
+    fn follow_topology(
+        &self,
+        now: Instant,
+        area: AreaId,
+        changed: Option<&BTreeSet<LsaKey>>,
+        graphs: &mut Graphs,
+    ) -> bool {
+        let lsdb = self.areas.get(&area).map(|area| &area.lsdb);
+        let contents = |name: &LsaKey| Some(&lsdb?.get(name).filter(|entry| !entry.is_max_age(now))?.body);
+        let changes: Vec<_> = changed.into_iter().flatten().map(|name| (*name, contents(name))).collect();
+        graphs.follow(area, self.config.router_id, &self.dead, &changes)
+    }
+
+    /// Whether something is due that is still to be done, as to flush an advertisement that has aged.
+    fn is_time_over(&self, now: Instant) -> bool {
+        self.timers.next().is_some_and(|at| at <= now)
+    }
+
     /// Sections 16.5 and 16.6: calculates the routes to the networks that are affected. `None`: all have to be, since there
     /// are no trees yet, since that would be no less work, or since this is an area border router, whose ranges depend
     /// on all routes.
@@ -195,19 +229,22 @@ impl Instance {
         if self.is_area_border_router() {
             return None;
         }
-        let mut trees = self.trees.take()?;
-        let prefixes = trees.networks(affected);
+        let prefixes = self.trees.as_ref()?.networks(affected);
         if prefixes.len() * WORTH_ALL > self.routes.networks.len() + FEW {
             return None;
         }
+        let mut trees = self.trees.take()?;
+        // Its stub networks are all that has changed, or everything would have to be calculated.
+        self.topology_changes.clear();
         let mut routes = std::mem::take(&mut self.routes);
         let changes =
             trees.recalculate(&self.some_input(now, affected, &prefixes), affected, &prefixes, &mut routes);
         self.routes = routes;
         self.trees = Some(trees);
-        // What is due may be an advertisement that has aged and is still to be flushed.
-        let is_due = self.timers.next().is_some_and(|at| at <= now);
-        debug_assert!(is_due || self.routes == spf::calculate(&self.spf_input(now)), "{affected:?}");
+        debug_assert!(
+            self.is_time_over(now) || self.routes == spf::calculate(&self.spf_input(now)),
+            "{affected:?}"
+        );
         let spf_type = match affected {
             Affected { routers, .. } if !routers.is_empty() => SpfType::Intra,
             Affected { inside: true, .. } => SpfType::Inter,
@@ -262,12 +299,18 @@ impl Instance {
     }
 
     pub(super) fn spf_input(&self, now: Instant) -> spf::Input<'_> {
+        self.spf_input_without(now, &BTreeSet::new())
+    }
+
+    /// Everything that routes depend on but for the router-LSAs and network-LSAs of areas whose graph is `known`.
+    fn spf_input_without(&self, now: Instant, known: &BTreeSet<AreaId>) -> spf::Input<'_> {
+        let areas = self.attached_areas().into_iter();
         spf::Input {
             router_id: self.config.router_id,
             area_border_router: self.is_area_border_router(),
             maximum_paths: self.config.maximum_paths,
             rules: self.config.route_rules,
-            areas: self.attached_areas().into_iter().map(|area| self.area_input(now, area)).collect(),
+            areas: areas.map(|area| self.area_input(now, area, known.contains(&area))).collect(),
             virtual_links: self.full_virtual_links().collect(),
             externals: match self.takes_externals() {
                 true => live(now, &self.as_scope.lsdb),
@@ -281,8 +324,8 @@ impl Instance {
         self.attached_areas().iter().any(|id| self.config.area_type(*id).takes_externals())
     }
 
-    fn area_input(&self, now: Instant, area: AreaId) -> AreaInput<'_> {
-        AreaInput { lsas: self.area_lsas(now, area), ..self.area_frame(area) }
+    fn area_input(&self, now: Instant, area: AreaId, is_graph_known: bool) -> AreaInput<'_> {
+        AreaInput { lsas: self.area_lsas(now, area, is_graph_known), ..self.area_frame(area) }
     }
 
     /// What routes depend on in an area beside its advertisements.
@@ -303,9 +346,10 @@ impl Instance {
 
     /// The advertisements of an area that are an input of routes. A stub area's border router does not follow the default
     /// route of another one: it announces one itself, whatever routes it has, so that packets would come back.
-    fn area_lsas(&self, now: Instant, id: AreaId) -> Vec<&Lsa> {
+    fn area_lsas(&self, now: Instant, id: AreaId, is_graph_known: bool) -> Vec<&Lsa> {
         let Some(area) = self.areas.get(&id) else { return Vec::new() };
-        let mut lsas = live(now, &area.lsdb);
+        let first = if is_graph_known { LsType::SUMMARY_NETWORK } else { LsType::ROUTER };
+        let mut lsas = live_from(now, &area.lsdb, first);
         if self.is_area_border_router() && !self.config.area_type(id).takes_externals() {
             lsas.retain(|lsa| !is_default_summary(lsa));
         }
@@ -323,7 +367,15 @@ impl Instance {
 
 /// The advertisements that are not being flushed.
 fn live(now: Instant, lsdb: &Lsdb) -> Vec<&Lsa> {
-    lsdb.iter().filter(|(_, entry)| !entry.is_max_age(now)).map(|(_, entry)| &entry.lsa).collect()
+    live_from(now, lsdb, LsType::ROUTER)
+}
+
+/// Those of a type and of higher ones.
+fn live_from(now: Instant, lsdb: &Lsdb, first: LsType) -> Vec<&Lsa> {
+    lsdb.of_type_and_above(first)
+        .filter(|(_, entry)| !entry.is_max_age(now))
+        .map(|(_, entry)| &entry.lsa)
+        .collect()
 }
 
 /// The advertisements of a type about some networks. Appendix E: bits of a host may be set in a link state id.

@@ -112,6 +112,8 @@ impl Entry {
 pub(crate) struct Lsdb {
     entries: BTreeMap<LsaKey, Entry>,
     max_age: BTreeSet<LsaKey>,
+    /// Those that were originated here.
+    own: BTreeSet<LsaKey>,
     /// What was here, or was refused, at MaxAge a moment ago.
     pub(crate) gone: Gone,
 }
@@ -144,6 +146,12 @@ impl Lsdb {
         self.entries.range(first..=last)
     }
 
+    /// Those of a type and of higher ones.
+    pub(crate) fn of_type_and_above(&self, first: LsType) -> impl Iterator<Item = (&LsaKey, &Entry)> {
+        let lowest = Ipv4Addr::UNSPECIFIED;
+        self.entries.range(LsaKey { ls_type: first, id: lowest, advertising_router: RouterId(lowest) }..)
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -164,6 +172,11 @@ impl Lsdb {
             self.max_age.insert(key);
         } else {
             self.max_age.remove(&key);
+        }
+        if provenance == Provenance::Own {
+            self.own.insert(key);
+        } else {
+            self.own.remove(&key);
         }
         self.entries.insert(key, Entry { lsa, body, provenance, last_sent: None, installed: now });
         changed
@@ -186,9 +199,15 @@ impl Lsdb {
         self.max_age.iter()
     }
 
+    /// The advertisements that were originated here and are not being flushed.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &LsaKey> {
+        self.own.difference(&self.max_age)
+    }
+
     /// Takes an advertisement out.
     pub(crate) fn remove(&mut self, key: &LsaKey) -> Option<Entry> {
         self.max_age.remove(key);
+        self.own.remove(key);
         self.entries.remove(key)
     }
 }

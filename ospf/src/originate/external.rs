@@ -32,7 +32,7 @@ impl Instance {
     /// Brings our AS-external and type 7 advertisements in line with what is to be announced.
     pub(crate) fn originate_externals(&mut self, now: Instant) {
         let advertisements = self.external_advertisements();
-        for name in self.own_advertisements(now, Scope::As, &[LsType::AS_EXTERNAL]) {
+        for name in self.own_advertisements(Scope::As, &[LsType::AS_EXTERNAL]) {
             if !advertisements.contains_key(&name) {
                 // Section 14.1: premature aging.
                 self.withdraw(now, Scope::As, name);

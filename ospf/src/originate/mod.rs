@@ -258,14 +258,10 @@ impl Instance {
     }
 
     /// What of some types we want announced, or have announced and not taken back.
-    fn own_advertisements(&self, now: Instant, scope: Scope, types: &[LsType]) -> BTreeSet<LsaKey> {
+    fn own_advertisements(&self, scope: Scope, types: &[LsType]) -> BTreeSet<LsaKey> {
         let Some(area) = self.area_of(scope) else { return BTreeSet::new() };
-        let live = area
-            .lsdb
-            .iter()
-            .filter(|(_, entry)| entry.provenance == Provenance::Own && !entry.is_max_age(now));
         let wanted = area.originations.iter().filter(|(_, origination)| origination.is_wanted());
-        let names = live.map(|(name, _)| name).chain(wanted.map(|(name, _)| name));
+        let names = area.lsdb.own().chain(wanted.map(|(name, _)| name));
         names.filter(|name| types.contains(&name.ls_type)).copied().collect()
     }
 

@@ -22,7 +22,7 @@ impl Instance {
             .filter_map(|interface| Some((network_lsa_key(own, interface), network_lsa(own, interface)?)))
             .collect();
         let scope = Scope::Area(area);
-        for name in self.own_advertisements(now, scope, &[LsType::NETWORK]) {
+        for name in self.own_advertisements(scope, &[LsType::NETWORK]) {
             if !desired.contains_key(&name) {
                 self.withdraw(now, scope, name);
             }

@@ -131,7 +131,7 @@ impl Instance {
             let (options, bodies) = nssa.map(|nssa| self.nssa_externals(id, nssa)).unwrap_or_default();
             let scope = Scope::Area(id);
             let advertisements = named(LsType::NSSA_EXTERNAL, self.config.router_id, &bodies);
-            for name in self.own_advertisements(now, scope, &[LsType::NSSA_EXTERNAL]) {
+            for name in self.own_advertisements(scope, &[LsType::NSSA_EXTERNAL]) {
                 if !advertisements.contains_key(&name) {
                     self.withdraw(now, scope, name);
                 }

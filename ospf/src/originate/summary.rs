@@ -32,7 +32,7 @@ impl Instance {
     fn originate_area_summaries(&mut self, now: Instant, area: AreaId, desired: Summaries) {
         let scope = Scope::Area(area);
         let advertisements = advertisements(self.config.router_id, &desired);
-        for name in self.own_advertisements(now, scope, &SUMMARIES) {
+        for name in self.own_advertisements(scope, &SUMMARIES) {
             if !advertisements.contains_key(&name) {
                 self.withdraw(now, scope, name);
             }

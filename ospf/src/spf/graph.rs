@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::types::RouterId;
-use crate::wire::{LinkType, LsType, Lsa, LsaBody, NetworkLsa, RouterFlags, RouterLink, RouterLsa};
+use crate::wire::{LinkType, LsType, Lsa, LsaBody, LsaKey, NetworkLsa, RouterFlags, RouterLink, RouterLsa};
 
 use super::AreaInput;
 
@@ -19,15 +19,18 @@ pub(super) type Vertex = usize;
 pub(super) struct Graph {
     networks: Vec<NetworkVertex>,
     routers: Vec<RouterVertex>,
-    /// Where the edges of each vertex start in `edges`; one more entry than vertices.
-    offsets: Vec<usize>,
-    edges: Vec<Edge>,
+    /// What each vertex says of its links, sorted by where they lead; of parallel ones the cheapest.
+    links: Vec<Box<[Edge]>>,
     /// Addresses of routers on transit networks, sorted.
     attachments: Vec<Attachment>,
     /// Stub networks of all routers but this one, sorted.
     pub(super) stubs: Vec<Stub>,
     /// This router.
     pub(super) root: Vertex,
+    /// Routers whose advertisements are left out.
+    excluded: BTreeSet<RouterId>,
+    /// Whether several routers announce one network, so that a router's links decide which of them counts.
+    has_rivals: bool,
 }
 
 /// A transit network, named by the address of its designated router.
@@ -44,12 +47,28 @@ pub(super) struct RouterVertex {
     pub(super) flags: RouterFlags,
 }
 
-/// The cheapest link from one vertex to another that has a link back.
+/// The cheapest link to a vertex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Edge {
-    from: Vertex,
-    pub(super) to: Vertex,
-    pub(super) cost: u32,
+    to: u32,
+    cost: u16,
+    /// Section 16.1 step 2b: a link counts only if its other end has a link back.
+    is_two_way: bool,
+}
+
+impl Edge {
+    fn new(to: Vertex, cost: u16) -> Self {
+        Self { to: to as u32, cost, is_two_way: false }
+    }
+
+    /// Where it leads.
+    pub(super) fn to(&self) -> Vertex {
+        self.to as Vertex
+    }
+
+    pub(super) fn cost(&self) -> u32 {
+        u32::from(self.cost)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -93,6 +112,7 @@ impl Graph {
         let (mut routers, mut networks) = parse(router_id, area);
         routers.sort_unstable_by_key(|(id, _)| *id);
         routers.dedup_by_key(|(id, _)| *id);
+        let announced = networks.len();
         choose_networks(&mut networks, &routers);
 
         let mut graph = Self {
@@ -104,15 +124,30 @@ impl Graph {
                 .iter()
                 .map(|(id, router)| RouterVertex { id: *id, flags: router.flags })
                 .collect(),
-            offsets: Vec::new(),
-            edges: Vec::new(),
+            links: Vec::with_capacity(networks.len() + routers.len()),
             attachments: Vec::new(),
             stubs: Vec::new(),
             root: 0,
+            excluded: area.excluded.clone(),
+            has_rivals: networks.len() < announced,
         };
         graph.root = graph.router(router_id).unwrap_or_default();
-        let edges = graph.one_way_edges(&routers, &networks);
-        graph.keep_two_way_edges(edges);
+        for (_, _, network) in &networks {
+            let attached = network.attached_routers.iter().filter_map(|id| graph.router(*id));
+            let links = cheapest(attached.map(|to| Edge::new(to, 0)).collect());
+            graph.links.push(links);
+        }
+        let mut leaves = Leaves::default();
+        for (from, (_, router)) in (networks.len()..).zip(&routers) {
+            let links = graph.read_links(from, router, &mut leaves);
+            graph.links.push(links);
+        }
+        leaves.attachments.sort_unstable();
+        leaves.stubs.sort_unstable();
+        (graph.stubs, graph.attachments) = (leaves.stubs, leaves.attachments);
+        for vertex in 0..graph.len() {
+            graph.look_back(vertex);
+        }
         graph
     }
 
@@ -147,14 +182,26 @@ impl Graph {
         Some(self.routers.get(vertex.checked_sub(self.networks.len())?)?.id)
     }
 
-    /// Edges out of a vertex, sorted by where they lead.
-    pub(super) fn edges(&self, vertex: Vertex) -> &[Edge] {
-        &self.edges[self.offsets[vertex]..self.offsets[vertex + 1]]
+    /// Edges out of a vertex, sorted by where they lead. The links of this router are its adjacencies, which its router-LSA may not
+    /// show yet: edges from it are not taken from here, and an edge to it needs no link back.
+    pub(super) fn edges(&self, vertex: Vertex) -> impl Iterator<Item = &Edge> {
+        let links: &[Edge] = if vertex == self.root { &[] } else { &self.links[vertex] };
+        links.iter().filter(|edge| edge.is_two_way)
     }
 
     /// Whether there is a two-way edge from one vertex to another.
     pub(super) fn has_edge(&self, from: Vertex, to: Vertex) -> bool {
-        self.edges(from).binary_search_by_key(&to, |edge| edge.to).is_ok()
+        from != self.root && self.link(from, to).is_some_and(|edge| edge.is_two_way)
+    }
+
+    fn link(&self, from: Vertex, to: Vertex) -> Option<&Edge> {
+        let links = &self.links[from];
+        links.binary_search_by_key(&(to as u32), |edge| edge.to).ok().map(|at| &links[at])
+    }
+
+    fn link_mut(&mut self, from: Vertex, to: Vertex) -> Option<&mut Edge> {
+        let links = &mut self.links[from];
+        links.binary_search_by_key(&(to as u32), |edge| edge.to).ok().map(|at| &mut links[at])
     }
 
     /// The routers on a transit network with their addresses there.
@@ -188,63 +235,119 @@ impl Graph {
         }
     }
 
-    /// Links of all other routers and of the networks; collects stubs and addresses on the way.
-    fn one_way_edges(&mut self, routers: &[Router], networks: &[Network]) -> Vec<Edge> {
-        let mut edges = Vec::new();
-        for (from, (_, router)) in (networks.len()..).zip(routers) {
-            for link in &router.links {
-                let cost = u32::from(link.metric);
-                match link.link_type {
-                    LinkType::PointToPoint | LinkType::Virtual => {
-                        edges.extend(self.router(RouterId(link.id)).map(|to| Edge { from, to, cost }));
-                    }
-                    LinkType::Transit => {
-                        let Some(network) = self.network(link.id) else { continue };
-                        edges.push(Edge { from, to: network, cost });
-                        self.attachments.push(Attachment { network, router: from, address: link.data });
-                    }
-                    LinkType::Stub => self.stubs.extend(Stub::new(from, link)),
+    /// The links of a router to other vertices; its stub networks and addresses are added to the lists.
+    fn read_links(&self, from: Vertex, router: &RouterLsa, leaves: &mut Leaves) -> Box<[Edge]> {
+        let mut edges = Vec::with_capacity(router.links.len());
+        for link in &router.links {
+            match link.link_type {
+                LinkType::PointToPoint | LinkType::Virtual => {
+                    edges.extend(self.router(RouterId(link.id)).map(|to| Edge::new(to, link.metric)));
                 }
+                LinkType::Transit => {
+                    let Some(network) = self.network(link.id) else { continue };
+                    edges.push(Edge::new(network, link.metric));
+                    leaves.attachments.push(Attachment { network, router: from, address: link.data });
+                }
+                LinkType::Stub => leaves.stubs.extend(Stub::new(from, link)),
             }
         }
-        for (from, (_, _, network)) in networks.iter().enumerate() {
-            let attached = network.attached_routers.iter().filter_map(|id| self.router(*id));
-            edges.extend(attached.map(|to| Edge { from, to, cost: 0 }));
-        }
-        self.attachments.sort_unstable();
-        self.stubs.sort_unstable();
-        edges
+        cheapest(edges)
     }
 
-    /// Section 16.1 step 2b: a link counts only if its other end has a link back. Of parallel links the
-    /// cheapest is kept.
-    fn keep_two_way_edges(&mut self, mut edges: Vec<Edge>) {
-        edges.sort_unstable();
-        edges.dedup_by_key(|edge| (edge.from, edge.to));
-        let starts = |edges: &[Edge], vertices: usize| {
-            let mut offsets = vec![0; vertices + 1];
-            for edge in edges {
-                offsets[edge.from + 1] += 1;
-            }
-            for vertex in 0..vertices {
-                offsets[vertex + 1] += offsets[vertex];
-            }
-            offsets
-        };
-        let offsets = starts(&edges, self.len());
-        let back = |edge: &Edge| {
-            let links = &edges[offsets[edge.to]..offsets[edge.to + 1]];
-            links.binary_search_by_key(&edge.from, |link| link.to).is_ok()
-        };
-        // The links of this router are its adjacencies, which its router-LSA may not show yet: an edge to
-        // this router needs no link back, and edges from it are not taken from here.
-        self.edges = edges
-            .iter()
-            .filter(|edge| edge.from != self.root && (edge.to == self.root || back(edge)))
-            .copied()
-            .collect();
-        self.offsets = starts(&self.edges, self.len());
+    /// Finds out which links of a vertex have a link back.
+    fn look_back(&mut self, from: Vertex) {
+        for place in 0..self.links[from].len() {
+            let to = self.links[from][place].to();
+            let is_two_way = to == self.root || self.link(to, from).is_some();
+            self.links[from][place].is_two_way = is_two_way;
+        }
     }
+
+    /// Follows changes of advertisements: each with its contents now, `None` if it is gone. `false` if the graph has to be made anew:
+    /// there is a new vertex, a network has changed, or it is more work than that.
+    pub(super) fn follow(
+        &mut self,
+        router_id: RouterId,
+        excluded: &BTreeSet<RouterId>,
+        changes: &[(LsaKey, Option<&LsaBody>)],
+    ) -> bool {
+        let is_this = self.router_id(self.root) == Some(router_id) && self.excluded == *excluded;
+        // Each change moves what is sorted.
+        if !is_this || self.has_rivals || changes.len() > FEW + self.len() / WORTH_ALL {
+            return false;
+        }
+        changes.iter().all(|(name, body)| {
+            let router = name.advertising_router;
+            let contents = match body {
+                None => Some(RouterLsa::default()),
+                Some(LsaBody::Router(contents)) => Some(contents.clone()),
+                Some(_) => None,
+            };
+            match (name.ls_type, contents) {
+                (LsType::ROUTER, _) if excluded.contains(&router) || name.id != router.0 => true,
+                (LsType::ROUTER, Some(contents)) => self.replace_router(router, contents),
+                _ => false,
+            }
+        })
+    }
+
+    /// Takes what a router says now in place of what it has said. `false` if it is new.
+    fn replace_router(&mut self, id: RouterId, mut contents: RouterLsa) -> bool {
+        let Some(router) = self.router(id) else { return false };
+        if router == self.root {
+            contents.links = only_transit(contents.links);
+        }
+        self.routers[router - self.networks.len()].flags = contents.flags;
+        for former in std::mem::take(&mut self.links[router]) {
+            if router != self.root
+                && let Some(back) = self.link_mut(former.to(), router)
+            {
+                back.is_two_way = false;
+            }
+        }
+        let mut leaves = Leaves::default();
+        self.links[router] = self.read_links(router, &contents, &mut leaves);
+        replace_of(&mut self.stubs, |stub| stub.router == router, leaves.stubs);
+        replace_of(&mut self.attachments, |attachment| attachment.router == router, leaves.attachments);
+        self.look_back(router);
+        for place in 0..self.links[router].len() {
+            let to = self.links[router][place].to();
+            if let Some(back) = self.link_mut(to, router) {
+                back.is_two_way = true;
+            }
+        }
+        true
+    }
+}
+
+/// The graph follows changes of fewer advertisements than one in this many of all, or of a few.
+const WORTH_ALL: usize = 64;
+const FEW: usize = 4;
+
+/// What hangs on routers.
+#[derive(Default)]
+struct Leaves {
+    stubs: Vec<Stub>,
+    attachments: Vec<Attachment>,
+}
+
+/// Replaces those of a sorted list that are of one router, which are few.
+fn replace_of<T: Ord>(all: &mut Vec<T>, is_of_router: impl Fn(&T) -> bool, mut new: Vec<T>) {
+    new.sort_unstable();
+    if all.iter().filter(|item| is_of_router(item)).eq(&new) {
+        return;
+    }
+    all.retain(|item| !is_of_router(item));
+    all.append(&mut new);
+    // Not the unstable one: this one merges what is sorted already.
+    all.sort();
+}
+
+/// Sorted by where they lead, of parallel links the cheapest.
+fn cheapest(mut edges: Vec<Edge>) -> Box<[Edge]> {
+    edges.sort_unstable();
+    edges.dedup_by_key(|edge| edge.to);
+    edges.into_boxed_slice()
 }
 
 type Router = (RouterId, RouterLsa);

@@ -62,19 +62,19 @@ impl AreaTree {
             LinkType::Virtual | LinkType::Stub => None,
         };
         let (Some(before), Some(vertex)) = (before, self.graph.router(router)) else { return false };
-        let mut edges = self.graph.edges(before).iter().filter(|edge| edge.to == vertex);
+        let mut edges = self.graph.edges(before).filter(|edge| edge.to() == vertex);
         let distance = |vertex| self.tree.distance(vertex);
-        edges.any(|edge| distance(before).map(|cost| cost.saturating_add(edge.cost)) == distance(vertex))
+        edges.any(|edge| distance(before).map(|cost| cost.saturating_add(edge.cost())) == distance(vertex))
     }
 }
 
-/// The shortest path tree of an area and what it reaches.
+/// The shortest path tree of an area's graph and what it reaches.
 pub(super) fn calculate(
     router_id: RouterId,
     area: &AreaInput<'_>,
+    graph: Graph,
     maximum_paths: usize,
 ) -> (AreaTree, IntraRoutes) {
-    let graph = Graph::new(router_id, area);
     let tree = Tree::new(&graph, router_id, area);
     let local = local_paths(router_id, area);
     let networks =

@@ -30,6 +30,7 @@ mod transit;
 mod tree;
 
 pub use external::Translatable;
+pub(crate) use partial::Graphs;
 pub use partial::{Affected, Trees};
 pub use transit::VirtualPath;
 
@@ -44,6 +45,7 @@ use crate::nssa;
 use crate::route::{PathType, Route, RouteTable};
 use crate::types::{AreaId, InterfaceId, RouterId};
 use crate::wire::Lsa;
+use graph::Graph;
 
 /// Everything that routes depend on.
 #[derive(Clone, Debug)]
@@ -135,22 +137,25 @@ pub struct LocalPrefix {
 
 /// Calculates all routes.
 pub fn calculate(input: &Input<'_>) -> RouteTable {
-    calculate_and_keep(input).0
+    calculate_and_keep(input, Graphs::default()).0
 }
 
-/// Calculates all routes, and keeps the shortest path trees for [`Trees::recalculate`].
-pub fn calculate_and_keep(input: &Input<'_>) -> (RouteTable, Trees) {
+/// Calculates all routes, and keeps the shortest path trees for [`Trees::recalculate`] and the next calculation.
+///
+/// For an area whose graph is among `graphs` the router-LSAs and network-LSAs of the input are not read.
+pub(crate) fn calculate_and_keep(input: &Input<'_>, mut graphs: Graphs) -> (RouteTable, Trees) {
     let mut table = RouteTable::default();
     let mut trees = Trees::default();
+    let graphs = &mut graphs;
     let is_transit = |area: &&AreaInput<'_>| input.virtual_links.iter().any(|v| v.transit_area == area.area);
     for area in input.areas.iter().filter(is_transit) {
-        calculate_area(input, area, &mut table, &mut trees);
+        calculate_area(input, area, graphs, &mut table, &mut trees);
     }
     // Section 16.1: the cost of a virtual link, and where it begins, is that of the path through its transit area.
     let joined = transit::join_backbone(input, &trees);
     let input = joined.as_ref().unwrap_or(input);
     for area in input.areas.iter().filter(|area| !is_transit(area)) {
-        calculate_area(input, area, &mut table, &mut trees);
+        calculate_area(input, area, graphs, &mut table, &mut trees);
     }
     let active = active_ranges(input, &table);
     inter::calculate(input, &active, &mut table);
@@ -163,10 +168,22 @@ pub fn calculate_and_keep(input: &Input<'_>) -> (RouteTable, Trees) {
     (table, trees)
 }
 
-fn calculate_area(input: &Input<'_>, area: &AreaInput<'_>, table: &mut RouteTable, trees: &mut Trees) {
-    let (tree, intra) = intra::calculate(input.router_id, area, input.maximum_paths);
-    for (prefix, route) in intra.networks {
-        merge_intra(&mut table.networks, prefix, route);
+fn calculate_area(
+    input: &Input<'_>,
+    area: &AreaInput<'_>,
+    graphs: &mut Graphs,
+    table: &mut RouteTable,
+    trees: &mut Trees,
+) {
+    let graph = graphs.take(area.area).unwrap_or_else(|| Graph::new(input.router_id, area));
+    let (tree, intra) = intra::calculate(input.router_id, area, graph, input.maximum_paths);
+    if table.networks.is_empty() {
+        // They are in order: nothing has to be looked for.
+        table.networks = intra.networks.into_iter().collect();
+    } else {
+        for (prefix, route) in intra.networks {
+            merge_intra(&mut table.networks, prefix, route);
+        }
     }
     table.routers.insert(area.area, intra.routers);
     trees.areas.insert(area.area, tree);

@@ -9,9 +9,9 @@ use ipnet::Ipv4Net;
 
 use crate::route::{Route, RouteChange, RouteTable};
 use crate::types::{AreaId, RouterId};
-use crate::wire::{LsType, LsaBody, RouterLsa};
+use crate::wire::{LsType, LsaBody, LsaKey, RouterLsa};
 
-use super::graph::stub_prefix;
+use super::graph::{Graph, stub_prefix};
 use super::intra::{self, AreaTree};
 use super::{Input, Translatable, external, inter, merge_intra};
 
@@ -23,6 +23,32 @@ pub struct Trees {
     pub(super) forwarded: BTreeSet<Ipv4Net>,
     /// External routes of not-so-stubby areas that border routers may translate.
     pub(crate) translatable: BTreeMap<Ipv4Net, Translatable>,
+}
+
+/// The graphs of a former calculation, to calculate on.
+#[derive(Debug, Default)]
+pub(crate) struct Graphs(BTreeMap<AreaId, Graph>);
+
+impl Graphs {
+    /// Brings the graph of an area up to date: of each router-LSA and network-LSA that has changed since it was made the contents now,
+    /// `None` for what is gone. Says whether there is one now; if not, the area has to be read as a whole.
+    pub(crate) fn follow(
+        &mut self,
+        area: AreaId,
+        router_id: RouterId,
+        excluded: &BTreeSet<RouterId>,
+        changes: &[(LsaKey, Option<&LsaBody>)],
+    ) -> bool {
+        let follows = self.0.get_mut(&area).is_some_and(|graph| graph.follow(router_id, excluded, changes));
+        if !follows {
+            self.0.remove(&area);
+        }
+        follows
+    }
+
+    pub(super) fn take(&mut self, area: AreaId) -> Option<Graph> {
+        self.0.remove(&area)
+    }
 }
 
 /// What has changed since the last calculation, if that is the routes to some networks only.
@@ -94,6 +120,16 @@ fn changed_stubs(old: &RouterLsa, new: &RouterLsa) -> Option<BTreeSet<Ipv4Net>> 
 }
 
 impl Trees {
+    /// What of them a calculation of all routes can go on with.
+    pub(crate) fn into_graphs(self) -> Graphs {
+        Graphs(self.areas.into_iter().map(|(area, tree)| (area, tree.graph)).collect())
+    }
+
+    /// Forgets an area that is no more: another one of the same id may come.
+    pub(crate) fn forget(&mut self, area: AreaId) {
+        self.areas.remove(&area);
+    }
+
     /// The networks whose routes have to be looked at again.
     pub fn networks(&self, affected: &Affected) -> BTreeSet<Ipv4Net> {
         let mut prefixes = affected.prefixes.clone();

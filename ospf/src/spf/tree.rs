@@ -80,12 +80,12 @@ impl Tree {
             if std::mem::replace(&mut done[vertex], true) {
                 continue;
             }
-            for edge in graph.edges(vertex).iter().filter(|edge| !done[edge.to]) {
+            for edge in graph.edges(vertex).filter(|edge| !done[edge.to()]) {
                 inherited.copy_from_slice(self.bits(vertex));
-                first_links.enter_router(vertex, edge.to, &mut inherited);
-                let distance = distance.saturating_add(edge.cost);
-                if self.offer(edge.to, distance, &inherited) {
-                    candidates.push(Reverse((distance, edge.to)));
+                first_links.enter_router(vertex, edge.to(), &mut inherited);
+                let distance = distance.saturating_add(edge.cost());
+                if self.offer(edge.to(), distance, &inherited) {
+                    candidates.push(Reverse((distance, edge.to())));
                 }
             }
         }

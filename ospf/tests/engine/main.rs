@@ -24,6 +24,7 @@ mod recording;
 mod refused;
 mod replay;
 mod robust;
+mod topology;
 mod ttl;
 mod two_links;
 mod virtual_links;

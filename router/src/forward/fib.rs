@@ -1,6 +1,6 @@
 //! The forwarding information base: longest-prefix match to a set of equal next hops.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -40,17 +40,24 @@ pub struct Fib {
 impl Fib {
     /// A table of the given entries. Of two entries for one prefix the later wins.
     pub fn new(entries: impl IntoIterator<Item = (Ipv4Net, FibEntry)>) -> Self {
-        let wanted: BTreeMap<_, _> =
-            entries.into_iter().map(|(prefix, entry)| (prefix.trunc(), entry)).collect();
         let mut places: HashMap<FibEntry, u32> = HashMap::new();
         let mut fib = Self::default();
-        for (prefix, entry) in wanted {
+        for (prefix, entry) in entries {
             let place = *places.entry(entry).or_insert_with_key(|entry| {
                 fib.entries.push(entry.clone());
                 fib.entries.len() as u32 - 1
             });
-            fib.prefixes.push((prefix, place));
+            fib.prefixes.push((prefix.trunc(), place));
         }
+        // Stable: of equal ones the last stays the last. What comes from the routing table is in order already.
+        fib.prefixes.sort_by_key(|(prefix, _)| *prefix);
+        let followed_by_another = |pair: &[(Ipv4Net, u32)]| pair[0].0 == pair[1].0;
+        if fib.prefixes.windows(2).any(followed_by_another) {
+            fib.prefixes.reverse();
+            fib.prefixes.dedup_by_key(|(prefix, _)| *prefix);
+            fib.prefixes.reverse();
+        }
+        fib.prefixes.shrink_to_fit();
         let values = fib.prefixes.iter().map(|&(prefix, place)| (prefix, pack(place, prefix.prefix_len())));
         fib.table = LookupTable::new(values);
         fib

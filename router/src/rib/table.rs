@@ -1,6 +1,7 @@
 //! The table.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::Ipv4Addr;
 use std::time::SystemTime;
 
@@ -56,6 +57,14 @@ pub struct Route {
     pub updated: SystemTime,
 }
 
+impl Route {
+    /// Whether it is the same but for the time.
+    fn is_same(&self, other: &Self) -> bool {
+        let Self { preference, metric, action, ospf, updated: _ } = self;
+        (preference, metric, action, ospf) == (&other.preference, &other.metric, &other.action, &other.ospf)
+    }
+}
+
 /// What OSPF says of a route beside its next hops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OspfAttributes {
@@ -70,32 +79,42 @@ pub struct OspfAttributes {
 /// Routes of all sources.
 #[derive(Clone, Debug, Default)]
 pub struct Rib {
-    routes: BTreeMap<(Ipv4Net, Source), Route>,
+    /// By source, so that the few routes of one can be replaced without a look at the many of another.
+    routes: [BTreeMap<Ipv4Net, Route>; SOURCES.len()],
     /// Counts the changes on which the forwarding table depends.
     forwarding_generation: u64,
 }
 
+/// All sources, each at its own number.
+const SOURCES: [Source; 3] = [Source::Connected, Source::Static, Source::Ospf];
+
 impl Rib {
     /// Sets the route of a source to a prefix, in place of the one it had. Returns whether that is a change.
     pub fn set(&mut self, prefix: Ipv4Net, source: Source, route: Route) -> bool {
-        let prefix = prefix.trunc();
-        let same = |old: &Route| Route { updated: route.updated, ..old.clone() } == route;
-        let old = self.routes.get(&(prefix, source));
-        if old.is_some_and(same) {
-            return false;
+        match self.of_mut(source).entry(prefix.trunc()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(route);
+            }
+            Entry::Occupied(mut occupied) => {
+                let old = occupied.get_mut();
+                if old.is_same(&route) {
+                    return false;
+                }
+                // Metric, kind and tag are for people.
+                let forwards_alike = (old.preference, &old.action) == (route.preference, &route.action);
+                *old = route;
+                if forwards_alike {
+                    return true;
+                }
+            }
         }
-        // Metric, kind and tag are for people.
-        let forwards_alike = |old: &Route| (old.preference, &old.action) == (route.preference, &route.action);
-        if !old.is_some_and(forwards_alike) {
-            self.forwarding_generation += 1;
-        }
-        self.routes.insert((prefix, source), route);
+        self.forwarding_generation += 1;
         true
     }
 
     /// Removes the route of a source to a prefix. Returns whether there was one.
     pub fn remove(&mut self, prefix: Ipv4Net, source: Source) -> bool {
-        let removed = self.routes.remove(&(prefix.trunc(), source)).is_some();
+        let removed = self.of_mut(source).remove(&prefix.trunc()).is_some();
         self.forwarding_generation += u64::from(removed);
         removed
     }
@@ -107,12 +126,8 @@ impl Rib {
 
     /// Replaces all routes of a source. Returns whether that is a change.
     pub fn replace(&mut self, source: Source, routes: BTreeMap<Ipv4Net, Route>) -> bool {
-        let gone: Vec<Ipv4Net> = self
-            .routes
-            .keys()
-            .filter(|(prefix, of)| *of == source && !routes.contains_key(prefix))
-            .map(|(prefix, _)| *prefix)
-            .collect();
+        let present = self.of(source).keys();
+        let gone: Vec<Ipv4Net> = present.filter(|prefix| !routes.contains_key(prefix)).copied().collect();
         let mut changed = !gone.is_empty();
         for prefix in gone {
             self.remove(prefix, source);
@@ -125,21 +140,25 @@ impl Rib {
 
     /// All routes, in order of prefix and source, each with whether it is the active one.
     pub fn iter(&self) -> impl Iterator<Item = (Ipv4Net, Source, &Route, bool)> {
-        self.routes.iter().map(|(&(prefix, source), route)| {
-            (prefix, source, route, self.active_source(prefix) == Some(source))
+        self.prefixes().flat_map(|(prefix, routes)| {
+            let active = self.active_among(&routes);
+            let routes = SOURCES.into_iter().zip(routes);
+            routes.filter_map(move |(source, route)| Some((prefix, source, route?, active == Some(source))))
         })
     }
 
     /// The active route to a prefix.
     pub fn active(&self, prefix: Ipv4Net) -> Option<(Source, &Route)> {
         let prefix = prefix.trunc();
-        let source = self.active_source(prefix)?;
-        Some((source, self.routes.get(&(prefix, source))?))
+        let routes = SOURCES.map(|source| self.of(source).get(&prefix));
+        let source = self.active_among(&routes)?;
+        Some((source, routes[source as usize]?))
     }
 
     /// The forwarding table of the active routes.
     pub fn publish(&self) -> Fib {
-        Fib::new(self.iter().filter(|(.., active)| *active).filter_map(|(prefix, _, route, _)| {
+        Fib::new(self.prefixes().filter_map(|(prefix, routes)| {
+            let route = routes[self.active_among(&routes)? as usize]?;
             let entry = match &route.action {
                 Action::Forward(next_hops) => FibEntry::Forward(next_hops.clone()),
                 Action::Via(gateway) => FibEntry::Forward(vec![self.resolve(*gateway)?]),
@@ -158,24 +177,49 @@ impl Rib {
         }
     }
 
-    fn active_source(&self, prefix: Ipv4Net) -> Option<Source> {
-        self.routes
-            .range((prefix, Source::Connected)..=(prefix, Source::Ospf))
+    fn of(&self, source: Source) -> &BTreeMap<Ipv4Net, Route> {
+        &self.routes[source as usize]
+    }
+
+    fn of_mut(&mut self, source: Source) -> &mut BTreeMap<Ipv4Net, Route> {
+        &mut self.routes[source as usize]
+    }
+
+    /// All prefixes in order, each with its route of every source: one walk through all sources side by side.
+    fn prefixes(&self) -> impl Iterator<Item = (Ipv4Net, OfSources<'_>)> {
+        let mut sources = SOURCES.map(|source| self.of(source).iter().peekable());
+        std::iter::from_fn(move || {
+            let next =
+                sources.iter_mut().filter_map(|routes| routes.peek().map(|(prefix, _)| **prefix)).min()?;
+            let routes = sources.each_mut().map(|routes| routes.next_if(|(prefix, _)| **prefix == next));
+            Some((next, routes.map(|found| found.map(|(_, route)| route))))
+        })
+    }
+
+    /// The source whose route to a prefix is active.
+    fn active_among(&self, routes: &OfSources<'_>) -> Option<Source> {
+        let candidates =
+            SOURCES.into_iter().zip(routes).filter_map(|(source, route)| Some((source, (*route)?)));
+        candidates
             .filter(|(_, route)| match route.action {
                 Action::Via(gateway) => self.resolve(gateway).is_some(),
                 Action::Forward(_) | Action::Discard => true,
             })
-            .min_by_key(|((_, source), route)| (route.preference, *source))
-            .map(|((_, source), _)| *source)
+            .min_by_key(|(source, route)| (route.preference, *source))
+            .map(|(source, _)| source)
     }
 
     /// The connected network that a gateway is on, longest prefix first.
     fn resolve(&self, gateway: Ipv4Addr) -> Option<NextHop> {
         (0..=32).rev().find_map(|length| {
             let prefix = Ipv4Net::new(gateway, length).ok()?.trunc();
-            let route = self.routes.get(&(prefix, Source::Connected))?;
-            let Action::Forward(next_hops) = &route.action else { return None };
+            let Action::Forward(next_hops) = &self.of(Source::Connected).get(&prefix)?.action else {
+                return None;
+            };
             next_hops.first().map(|hop| NextHop { interface: hop.interface, gateway: Some(gateway) })
         })
     }
 }
+
+/// The routes of all sources to one prefix.
+type OfSources<'a> = [Option<&'a Route>; SOURCES.len()];

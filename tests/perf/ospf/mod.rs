@@ -7,6 +7,7 @@
 //! | [`injector`] | the neighbor, a process of its own at the other end of the cable |
 //! | [`socket`] | its raw socket |
 //! | [`contestant`] | the routers that are measured: processor time, memory, routes |
+//! | [`engine`] | our engine alone, in this process: heap and calculations |
 //! | [`report`] | the page |
 //!
 //! A change costs a router the processor time of all its threads from the change until 1.2 s after its
@@ -15,6 +16,7 @@
 
 mod contestant;
 mod database;
+mod engine;
 mod injector;
 mod report;
 mod socket;
@@ -93,28 +95,34 @@ pub(crate) struct Session {
     changes: Vec<(&'static str, Vec<f64>)>,
 }
 
-/// Measures all routers on all networks.
+/// Measures all routers on all networks, or one of either.
 pub(crate) fn measure(
     machine: Value,
     changes: usize,
-    only: Option<&str>,
+    (only, router): (Option<&str>, Option<&str>),
     directory: Option<&Path>,
 ) -> Result<Value, Failure> {
+    let sizes = || SIZES.into_iter().filter(|size| only.is_none_or(|only| only == size.name));
     let mut sessions = Vec::new();
-    for size in SIZES.into_iter().filter(|size| only.is_none_or(|only| only == size.name)) {
-        for make in [Make::Isthmus, Make::Bird, Make::Frr] {
+    for size in sizes() {
+        let makes = [Make::Isthmus, Make::Bird, Make::Frr];
+        for make in makes.into_iter().filter(|make| router.is_none_or(|only| only == make.name())) {
             eprintln!("{} of {}", size.name, make.name());
             let session = in_lab("m-ospf", |lab| one(lab, make, size, changes))?;
             eprintln!("{session:?}");
             sessions.push(session);
         }
     }
-    let rows = rows(&sessions);
+    let engines: Vec<_> = sizes().map(|size| engine::measure(size, changes)).collect();
+    eprintln!("{engines:?}");
+    let mut rows = rows(&sessions);
+    rows.extend(engine::rows(&engines));
     let document = json!({
         "machine": machine,
         "versions": contestant::versions(),
         "rows": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
         "sessions": sessions.iter().map(Session::to_json).collect::<Vec<_>>(),
+        "engines": engines.iter().map(engine::Figures::to_json).collect::<Vec<_>>(),
     });
     if let Some(directory) = directory {
         report::write(directory, &document)?;
