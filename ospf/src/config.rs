@@ -7,6 +7,7 @@ mod graceful_restart;
 mod nssa;
 mod rules;
 mod spf_delay;
+mod static_neighbor;
 
 pub use authentication::{Authentication, Key, Lifetime};
 pub(crate) use authentication::{expired_key, is_accepted, sending_key};
@@ -15,6 +16,7 @@ pub use graceful_restart::GracefulRestart;
 pub use nssa::{NssaConfig, NssaRange, TranslatorRole};
 pub use rules::RouteRules;
 pub use spf_delay::SpfDelay;
+pub use static_neighbor::StaticNeighbor;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -153,11 +155,14 @@ pub enum InterfaceType {
     /// Two routers.
     #[default]
     PointToPoint,
-    /// Many routers, each pair its own link; hellos and flooding are multicast on it (a written deviation,
-    /// inside the cluster only), so neighbors are found by themselves.
+    /// Many routers, each pair its own link. Where no neighbors are listed, hellos and flooding are multicast on it (a
+    /// written deviation), so neighbors are found by themselves; where some are, every packet goes to single addresses.
     PointToMultipoint,
     /// Many routers that hear each other; a designated router speaks for the network (section 9.4).
     Broadcast,
+    /// Many routers that reach each other, but only one by one (NBMA): neighbors are listed, and a designated router speaks
+    /// for the network (section 9.5.1).
+    NonBroadcast,
     /// No network of its own: another area border router, with which the backbone is joined through an area
     /// (section 15). Address, MTU check, cost and TTL security of the interface do not count, and the interface comes up and
     /// goes down with the path to the other router. Its area is the backbone.
@@ -175,7 +180,7 @@ impl InterfaceType {
     pub fn virtual_link(self) -> Option<(AreaId, RouterId)> {
         match self {
             Self::VirtualLink { transit_area, router_id } => Some((transit_area, router_id)),
-            Self::PointToPoint | Self::PointToMultipoint | Self::Broadcast => None,
+            Self::PointToPoint | Self::PointToMultipoint | Self::Broadcast | Self::NonBroadcast => None,
         }
     }
 }
@@ -194,6 +199,9 @@ pub struct InterfaceConfig {
     pub address: Ipv4Net,
     /// Advertised with the interface id as link data and without a prefix (RFC 2328 section 12.4.1.1).
     pub unnumbered: bool,
+    /// Who is on a network without multicast, by address: see [`InterfaceType::NonBroadcast`] and
+    /// [`InterfaceType::PointToMultipoint`]. Others that are heard there become neighbors as well.
+    pub static_neighbors: BTreeMap<Ipv4Addr, StaticNeighbor>,
     /// Where packets go instead of AllSPFRouters: the neighbor of a multi-area adjacency (RFC 5185 section 2.2).
     pub unicast_to: Option<Ipv4Addr>,
     /// Output cost, 1 to 65535.
@@ -229,6 +237,19 @@ pub struct InterfaceConfig {
     pub stub_prefixes: Vec<(Ipv4Net, u16)>,
 }
 
+impl InterfaceConfig {
+    /// Whether every packet goes to the address of one router, because the network has no multicast.
+    pub fn is_non_broadcast(&self) -> bool {
+        match self.interface_type {
+            InterfaceType::NonBroadcast => true,
+            InterfaceType::PointToMultipoint => !self.static_neighbors.is_empty(),
+            InterfaceType::PointToPoint | InterfaceType::Broadcast | InterfaceType::VirtualLink { .. } => {
+                false
+            }
+        }
+    }
+}
+
 impl Default for InterfaceConfig {
     /// A point-to-point interface of the backbone without an address, with the timers of appendix C.3, cost 10 and an
     /// Ethernet's MTU.
@@ -239,6 +260,7 @@ impl Default for InterfaceConfig {
             interface_type: InterfaceType::PointToPoint,
             address: Ipv4Net::default(),
             unnumbered: false,
+            static_neighbors: BTreeMap::new(),
             unicast_to: None,
             cost: 10,
             hello_interval: Duration::from_secs(10),

@@ -194,7 +194,8 @@ impl Instance {
 
     /// Whether a neighbor is the designated router of its network.
     fn is_from_designated(&self, key: NeighborKey) -> bool {
-        let Some(interface) = self.interfaces.get(&key.interface).filter(|i| i.is_broadcast()) else {
+        let Some(interface) = self.interfaces.get(&key.interface).filter(|i| i.has_designated_router())
+        else {
             return false;
         };
         interface.neighbors.get(&key.router).is_some_and(|n| n.address == interface.designated)
@@ -207,7 +208,7 @@ impl Instance {
         let Some(interface) = self.interfaces.get(&from.interface) else { return false };
         let Some(neighbor) = interface.neighbors.get(&from.router) else { return true };
         let from_either = neighbor.address == interface.designated || neighbor.address == interface.backup;
-        !interface.is_broadcast() || (!from_either && interface.state != InterfaceState::Bdr)
+        !interface.has_designated_router() || (!from_either && interface.state != InterfaceState::Bdr)
     }
 
     /// Step 8: the sender has an older instance, and gets ours, unless it had it just now.

@@ -42,8 +42,8 @@
 
 //! # Implemented
 //!
-//! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks, broadcast networks with a
-//! designated router and its backup; database exchange, flooding, aging, refresh, the wrap of sequence numbers; router-,
+//! Point-to-point (numbered, unnumbered, multi-area) and point-to-multipoint networks, broadcast and NBMA networks with a
+//! designated router and its backup, listed neighbors where there is no multicast; database exchange, flooding, aging, refresh, the wrap of sequence numbers; router-,
 //! network-, summary- and AS-external-LSAs; routes inside and between areas and to the
 //! outside, equal-cost paths; virtual links; stub, totally stubby and not-so-stubby areas (RFC 3101); area border routers with ranges (RFC 3509 behaviour without a backbone neighbor);
 //! reconfiguration under Full adjacencies; null, simple password, MD5 and HMAC-SHA authentication
@@ -54,7 +54,7 @@
 //!
 //! # Omitted as yet
 //!
-//! NBMA and hybrid networks (RFC 6845), extended prefixes and links (RFC 7684), the host router bit (RFC 8770), a graceful
+//! Hybrid networks (RFC 6845), extended prefixes and links (RFC 7684), the host router bit (RFC 8770), a graceful
 //! restart of this router itself (RFC 3623), link-local signalling and reverse metrics (RFC 5613, 9339), loop-free alternates (RFC 5286), two-part metrics
 //! (RFC 8042), demand circuits (RFC 4136), paced and shortened exchanges (RFC 4222, 5243), hellos more often than once a second,
 //! a limit on the number of advertisements. docs/rfc/compliance.md has a row for each requirement.
@@ -63,7 +63,7 @@
 //!
 //! | section | here | why |
 //! |---|---|---|
-//! | 8.1, 9.5.1 | hellos, flooding and delayed acknowledgments are multicast on point-to-multipoint networks | inside the cluster the network can; neighbors find each other |
+//! | 8.1, 9.5.1 | hellos, flooding and delayed acknowledgments are multicast on point-to-multipoint networks where no neighbors are listed | inside the cluster the network can; neighbors find each other |
 //! | 9.5 | a hello also leaves when a link comes up, when our role on a network changes, and in answer to who does not know us | Full within milliseconds |
 //! | 9.5 | an interface that leaves sends a hello that lists nobody | neighbors need not wait for RouterDeadInterval |
 //! | RFC 8405 | what changes at this router itself waits for INITIAL_SPF_DELAY alone | packets are lost until it is known |

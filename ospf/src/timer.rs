@@ -4,6 +4,7 @@
 //! the time back. Each timer exists at most once, so that arming it again moves it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use crate::lsdb::Scope;
 use crate::neighbor::NeighborKey;
@@ -17,6 +18,9 @@ pub(crate) enum TimerId {
     Hello(InterfaceId),
     /// Nobody has said for RouterDeadInterval who the designated router is (section 9.2, WaitTimer).
     Wait(InterfaceId),
+    /// A listed neighbor on a network without multicast: it was not heard for RouterDeadInterval, or it is polled (sections
+    /// 9.5.1, 10.2).
+    SilentNeighbor(InterfaceId, Ipv4Addr),
     /// Delayed acknowledgments of an interface (section 13.5).
     DelayedAck(InterfaceId),
     /// A neighbor was not heard for RouterDeadInterval (section 10.2, InactivityTimer).

@@ -10,10 +10,19 @@ use isthmus_tests::lab::{
 use serde_json::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Make {
+pub(crate) enum Make {
     Isthmus,
     Frr,
     Bird,
+}
+
+/// Whether the routers of a LAN find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// By multicast.
+    Broadcast,
+    /// They are listed to each other: the LAN carries no multicast.
+    NonBroadcast,
 }
 
 /// A router on the LAN, with a host on a network of its own behind it.
@@ -31,17 +40,20 @@ enum Router {
 
 impl Member {
     /// Starts a router of a make on the LAN, with a priority.
-    fn start(lab: &Lab, lan: &Lan, make: Make, priority: u8) -> Self {
+    fn start(lab: &Lab, lan: &Lan, medium: Medium, make: Make, priority: u8) -> Self {
         let number = make as u8 + 1;
         let [space, host] = [format!("r{number}"), format!("h{number}")].map(|name| lab.namespace(&name));
         lan.attach(lab, &space, "lan");
         lab.cable((&space, "own"), (&host, "eth0"));
         host.address("eth0", &format!("192.168.{number}.2/24"));
         host.ip(&["route", "add", "default", "via", &format!("192.168.{number}.1")]);
-        let interfaces =
-            vec![PeerInterface::broadcast("lan", 10, priority), PeerInterface::passive("own", 10)];
+        let on_lan = match medium {
+            Medium::Broadcast => PeerInterface::broadcast("lan", 10, priority),
+            Medium::NonBroadcast => PeerInterface::non_broadcast("lan", 10, priority, others(number)),
+        };
+        let interfaces = vec![on_lan, PeerInterface::passive("own", 10)];
         let router = if make == Make::Isthmus {
-            Router::Node(lab.node(&space, node_config(number, priority)))
+            Router::Node(lab.node(&space, node_config(number, medium, priority)))
         } else {
             space.address("lan", &format!("10.50.0.{number}/24"));
             space.address("own", &format!("192.168.{number}.1/24"));
@@ -112,13 +124,34 @@ impl Member {
     }
 }
 
-fn node_config(number: u8, priority: u8) -> NodeConfig {
+/// The other two on the LAN, all of which may be designated.
+fn others(number: u8) -> &'static [(&'static str, u8)] {
+    const ALL: [(&str, u8); 3] = [("10.50.0.1", 1), ("10.50.0.2", 1), ("10.50.0.3", 1)];
+    const OUTER: [(&str, u8); 2] = [ALL[0], ALL[2]];
+    match number {
+        1 => &ALL[1..],
+        2 => &OUTER,
+        _ => &ALL[..2],
+    }
+}
+
+fn node_config(number: u8, medium: Medium, priority: u8) -> NodeConfig {
+    let network = match medium {
+        Medium::Broadcast => "interface-type: broadcast".to_owned(),
+        Medium::NonBroadcast => {
+            let listed = |(address, priority): &(&str, u8)| {
+                format!("{{identifier: {address}, priority: {priority}, poll-interval: 2}}")
+            };
+            let listed: Vec<_> = others(number).iter().map(listed).collect();
+            format!("interface-type: non-broadcast, static-neighbors: [{}]", listed.join(", "))
+        }
+    };
     NodeConfig::router(format!(
         "ospf: {{router-id: 10.255.0.{number}}}
 interfaces:
   - name: lan
     address: 10.50.0.{number}/24
-    ospf: {{interface-type: broadcast, priority: {priority}, hello-interval: 1, dead-interval: 4}}
+    ospf: {{{network}, priority: {priority}, hello-interval: 1, dead-interval: 4}}
   - name: own
     address: 192.168.{number}.1/24
     ospf: {{passive: true}}
@@ -169,9 +202,12 @@ fn await_network(members: &[&Member]) {
 
 /// One make after the other comes up on the LAN, so that the first is designated, the second its backup, whatever the
 /// third's priority is. Then the first dies and returns.
-fn life_of_a_lan(lab: &Lab, makes: [Make; 3]) {
-    let lan = Lan::new(lab);
-    let first = Member::start(lab, &lan, makes[0], 200);
+pub(crate) fn life_of_a_lan(lab: &Lab, medium: Medium, makes: [Make; 3]) {
+    let lan = match medium {
+        Medium::Broadcast => Lan::new(lab),
+        Medium::NonBroadcast => Lan::without_multicast(lab),
+    };
+    let first = Member::start(lab, &lan, medium, makes[0], 200);
     if let Some(node) = first.node() {
         node.await_ready();
         wait("the node is designated router", Duration::from_secs(60), || {
@@ -179,10 +215,10 @@ fn life_of_a_lan(lab: &Lab, makes: [Make; 3]) {
             if shown.contains("State              dr\n") { Ok(()) } else { Err(shown) }
         });
     }
-    let second = Member::start(lab, &lan, makes[1], 100);
+    let second = Member::start(lab, &lan, medium, makes[1], 100);
     second.await_seen(&first, "Full/DR");
     first.await_seen(&second, "Full/Backup");
-    let third = Member::start(lab, &lan, makes[2], 1);
+    let third = Member::start(lab, &lan, medium, makes[2], 1);
     let members = [&first, &second, &third];
     await_parts(&members);
     await_network(&members);
@@ -230,19 +266,21 @@ fn await_dead(member: &Member, dead: &Member) {
 /// takes over and stays designated router; the node's passive interface says nothing of OSPF.
 #[test]
 fn the_node_is_designated_router_of_a_lan() {
-    lab::run("lan-isthmus", |lab| life_of_a_lan(lab, [Make::Isthmus, Make::Frr, Make::Bird]));
+    lab::run("lan-isthmus", |lab| {
+        life_of_a_lan(lab, Medium::Broadcast, [Make::Isthmus, Make::Frr, Make::Bird])
+    });
 }
 
 /// The same with FRR designated and BIRD as backup.
 #[test]
 fn frr_is_designated_router_of_a_lan() {
-    lab::run("lan-frr", |lab| life_of_a_lan(lab, [Make::Frr, Make::Bird, Make::Isthmus]));
+    lab::run("lan-frr", |lab| life_of_a_lan(lab, Medium::Broadcast, [Make::Frr, Make::Bird, Make::Isthmus]));
 }
 
 /// The same with BIRD designated and the node as backup, which takes over.
 #[test]
 fn bird_is_designated_router_of_a_lan_and_the_node_takes_over() {
-    lab::run("lan-bird", |lab| life_of_a_lan(lab, [Make::Bird, Make::Isthmus, Make::Frr]));
+    lab::run("lan-bird", |lab| life_of_a_lan(lab, Medium::Broadcast, [Make::Bird, Make::Isthmus, Make::Frr]));
 }
 
 /// Input: FRR designated, BIRD its backup, a node of a cluster with an MD5 key and priority 0, and a second FRR of priority

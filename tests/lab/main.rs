@@ -27,6 +27,7 @@ mod memory;
 mod multicast;
 mod neighbors;
 mod networks;
+mod non_broadcast;
 mod nssa;
 mod opaque;
 mod prometheus;

@@ -215,7 +215,8 @@ fn ospf(out: &mut Families, system: &System, engine: &OspfSnapshot) {
     for interface in &engine.interfaces {
         ospf_interface(out, interface, &engine.neighbors);
     }
-    for neighbor in &engine.neighbors {
+    // One that is listed and was never heard has no router id yet: it counts in its interface's states.
+    for neighbor in engine.neighbors.iter().filter(|it| !it.neighbor_router_id.0.is_unspecified()) {
         let labels: &[&str] =
             &[&neighbor.area_id.to_string(), &neighbor.interface, &neighbor.neighbor_router_id.to_string()];
         out.count(&m::OSPF_NEIGHBOR_STATE, labels, neighbor.state.number().into());

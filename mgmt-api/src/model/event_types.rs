@@ -53,7 +53,7 @@ event_types! {
     }
     NbrStateChange = "nbr-state-change": "An OSPF neighbor has another state (RFC 9129)." {
         "interface": "where it is heard",
-        "neighbor-router-id": "who it is",
+        "neighbor-router-id": "who it is; 0.0.0.0 for one that is listed and not heard",
         "address": "its address on the link",
         "state": "its state now",
     }

@@ -4,7 +4,8 @@
 //! | what has changed | what happens |
 //! |---|---|
 //! | name, timers, transmit delay, authentication, TTL security | nothing but the new value |
-//! | priority | an election on a broadcast network; adjacencies that the result does not end stay |
+//! | priority | an election on a broadcast or NBMA network; adjacencies that the result does not end stay |
+//! | listed neighbors | who is not heard is asked, or not any more; who is heard stays |
 //! | cost, stub prefixes, unnumbered, address of a point-to-point interface, where its packets go | routes and advertisements |
 //! | stub router, prefix suppression, host name | advertisements |
 //! | help for neighbors that restart | those that are helped, if they are not to be any more |
@@ -171,7 +172,9 @@ impl Instance {
         let renegotiates = old.mtu != new.mtu || old.mtu_ignore != new.mtu_ignore;
         // A hello tells of the new value at once.
         let hello_changed = old.hello_interval != new.hello_interval || old.priority != new.priority;
-        if new.interface_type == InterfaceType::Broadcast && old.priority != new.priority {
+        let relisted = old.static_neighbors != new.static_neighbors || old.priority != new.priority;
+        let elects = matches!(new.interface_type, InterfaceType::Broadcast | InterfaceType::NonBroadcast);
+        if elects && old.priority != new.priority {
             self.pending.elections.insert(id);
         }
         if restarts {
@@ -191,7 +194,10 @@ impl Instance {
         if restarts && link_up {
             return self.interface_up(now, id);
         }
-        if hello_changed {
+        if relisted {
+            self.follow_static_neighbors(now, id);
+        }
+        if hello_changed || relisted {
             self.hello_timer(now, id);
         }
         if renegotiates {

@@ -322,6 +322,7 @@ impl Instance {
         match timer {
             TimerId::Hello(id) => self.hello_timer(now, id),
             TimerId::Wait(id) => self.wait_timer(now, id),
+            TimerId::SilentNeighbor(id, address) => self.silent_neighbor_timer(now, id, address),
             TimerId::DelayedAck(id) => self.send_delayed_acks(now, id),
             TimerId::Inactivity(key) => self.neighbor_event(now, key, Event::InactivityTimer),
             TimerId::DdRetransmit(key) => self.description_timer(now, key),

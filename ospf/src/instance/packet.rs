@@ -130,10 +130,10 @@ fn check_addresses(interface: &Interface, source: Ipv4Addr, destination: Ipv4Add
         return Err(Refusal::InterfacePassive);
     }
     match destination {
-        ALL_D_ROUTERS if interface.is_broadcast() && !interface.is_designated() => {
+        ALL_D_ROUTERS if interface.has_designated_router() && !interface.is_designated() => {
             return Err(Refusal::NotDesignated);
         }
-        ALL_D_ROUTERS if interface.is_broadcast() => {}
+        ALL_D_ROUTERS if interface.has_designated_router() => {}
         ALL_SPF_ROUTERS => {}
         own if own == interface.address() => {}
         _ => return Err(Refusal::WrongDestination),

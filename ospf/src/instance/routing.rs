@@ -412,7 +412,8 @@ fn adjacencies(
 ) -> impl Iterator<Item = Adjacency> {
     // On a broadcast network the way to a neighbor is the way through the network, on a virtual link that through its
     // transit area.
-    let full = interface.full_neighbors().filter(|_| !interface.is_broadcast() && !interface.is_virtual());
+    let full =
+        interface.full_neighbors().filter(|_| !interface.has_designated_router() && !interface.is_virtual());
     full.filter(|neighbor| !dead.contains(&neighbor.router_id)).map(move |neighbor| Adjacency {
         interface: id,
         neighbor: neighbor.router_id,

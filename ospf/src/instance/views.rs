@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::Instance;
 use crate::config::InterfaceType;
-use crate::interface::Interface;
+use crate::interface::{Interface, SilentNeighbor};
 use crate::lsdb::{Entry, Lsdb, Scope};
 use crate::neighbor::{Neighbor, NeighborKey};
 use crate::timer::TimerId;
-use crate::types::{AreaId, Instant, InterfaceId};
+use crate::types::{AreaId, Instant, InterfaceId, RouterId};
 use crate::view::{
     DatabaseEntryView, InstanceStatisticsView, InstanceView, InterfaceStatisticsView, InterfaceTypeView,
     InterfaceView, LsaLogView, NeighborState, NeighborStatisticsView, NeighborView, PacketCountersView,
@@ -98,6 +98,7 @@ impl Instance {
                 InterfaceType::PointToPoint => InterfaceTypeView::PointToPoint,
                 InterfaceType::PointToMultipoint => InterfaceTypeView::PointToMultipoint,
                 InterfaceType::Broadcast => InterfaceTypeView::Broadcast,
+                InterfaceType::NonBroadcast => InterfaceTypeView::NonBroadcast,
                 InterfaceType::VirtualLink { .. } => InterfaceTypeView::VirtualLink,
             },
             transit_area_id: config.interface_type.virtual_link().map(|(area, _)| area),
@@ -141,7 +142,47 @@ impl Instance {
         id: InterfaceId,
         interface: &Interface,
     ) -> impl Iterator<Item = NeighborView> {
-        interface.neighbors.values().map(move |neighbor| self.view_neighbor(now, id, interface, neighbor))
+        let silent = interface
+            .silent
+            .iter()
+            .map(move |(address, silent)| self.view_silent_neighbor(now, id, interface, *address, *silent));
+        silent.chain(
+            interface
+                .neighbors
+                .values()
+                .map(move |neighbor| self.view_neighbor(now, id, interface, neighbor)),
+        )
+    }
+
+    /// A neighbor that is listed and not heard: its router id is not known.
+    fn view_silent_neighbor(
+        &self,
+        now: Instant,
+        id: InterfaceId,
+        interface: &Interface,
+        address: Ipv4Addr,
+        silent: SilentNeighbor,
+    ) -> NeighborView {
+        let attempt = self.seconds_to(now, TimerId::SilentNeighbor(id, address));
+        NeighborView {
+            neighbor_router_id: RouterId(Ipv4Addr::UNSPECIFIED),
+            hostname: None,
+            address,
+            interface: interface.config.name.clone(),
+            area_id: interface.config.area,
+            state: silent.state(),
+            priority: interface.listed_priority(address),
+            dr_ip_addr: None,
+            bdr_ip_addr: None,
+            dead_timer: attempt.filter(|_| silent.is_attempted),
+            up_time: None,
+            restart_helper_age: None,
+            restart_helper_exit_reason: None,
+            statistics: NeighborStatisticsView {
+                nbr_event_count: silent.events,
+                ..NeighborStatisticsView::default()
+            },
+        }
     }
 
     fn view_neighbor(

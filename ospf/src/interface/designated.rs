@@ -33,7 +33,7 @@ impl Declaration {
 impl Interface {
     /// Section 10.4: whether a neighbor should become adjacent.
     pub(crate) fn is_adjacent_to(&self, neighbor: &Neighbor) -> bool {
-        !self.is_broadcast()
+        !self.has_designated_router()
             || self.is_designated()
             || neighbor.address == self.designated
             || neighbor.address == self.backup
@@ -49,7 +49,7 @@ impl Interface {
             }
             _ => false,
         };
-        (self.is_broadcast() && connected).then_some(self.designated)
+        (self.has_designated_router() && connected).then_some(self.designated)
     }
 
     /// The router that has an address of the network, as far as it was heard of.
@@ -100,7 +100,8 @@ impl Instance {
         before: Option<Declaration>,
         hello: &Hello,
     ) {
-        let Some(interface) = self.interfaces.get(&key.interface).filter(|i| i.is_broadcast()) else {
+        let Some(interface) = self.interfaces.get(&key.interface).filter(|i| i.has_designated_router())
+        else {
             return;
         };
         let Some(after) = interface.neighbors.get(&key.router).map(Declaration::of) else { return };
@@ -150,6 +151,10 @@ impl Instance {
             self.reconsider_adjacencies(now, id);
         }
         if has_new_role {
+            if matches!(state, InterfaceState::Dr | InterfaceState::Bdr) {
+                // Step 6: who is not eligible is asked from now on.
+                self.start_silent_neighbors(now, id, |priority| priority == 0);
+            }
             self.send_hello(id, Destination::AllRouters, false);
         }
     }

@@ -25,6 +25,7 @@ impl Instance {
     }
 
     /// Sends one hello. An `empty` one lists nobody, which makes every neighbor drop us at once.
+    /// That is for all who were heard, whoever else is greeted.
     pub(crate) fn send_hello(&mut self, id: InterfaceId, destination: Destination, empty: bool) {
         let Some(interface) = self.interfaces.get(&id) else { return };
         let config = &interface.config;
@@ -43,6 +44,7 @@ impl Instance {
             backup_designated_router: interface.backup,
             neighbors: if empty { Vec::new() } else { interface.neighbors.keys().copied().collect() },
         };
+        let destination = if empty { Destination::Heard } else { destination };
         self.send(id, destination, PacketBody::Hello(hello));
     }
 
@@ -69,6 +71,7 @@ impl Instance {
         }
         if is_new && let Some(interface) = self.interfaces.get_mut(&id) {
             interface.neighbors.insert(router, Neighbor::new(now, router, source, hello.priority));
+            self.no_longer_silent(id, source);
         }
         self.update_neighbor(now, id, router, source, hello);
         self.neighbor_event(now, key, Event::HelloReceived);
@@ -77,7 +80,8 @@ impl Instance {
         let knew_us = self.neighbor(key).is_some_and(|neighbor| neighbor.state > NeighborState::Init);
         // Whoever does not know us yet is told at once, and so is whoever has forgotten us: Full then takes
         // a few round trips instead of a HelloInterval.
-        if is_new || (knew_us && !listed) {
+        let owes_answer = self.interfaces.get(&id).is_some_and(|i| i.owes_answer(source, hello));
+        if is_new || (knew_us && !listed) || owes_answer {
             self.send_hello(id, Destination::Neighbor(router), false);
         }
         if listed {

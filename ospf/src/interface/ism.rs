@@ -13,7 +13,7 @@ use crate::types::{Instant, InterfaceId};
 use crate::view::InterfaceState;
 
 impl Instance {
-    /// InterfaceUp: point-to-point and point-to-multipoint interfaces go to Point-to-Point at once; on a broadcast
+    /// InterfaceUp: point-to-point and point-to-multipoint interfaces go to Point-to-Point at once; on a broadcast or NBMA
     /// network whoever may become designated router first waits to hear of one. A hello leaves now instead of a
     /// HelloInterval later.
     pub(crate) fn interface_up(&mut self, now: Instant, id: InterfaceId) {
@@ -26,8 +26,8 @@ impl Instance {
             InterfaceType::PointToPoint
             | InterfaceType::PointToMultipoint
             | InterfaceType::VirtualLink { .. } => InterfaceState::PointToPoint,
-            InterfaceType::Broadcast if eligible => InterfaceState::Waiting,
-            InterfaceType::Broadcast => InterfaceState::DrOther,
+            InterfaceType::Broadcast | InterfaceType::NonBroadcast if eligible => InterfaceState::Waiting,
+            InterfaceType::Broadcast | InterfaceType::NonBroadcast => InterfaceState::DrOther,
         };
         let wait_until = now + interface.config.dead_interval;
         self.set_interface_state(now, id, state);
@@ -38,6 +38,7 @@ impl Instance {
             let at = now + FIRST_ROUTER_LSA_DELAY;
             self.timers.arm_no_later(TimerId::FirstRouterLsa(area), at);
         }
+        self.follow_static_neighbors(now, id);
         self.hello_timer(now, id);
     }
 
@@ -52,6 +53,7 @@ impl Instance {
         for router in neighbors {
             self.neighbor_event(now, NeighborKey { interface: id, router }, Event::LinkLayerDown);
         }
+        self.forget_silent_neighbors(id);
         self.forget_link_scope(id);
         self.timers.cancel(TimerId::Hello(id));
         self.timers.cancel(TimerId::DelayedAck(id));

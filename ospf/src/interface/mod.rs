@@ -6,12 +6,14 @@ mod election;
 mod hello;
 mod ism;
 mod replay;
+mod static_neighbors;
 mod statistics;
 mod transmit;
 mod virtual_link;
 
 pub(crate) use authentication::{Proof, SequenceClock};
 pub(crate) use replay::ReplayWindows;
+pub(crate) use static_neighbors::SilentNeighbor;
 pub(crate) use statistics::InterfaceStatistics;
 pub(crate) use transmit::Destination;
 pub(crate) use virtual_link::VirtualEnds;
@@ -35,6 +37,8 @@ pub(crate) struct Interface {
     /// What the lower layer says.
     pub(crate) link_up: bool,
     pub(crate) neighbors: BTreeMap<RouterId, Neighbor>,
+    /// Neighbors that are listed and not heard, by address.
+    pub(crate) silent: BTreeMap<Ipv4Addr, SilentNeighbor>,
     /// Address of the designated router; 0.0.0.0 while there is none.
     pub(crate) designated: Ipv4Addr,
     /// Address of the backup designated router; 0.0.0.0 while there is none.
@@ -65,6 +69,7 @@ impl Interface {
             state: InterfaceState::Down,
             link_up: false,
             neighbors: BTreeMap::new(),
+            silent: BTreeMap::new(),
             designated: Ipv4Addr::UNSPECIFIED,
             backup: Ipv4Addr::UNSPECIFIED,
             flood_queue: BTreeSet::new(),
@@ -107,13 +112,18 @@ impl Interface {
     pub(crate) fn is_shared(&self) -> bool {
         match self.config.interface_type {
             InterfaceType::PointToPoint | InterfaceType::VirtualLink { .. } => false,
-            InterfaceType::PointToMultipoint | InterfaceType::Broadcast => true,
+            InterfaceType::PointToMultipoint | InterfaceType::Broadcast | InterfaceType::NonBroadcast => true,
         }
     }
 
     /// Whether the network has a designated router.
-    pub(crate) fn is_broadcast(&self) -> bool {
-        self.config.interface_type == InterfaceType::Broadcast
+    pub(crate) fn has_designated_router(&self) -> bool {
+        match self.config.interface_type {
+            InterfaceType::Broadcast | InterfaceType::NonBroadcast => true,
+            InterfaceType::PointToPoint
+            | InterfaceType::PointToMultipoint
+            | InterfaceType::VirtualLink { .. } => false,
+        }
     }
 
     /// Whether this router is the designated router of the network or its backup.

@@ -7,6 +7,7 @@ use crate::event::{Notification, Output, Transmit};
 use crate::interface::Interface;
 use crate::lsdb::Scope;
 use crate::types::{Instant, InterfaceId, RouterId};
+use crate::view::NeighborState;
 use crate::wire::{
     ALL_D_ROUTERS, ALL_SPF_ROUTERS, DD_FIXED_LEN, HEADER_LEN, HELLO_FIXED_LEN, Header, LSA_HEADER_LEN,
     LSU_FIXED_LEN, Lsa, LsaHeader, LsaKey, Packet, PacketBody, REQUEST_LEN,
@@ -15,12 +16,16 @@ use crate::wire::{
 /// Whom a packet is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Destination {
-    /// Every router on the network.
+    /// Every router on the network that hellos leave to.
     AllRouters,
+    /// Every router that was heard.
+    Heard,
     /// Every router that is adjacent, with what is flooded and with delayed acknowledgments.
     Adjacent,
     /// One neighbor.
     Neighbor(RouterId),
+    /// Somebody who was not heard yet, on a network without multicast.
+    Address(Ipv4Addr),
 }
 
 /// What every network carries in one piece, or every host puts together (section A.1).
@@ -72,7 +77,7 @@ impl Interface {
     /// Section 8.1: everything goes to AllSPFRouters on a point-to-point network. On a broadcast network what is for one
     /// neighbor goes to its address, and what is flooded goes to the designated routers, unless one of these sends it
     /// (sections 13.3 step 5, 13.5). On a point-to-multipoint network what is for one neighbor goes to its address; hellos and flooding are multicast (a deviation:
-    /// the network inside the cluster can, and neighbors then find each other). The neighbor of a multi-area
+    /// the network inside the cluster can, and neighbors then find each other), unless neighbors are listed. The neighbor of a multi-area
     /// adjacency shares its network with others, so everything goes to its address (RFC 5185 section 2.2), and so does what
     /// takes a virtual link.
     fn destination(&self, destination: Destination) -> Ipv4Addr {
@@ -80,34 +85,60 @@ impl Interface {
             return address;
         }
         match destination {
-            Destination::Adjacent if self.is_broadcast() && !self.is_designated() => ALL_D_ROUTERS,
+            Destination::Adjacent if self.has_designated_router() && !self.is_designated() => ALL_D_ROUTERS,
             Destination::Neighbor(router) if self.is_shared() => {
                 self.neighbors.get(&router).map_or(ALL_SPF_ROUTERS, |neighbor| neighbor.address)
             }
-            Destination::AllRouters | Destination::Adjacent | Destination::Neighbor(_) => ALL_SPF_ROUTERS,
+            Destination::Address(address) => address,
+            Destination::AllRouters
+            | Destination::Heard
+            | Destination::Adjacent
+            | Destination::Neighbor(_) => ALL_SPF_ROUTERS,
+        }
+    }
+
+    /// Where a packet goes: once to the destination that all hear it at, or, on a network without multicast, to each router by
+    /// itself. There what is flooded and delayed acknowledgments go to all with whom databases are exchanged, or were
+    /// (sections 13.3 step 5, 13.5).
+    fn destinations(&self, destination: Destination) -> Vec<Ipv4Addr> {
+        let heard = || self.neighbors.values();
+        match destination {
+            _ if !self.config.is_non_broadcast() => vec![self.destination(destination)],
+            Destination::AllRouters => self.greeted().collect(),
+            Destination::Heard => heard().map(|neighbor| neighbor.address).collect(),
+            Destination::Adjacent => {
+                let adjacent = heard().filter(|neighbor| neighbor.state >= NeighborState::Exchange);
+                adjacent.map(|neighbor| neighbor.address).collect()
+            }
+            Destination::Neighbor(router) => {
+                self.neighbors.get(&router).map(|neighbor| neighbor.address).into_iter().collect()
+            }
+            Destination::Address(address) => vec![address],
         }
     }
 }
 
 impl Instance {
-    /// Sends a packet.
+    /// Sends a packet, to everybody with a seal of its own.
     pub(crate) fn send(&mut self, id: InterfaceId, destination: Destination, body: PacketBody) {
         let Some(interface) = self.interfaces.get_mut(&id).filter(|interface| interface.speaks()) else {
             return;
         };
         let header = Header { router_id: self.config.router_id, area_id: interface.config.area };
         let packet = Packet { header, body };
-        interface.statistics.sent.count(packet.type_number());
-        let (seal, boots) = interface.seal(&mut self.sequence);
-        self.outputs.push_back(Output::Transmit(Transmit {
-            interface: id,
-            source: interface.address(),
-            destination: interface.destination(destination),
-            ttl: interface.time_to_live(),
-            payload: packet.encode_sealed(&seal),
-        }));
-        if let Some(boot_count) = boots {
-            self.outputs.push_back(Output::Notification(Notification::BootCount { boot_count }));
+        for destination in interface.destinations(destination) {
+            interface.statistics.sent.count(packet.type_number());
+            let (seal, boots) = interface.seal(&mut self.sequence);
+            self.outputs.push_back(Output::Transmit(Transmit {
+                interface: id,
+                source: interface.address(),
+                destination,
+                ttl: interface.time_to_live(),
+                payload: packet.encode_sealed(&seal),
+            }));
+            if let Some(boot_count) = boots {
+                self.outputs.push_back(Output::Notification(Notification::BootCount { boot_count }));
+            }
         }
     }
 

@@ -71,8 +71,9 @@ impl Instance {
                     neighbor.helped_until = None;
                 }
                 self.set_neighbor_state(now, key, State::Down);
-                if let Some(interface) = self.interfaces.get_mut(&key.interface) {
-                    interface.neighbors.remove(&key.router);
+                let interface = self.interfaces.get_mut(&key.interface);
+                if let Some(gone) = interface.and_then(|interface| interface.neighbors.remove(&key.router)) {
+                    self.fell_silent(now, key.interface, gone.address);
                 }
             }
             // Every other pair changes nothing: either the table says so or the event cannot arise there.
@@ -106,7 +107,7 @@ impl Instance {
     /// Changes the state, and does what depends on whether the neighbor is, or was, Full.
     pub(crate) fn set_neighbor_state(&mut self, now: Instant, key: NeighborKey, state: NeighborState) {
         let Some(interface) = self.interfaces.get_mut(&key.interface) else { return };
-        let (area_id, is_broadcast) = (interface.config.area, interface.is_broadcast());
+        let (area_id, has_designated_router) = (interface.config.area, interface.has_designated_router());
         let transit_area =
             interface.config.interface_type.virtual_link().map(|(transit_area, _)| transit_area);
         let Some(neighbor) = interface.neighbors.get_mut(&key.router) else { return };
@@ -128,7 +129,7 @@ impl Instance {
         }
         // Section 9.2: NeighborChange.
         let hears_us = |state| state >= NeighborState::TwoWay;
-        if is_broadcast && hears_us(before) != hears_us(state) {
+        if has_designated_router && hears_us(before) != hears_us(state) {
             self.pending.elections.insert(key.interface);
         }
         // Section 14: MaxAge advertisements wait for exchanges to end; so do those of an earlier life.

@@ -100,7 +100,8 @@ fn links(id: InterfaceId, interface: &Interface) -> Vec<RouterLink> {
         let to_network = RouterLink { id, data, link_type: LinkType::Transit, metric: config.cost };
         return std::iter::once(to_network).chain(further_prefixes(interface).map(stub)).collect();
     }
-    let to_neighbors = interface.full_neighbors().filter(|_| !interface.is_broadcast()).map(to_neighbor);
+    let to_neighbors =
+        interface.full_neighbors().filter(|_| !interface.has_designated_router()).map(to_neighbor);
     to_neighbors.chain(interface_prefixes(interface).into_iter().map(stub)).collect()
 }
 
@@ -142,8 +143,9 @@ fn network_prefix(interface: &Interface) -> Option<(Ipv4Net, u16)> {
         // Section 12.4.1.4: the own address as a host.
         InterfaceType::PointToMultipoint if !config.passive => Some((Ipv4Net::from(interface.address()), 0)),
         // Section 12.4.1.1, option 2: the subnet is known. A passive interface has nothing but its subnet.
-        InterfaceType::PointToPoint | InterfaceType::PointToMultipoint | InterfaceType::Broadcast => {
-            Some((config.address.trunc(), config.cost))
-        }
+        InterfaceType::PointToPoint
+        | InterfaceType::PointToMultipoint
+        | InterfaceType::Broadcast
+        | InterfaceType::NonBroadcast => Some((config.address.trunc(), config.cost)),
     }
 }

@@ -51,12 +51,12 @@ yang_enum! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct NeighborView {
-    /// Its name in the autonomous system.
+    /// Its name in the autonomous system; 0.0.0.0 for one that is listed on a network without multicast and is not heard.
     pub neighbor_router_id: RouterId,
     /// What people call it, as it says itself (RFC 5642).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub hostname: Option<String>,
-    /// The source of its packets.
+    /// The source of its packets, or the address that it is listed with.
     pub address: Ipv4Addr,
     /// Name of the interface.
     pub interface: String,

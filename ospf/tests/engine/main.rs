@@ -15,6 +15,7 @@ mod helper;
 mod keys;
 mod mismatches;
 mod networks;
+mod non_broadcast;
 mod notifications;
 mod nssa;
 mod opaque;

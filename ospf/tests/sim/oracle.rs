@@ -152,7 +152,9 @@ impl<'a> Truth<'a> {
         let is_eligible = |(node, id): &(NodeId, InterfaceId)| {
             let config = &self.network.nodes[*node].config.interfaces[id];
             let runs = self.network.nodes[*node].instance.is_some();
-            config.interface_type != InterfaceType::Broadcast || (runs && config.priority > 0)
+            let has_designated_router =
+                matches!(config.interface_type, InterfaceType::Broadcast | InterfaceType::NonBroadcast);
+            !has_designated_router || (runs && config.priority > 0)
         };
         !segment.silent && segment.members.iter().any(is_eligible)
     }

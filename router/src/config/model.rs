@@ -1,5 +1,6 @@
 //! The checked configuration: every default filled in, every cross-check passed.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::os::fd::RawFd;
@@ -10,7 +11,7 @@ use ipnet::Ipv4Net;
 use isthmus_mgmt_api::access::Token;
 use isthmus_ospf::config::{
     AreaRange, AreaType, Authentication, ExternalRoute, GracefulRestart, InterfaceType, NssaRange,
-    RouteRules, SpfDelay,
+    RouteRules, SpfDelay, StaticNeighbor,
 };
 use isthmus_ospf::types::{AreaId, RouterId};
 use isthmus_shmnet::{BackOff, CoherenceMode, HugePageSize, Region, Timing};
@@ -212,6 +213,8 @@ pub struct OspfInterfaceConfig {
     pub transmit_delay: u16,
     /// The type of its network.
     pub interface_type: InterfaceType,
+    /// The routers on a network without multicast, by address.
+    pub static_neighbors: BTreeMap<Ipv4Addr, StaticNeighbor>,
     /// Router priority.
     pub priority: u8,
     /// How packets prove where they come from.

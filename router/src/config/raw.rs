@@ -11,6 +11,7 @@ mod redistribution;
 mod reflected;
 mod secret;
 mod segment;
+mod static_neighbor;
 mod virtual_link;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use redistribution::{
 pub use reflected::{RawReflected, RawReflectedFacility};
 pub use secret::RawSecret;
 pub use segment::{RawCoherence, RawFacility, RawHugePages, RawMemory, RawTiming};
+pub use static_neighbor::RawStaticNeighbor;
 pub use virtual_link::RawVirtualLink;
 
 /// The configuration of a node.
@@ -148,8 +150,10 @@ pub struct RawInterfaceOspf {
     /// Seconds added to the age of an advertisement that is sent here.
     #[schemars(range(min = 1, max = 3600))]
     pub transmit_delay: i64,
-    /// The type of its network: two routers, or any number of them behind a designated router.
+    /// The type of its network: how many routers are on it, and how they reach each other. The same on all of them.
     pub interface_type: RawInterfaceType,
+    /// The routers on a network without multicast. Others that are heard there become neighbors as well.
+    pub static_neighbors: Vec<RawStaticNeighbor>,
     /// Router priority in the election of the designated router: the highest wins, 0 takes no part.
     #[schemars(range(min = 0, max = 255))]
     pub priority: i64,
@@ -176,6 +180,12 @@ pub enum RawInterfaceType {
     /// Any number of routers that hear each other, such as an Ethernet LAN: they elect a designated router, which
     /// speaks for the network.
     Broadcast,
+    /// Any number of routers that reach each other, but only one by one (NBMA): `static-neighbors` says where they are. They
+    /// elect a designated router.
+    NonBroadcast,
+    /// Any number of routers of which each pair is a link of its own, without a designated router; not all need to reach each
+    /// other. They find each other by multicast, or, where `static-neighbors` has any, every packet goes to one of these.
+    PointToMultipoint,
 }
 
 /// The generalized TTL security mechanism (RFC 5082), on all routers of the network.
@@ -411,6 +421,7 @@ impl Default for RawInterfaceOspf {
             retransmit_interval: 5,
             transmit_delay: 1,
             interface_type: RawInterfaceType::default(),
+            static_neighbors: Vec::new(),
             priority: 1,
             passive: false,
             prefix_suppression: false,

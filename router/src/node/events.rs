@@ -83,9 +83,11 @@ impl EventLog {
             ),
             Notification::NeighborStateChange { interface, router_id, address, state } => {
                 let interface = name(*interface);
+                // One that is listed and was not heard yet has no router id.
+                let who = if router_id.0.is_unspecified() { *address } else { router_id.0 };
                 self.record(
                     EventType::NbrStateChange,
-                    format!("OSPF neighbor {router_id} on {interface} is {state}"),
+                    format!("OSPF neighbor {who} on {interface} is {state}"),
                     json!({
                         "interface": interface, "neighbor-router-id": router_id, "address": address,
                         "state": state.to_string(),

@@ -70,7 +70,11 @@ fn forwarding_address(route: &Route, config: &Config) -> Ipv4Addr {
     let Action::Via(gateway) = route.action else { return Ipv4Addr::UNSPECIFIED };
     let is_shared = |nic: &&NicConfig| {
         let ospf = nic.ospf.as_ref();
-        ospf.is_some_and(|ospf| !ospf.passive && ospf.interface_type == InterfaceType::Broadcast)
+        ospf.is_some_and(|ospf| {
+            let has_designated_router =
+                matches!(ospf.interface_type, InterfaceType::Broadcast | InterfaceType::NonBroadcast);
+            !ospf.passive && has_designated_router
+        })
     };
     let mut shared = config.interfaces.iter().filter(is_shared);
     match shared.any(|nic| nic.address.contains(&gateway)) {

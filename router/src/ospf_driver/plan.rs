@@ -242,6 +242,7 @@ fn base(name: &str, address: Ipv4Net, mtu: u16, ospf: &OspfInterfaceConfig) -> I
         name: name.to_owned(),
         area: ospf.area,
         interface_type: ospf.interface_type,
+        static_neighbors: ospf.static_neighbors.clone(),
         address,
         cost: ospf.cost,
         hello_interval: ospf.hello_interval,

@@ -4,7 +4,8 @@ use isthmus_mgmt_api::model::FieldChange;
 use serde_json::Value;
 
 /// The members that name an element of a list, the first that is there.
-const NAMES: [&str; 6] = ["name", "area-id", "destination-prefix", "prefix", "key-id", "router-id"];
+const NAMES: [&str; 7] =
+    ["name", "area-id", "destination-prefix", "prefix", "key-id", "router-id", "identifier"];
 
 /// The keys whose values differ, in the order of the new document; what is only in the old one comes last in its mapping.
 /// Elements of a list are compared by their names, so that their order is none of the differences. A key that is absent

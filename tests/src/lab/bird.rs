@@ -180,6 +180,19 @@ fn interface(interface: &PeerInterface) -> String {
         PeerNetwork::Passive => "stub yes;".to_owned(),
         PeerNetwork::PointToPoint => "type ptp;".to_owned(),
         PeerNetwork::Broadcast { priority } => format!("type broadcast; priority {priority};"),
+        PeerNetwork::NonBroadcast { priority, neighbors } => {
+            let listed: String = neighbors
+                .iter()
+                .map(|(address, priority)| {
+                    format!("{address}{};", if *priority > 0 { " eligible" } else { "" })
+                })
+                .collect();
+            format!("type nbma; priority {priority}; poll 2; neighbors {{ {listed} }};")
+        }
+        PeerNetwork::PointToMultipoint { neighbors } => {
+            let listed: String = neighbors.iter().map(|address| format!("{address};")).collect();
+            format!("type ptmp; neighbors {{ {listed} }};")
+        }
     };
     let authentication = authentication(interface.authentication);
     let ttl = if interface.ttl_security { "ttl security yes;" } else { "" };

@@ -243,6 +243,7 @@ fn text(config: &PeerConfig) -> String {
         "router ospf\n ospf router-id {}\n log-adjacency-changes detail\n",
         config.router_id
     ));
+    text.extend(config.interfaces.iter().map(static_neighbors));
     text.extend(config.virtual_links.iter().map(virtual_link));
     text.extend(config.stub_areas.iter().map(|area| format!(" area {area} stub\n")));
     text.extend(config.nssas.iter().map(|(area, options)| format!(" area {area} nssa {options}\n")));
@@ -262,6 +263,15 @@ fn virtual_link(link: &PeerVirtualLink) -> String {
     format!("{command} {timers}\n{authentication}")
 }
 
+/// The neighbors on a network without multicast.
+fn static_neighbors(interface: &PeerInterface) -> String {
+    let PeerNetwork::NonBroadcast { neighbors, .. } = interface.network else { return String::new() };
+    let line = |(address, priority): &(&str, u8)| {
+        format!(" neighbor {address} priority {priority} poll-interval 2\n")
+    };
+    neighbors.iter().map(line).collect()
+}
+
 fn interface(interface: &PeerInterface) -> String {
     let mut text = format!(
         "interface {}\n ip ospf area {}\n ip ospf cost {}\n",
@@ -277,6 +287,10 @@ fn interface(interface: &PeerInterface) -> String {
         PeerNetwork::Broadcast { priority } => {
             format!(" ip ospf network broadcast\n ip ospf priority {priority}\n{timers}")
         }
+        PeerNetwork::NonBroadcast { priority, .. } => {
+            format!(" ip ospf network non-broadcast\n ip ospf priority {priority}\n{timers}")
+        }
+        PeerNetwork::PointToMultipoint { .. } => format!(" ip ospf network point-to-multipoint\n{timers}"),
     });
     text.push_str(&match interface.authentication {
         PeerAuthentication::None => String::new(),

@@ -10,6 +10,7 @@ use super::namespace::Namespace;
 pub struct Lan {
     switch: Rc<Namespace>,
     ports: Cell<u8>,
+    has_multicast: bool,
 }
 
 /// The bridge's name.
@@ -22,7 +23,12 @@ impl Lan {
         let switch = lab.namespace("lan");
         lab.bridge(&switch, BRIDGE, &[]);
         switch.ip(&["link", "set", BRIDGE, "type", "bridge", "mcast_snooping", "0"]);
-        Self { switch, ports: Cell::new(0) }
+        Self { switch, ports: Cell::new(0), has_multicast: true }
+    }
+
+    /// A LAN that carries no multicast: broadcasts, which addresses are found by, and what is for one station.
+    pub fn without_multicast(lab: &Lab) -> Self {
+        Self { has_multicast: false, ..Self::new(lab) }
     }
 
     /// Puts a device that it makes in a namespace on the LAN.
@@ -31,5 +37,8 @@ impl Lan {
         let port = format!("port{}", self.ports.get());
         lab.cable((namespace, device), (&self.switch, &port));
         self.switch.ip(&["link", "set", &port, "master", BRIDGE]);
+        if !self.has_multicast {
+            self.switch.ip(&["link", "set", &port, "type", "bridge_slave", "mcast_flood", "off"]);
+        }
     }
 }

@@ -67,6 +67,18 @@ pub enum PeerNetwork {
         /// The router's priority in the election.
         priority: u8,
     },
+    /// A network with a designated router and without multicast. Who is down is polled every two seconds.
+    NonBroadcast {
+        /// The router's priority in the election.
+        priority: u8,
+        /// The others, with their priorities.
+        neighbors: &'static [(&'static str, u8)],
+    },
+    /// A network of which each pair of routers is a link.
+    PointToMultipoint {
+        /// The others; FRR finds them by multicast.
+        neighbors: &'static [&'static str],
+    },
 }
 
 /// How packets are authenticated (RFC 2328 appendix D).
@@ -129,6 +141,21 @@ impl PeerInterface {
     /// On a network of many routers.
     pub fn broadcast(name: &'static str, cost: u16, priority: u8) -> Self {
         Self::new(name, cost, PeerNetwork::Broadcast { priority })
+    }
+
+    /// On a network of many routers without multicast.
+    pub fn non_broadcast(
+        name: &'static str,
+        cost: u16,
+        priority: u8,
+        neighbors: &'static [(&'static str, u8)],
+    ) -> Self {
+        Self::new(name, cost, PeerNetwork::NonBroadcast { priority, neighbors })
+    }
+
+    /// On a network of which each pair of routers is a link.
+    pub fn point_to_multipoint(name: &'static str, cost: u16, neighbors: &'static [&'static str]) -> Self {
+        Self::new(name, cost, PeerNetwork::PointToMultipoint { neighbors })
     }
 
     /// The same in another area.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use isthmus_ospf::config::{
-    AreaConfig, AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, Key,
+    AreaConfig, AreaRange, AreaType, Authentication, ExternalRoute, InterfaceType, Key, StaticNeighbor,
 };
 use isthmus_ospf::types::AreaId;
 use isthmus_ospf::wire::Algorithm;
@@ -232,12 +232,21 @@ impl Scenario {
                 }
                 let (interface_type, length) = match segment.kind {
                     Kind::Link => (InterfaceType::PointToPoint, 30),
+                    // Every other network has no multicast.
+                    Kind::Lan if number % 2 == 1 => (InterfaceType::NonBroadcast, 29),
                     Kind::Lan => (InterfaceType::Broadcast, 29),
                     Kind::Mesh => (InterfaceType::PointToMultipoint, 29),
                 };
                 let address = address(segment.area, number, place, length);
                 let mut config = interface_config(area_id(segment.area), address, *cost, interface_type);
                 config.priority = *priority;
+                if segment.kind != Kind::Link && number % 2 == 1 {
+                    let poll_interval = config.dead_interval;
+                    let listed = StaticNeighbor { priority: 1, poll_interval };
+                    let others = (0..segment.members.len()).filter(|other| *other != place);
+                    let at = |other| self::address(segment.area, number, other, length).addr();
+                    config.static_neighbors = others.map(|other| (at(other), listed)).collect();
+                }
                 if self.areas[segment.area].signed {
                     let keys = vec![Key::always(1, Algorithm::Md5, b"chaos")];
                     config.authentication = Authentication::Cryptographic(keys);

@@ -113,7 +113,7 @@ impl Render for OspfInterface {
         if let (Some(area), Some(router)) = (view.transit_area_id, view.virtual_router_id) {
             rows.push(("Virtual link", format!("to {router} through area {area}")));
         }
-        if view.interface_type == InterfaceTypeView::Broadcast {
+        if matches!(view.interface_type, InterfaceTypeView::Broadcast | InterfaceTypeView::NonBroadcast) {
             rows.push(("Designated router", designated(view.dr_router_id, view.dr_ip_addr)));
             rows.push(("Backup", designated(view.bdr_router_id, view.bdr_ip_addr)));
         }

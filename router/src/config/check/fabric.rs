@@ -319,6 +319,7 @@ impl Member {
             retransmit_interval: retransmit?,
             transmit_delay: delay?,
             interface_type: InterfaceType::PointToMultipoint,
+            static_neighbors: std::collections::BTreeMap::new(),
             priority: priority?,
             authentication: Authentication::Null,
             ttl_security: None,

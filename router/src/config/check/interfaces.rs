@@ -1,14 +1,14 @@
 //! The NICs: names, drivers, addresses, OSPF on each.
 
 use ipnet::Ipv4Net;
-use isthmus_ospf::config::InterfaceType;
 
 use super::super::Code;
 use super::super::model::{Driver, FabricConfig, NicConfig, OspfInterfaceConfig};
-use super::super::raw::{RawConfig, RawDriver, RawInterface, RawInterfaceOspf, RawInterfaceType};
+use super::super::raw::{RawConfig, RawDriver, RawInterface, RawInterfaceOspf};
 use super::Entry;
 use super::findings::Findings;
 use super::key_chains::KeyChains;
+use super::network_type::{interface_type, static_neighbors};
 use super::values::MTU;
 
 /// The NICs that pass on their own.
@@ -96,6 +96,7 @@ fn ospf(
     let delay = findings.number(format!("{path}.transmit-delay"), raw.transmit_delay, 1..=3_600_u16, " s");
     let priority = findings.number(format!("{path}.priority"), raw.priority, 0..=255_u8, "");
     let interface_type = interface_type(path, raw, address, findings);
+    let static_neighbors = static_neighbors(path, raw, address, findings);
     let authentication =
         findings.authentication(&format!("{path}.authentication"), &raw.authentication, key_chains);
     let hops = findings.number(format!("{path}.ttl-security.hops"), raw.ttl_security.hops, 1..=254_u8, "");
@@ -108,6 +109,7 @@ fn ospf(
         retransmit_interval: retransmit?,
         transmit_delay: delay?,
         interface_type: interface_type?,
+        static_neighbors: static_neighbors?,
         priority: priority?,
         authentication: authentication?,
         ttl_security: hops.map(|hops| raw.ttl_security.enabled.then_some(hops))?,
@@ -115,29 +117,6 @@ fn ospf(
         prefix_suppression: raw.prefix_suppression,
         mtu_ignore: raw.mtu_ignore,
     })
-}
-
-fn interface_type(
-    path: &str,
-    raw: &RawInterfaceOspf,
-    address: Option<Ipv4Net>,
-    findings: &mut Findings,
-) -> Option<InterfaceType> {
-    match (raw.interface_type, address) {
-        (RawInterfaceType::PointToPoint, _) => Some(InterfaceType::PointToPoint),
-        (RawInterfaceType::Broadcast, Some(address)) if address.prefix_len() > 30 => {
-            findings.error(
-                Code::ConflictingKeys,
-                format!("{path}.interface-type"),
-                format!(
-                    "{address} is on a network of two addresses (RFC 3021), which is a point-to-point network"
-                ),
-                "leave `interface-type` out, or correct the prefix length of the address",
-            );
-            None
-        }
-        (RawInterfaceType::Broadcast, _) => Some(InterfaceType::Broadcast),
-    }
 }
 
 fn unique_name(

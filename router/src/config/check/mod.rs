@@ -10,6 +10,7 @@ mod findings;
 mod interfaces;
 mod key_chains;
 mod management;
+mod network_type;
 mod networks;
 mod redistribution;
 mod reflected;

@@ -1,7 +1,7 @@
 //! What an interface and an area are told about OSPF: network types, authentication, stub areas.
 
 use isthmus_ospf::config::{
-    AreaType, Authentication, InterfaceType, Key, Lifetime, NssaConfig, TranslatorRole,
+    AreaType, Authentication, InterfaceType, Key, Lifetime, NssaConfig, StaticNeighbor, TranslatorRole,
 };
 use isthmus_ospf::wire::Algorithm;
 
@@ -30,6 +30,27 @@ fn a_nic_is_point_to_point_and_without_authentication_unless_told_otherwise() {
     assert_eq!(plain.authentication, Authentication::Null);
     assert_eq!(ospf("authentication: {type: none}").authentication, Authentication::Null);
     assert_eq!(ospf("interface-type: broadcast, priority: 0").interface_type, InterfaceType::Broadcast);
+}
+
+#[test]
+fn who_is_on_a_network_without_multicast_is_listed() {
+    let neighbors = "static-neighbors: [{identifier: 192.0.2.2}, \
+                     {identifier: 192.0.2.3, priority: 0, poll-interval: 7}]";
+    for (name, interface_type) in [
+        ("non-broadcast", InterfaceType::NonBroadcast),
+        ("point-to-multipoint", InterfaceType::PointToMultipoint),
+    ] {
+        let text = with(&format!("interface-type: {name}, {neighbors}")).replace("/30", "/24");
+        let config = good(&text).config.interfaces[0].ospf.clone().expect("OSPF on the NIC");
+        assert_eq!(config.interface_type, interface_type);
+        let listed =
+            |priority, seconds| StaticNeighbor { priority, poll_interval: Duration::from_secs(seconds) };
+        let at = |last| Ipv4Addr::new(192, 0, 2, last);
+        let expected = [(at(2), listed(1, 120)), (at(3), listed(0, 7))];
+        assert_eq!(config.static_neighbors.into_iter().collect::<Vec<_>>(), expected);
+        // The list may be left out: who is heard becomes a neighbor.
+        good(&with(&format!("interface-type: {name}")));
+    }
 }
 
 #[test]
@@ -213,6 +234,7 @@ fn what_contradicts_itself_is_refused_at_its_key() {
     let auth = |keys: &str| with(&format!("authentication: {{{keys}}}"));
     let stub = |keys: &str| format!("{MINIMAL}ospf: {{areas: [{{{keys}}}]}}\n");
     let path = |end: &str| format!("interfaces[0].ospf.{end}");
+    let listed = |keys: &str| with(&format!("interface-type: non-broadcast, static-neighbors: [{{{keys}}}]"));
     let long = "x".repeat(17);
     for (text, code, at) in [
         (with("interface-type: lan"), Code::UnknownValue, path("interface-type")),
@@ -220,6 +242,35 @@ fn what_contradicts_itself_is_refused_at_its_key() {
             with("interface-type: broadcast").replace("/30", "/31"),
             Code::ConflictingKeys,
             path("interface-type"),
+        ),
+        (
+            with("interface-type: non-broadcast").replace("/30", "/31"),
+            Code::ConflictingKeys,
+            path("interface-type"),
+        ),
+        (
+            with("static-neighbors: [{identifier: 192.0.2.2}]"),
+            Code::ConflictingKeys,
+            path("static-neighbors"),
+        ),
+        (listed("identifier: 192.0.2.1"), Code::BadAddress, path("static-neighbors[0].identifier")),
+        (listed("identifier: 192.0.2.3"), Code::BadAddress, path("static-neighbors[0].identifier")),
+        (listed("identifier: 192.0.2.9"), Code::BadAddress, path("static-neighbors[0].identifier")),
+        (listed("identifier: other"), Code::BadAddress, path("static-neighbors[0].identifier")),
+        (
+            listed("identifier: 192.0.2.2, priority: 256"),
+            Code::OutOfRange,
+            path("static-neighbors[0].priority"),
+        ),
+        (
+            listed("identifier: 192.0.2.2, poll-interval: 0"),
+            Code::OutOfRange,
+            path("static-neighbors[0].poll-interval"),
+        ),
+        (
+            listed("identifier: 192.0.2.2}, {identifier: 192.0.2.2"),
+            Code::DuplicateName,
+            path("static-neighbors[1].identifier"),
         ),
         (auth("type: sha"), Code::UnknownValue, path("authentication.type")),
         (auth("type: simple"), Code::MissingKey, path("authentication.type")),

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::schema;
 
 /// The keys that name an element of a list: another name is another element.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "interfaces[].name",
     "ospf.areas[].area-id",
     "ospf.areas[].ranges[].prefix",
@@ -15,6 +15,7 @@ const NAMES: [&str; 10] = [
     "ospf.areas[].nssa-ranges[].prefix",
     "static-routes[].destination-prefix",
     "interfaces[].ospf.authentication.keys[].key-id",
+    "interfaces[].ospf.static-neighbors[].identifier",
     "key-chains[].name",
     "key-chains[].keys[].key-id",
 ];
